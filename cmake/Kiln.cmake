@@ -1,0 +1,62 @@
+# Build rules shared by every folder.
+
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+
+find_program(KILN_CCACHE ccache)
+if(KILN_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KILN_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${KILN_CCACHE})
+endif()
+find_program(KILN_MOLD mold)
+if(KILN_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+set(KILN_SANITIZE "" CACHE STRING "Sanitizers for every target: address,undefined or thread")
+if(KILN_SANITIZE)
+  add_compile_options(-fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KILN_SANITIZE})
+endif()
+
+set(KILN_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+
+# kiln_library(wire_net DEPS kiln_base PRIVATE_DEPS Boost::headers)
+#
+# The library kiln_<name> of this folder: every *.cc but *_test.cc and main.cc. Every *_test.cc goes into kiln_<name>_test,
+# with TEST_DEPS, and is a test of that name. A folder without sources gives an interface library.
+function(kiln_library name)
+  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cc$")
+  set(target kiln_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_compile_options(${target} PRIVATE ${KILN_WARNINGS})
+    target_link_libraries(${target} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+    target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE ${ARG_DEPS})
+    target_include_directories(${target} INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  endif()
+  if(tests)
+    add_executable(${target}_test ${tests})
+    target_compile_options(${target}_test PRIVATE ${KILN_WARNINGS})
+    target_link_libraries(${target}_test PRIVATE ${target} ${ARG_PRIVATE_DEPS} ${ARG_TEST_DEPS} GTest::gmock GTest::gtest_main)
+    add_test(NAME ${name} COMMAND ${target}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
+# kiln_program(kiln-scheduler DEPS ...): the program of this folder's main.cc, put into build/<preset>/bin.
+function(kiln_program name)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  add_executable(${name} main.cc)
+  target_compile_options(${name} PRIVATE ${KILN_WARNINGS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
