@@ -1,0 +1,84 @@
+// An HTTP/1.1 server on the event loop, with streaming in both directions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "wire/net/http.h"
+
+namespace kiln::net {
+
+class Loop;
+
+// One request and its answer. Kept alive by whoever answers it later; dropped without an answer, it
+// gives 500. After the peer has gone all calls are harmless.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual const Request& request() const = 0;
+  // The whole answer at once. Content-Length and Date are added.
+  virtual void Respond(Response response) = 0;
+  // A file's bytes [offset, offset+length) as the body, sent piece by piece; headers as in `head`.
+  virtual void RespondFile(Response head, std::string path, uint64_t offset, uint64_t length) = 0;
+
+  // An answer in pieces: chunked, one chunk a Write, sent at once; ended by EndStream.
+  virtual void BeginStream(Response head) = 0;
+  virtual void Write(std::string_view piece) = 0;
+  virtual void EndStream() = 0;
+  // Bytes written but not yet taken by the peer: a slow reader is cut off by its owner.
+  virtual size_t Unsent() const = 0;
+  // Closes the TCP connection now, whatever was promised.
+  virtual void Abort() = 0;
+  // Called once when the peer closes the connection or it breaks, also after the end of the answer
+  // of a stream.
+  virtual void OnClose(std::function<void()> function) = 0;
+};
+
+using Handler = std::function<void(std::shared_ptr<Exchange>)>;
+
+// Where a request's body goes instead of memory.
+struct BodySink {
+  std::function<Status(std::string_view piece)> write;
+};
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 0;  // 0: a free one
+  size_t body_limit =
+      64 << 20;  // bytes; beyond it 413 with a JSON error, and the connection is closed
+  size_t header_limit = 64 << 10;
+  Duration idle_timeout =
+      std::chrono::seconds(120);  // between requests, and for a request to arrive whole
+  size_t connections_max = 20'000;
+  // Requests that come while a stream is open on the same connection are handled too, and their
+  // answers are written raw between two chunks, as libprocess does. Otherwise they wait for the end
+  // of the stream.
+  bool answer_inside_streams = false;
+  // Answers for body_limit exceeded and for bytes that are no HTTP (none: the connection is
+  // closed).
+  std::function<Response(const Request& head, size_t limit)> too_large;
+  // Asked when the head of a request has come: a sink takes the body piece by piece (no body_limit;
+  // the handler then sees an empty body), none keeps it in memory. An error is answered at once
+  // with ErrorResponse's status.
+  std::function<Result<std::unique_ptr<BodySink>>(const Request& head)> sink;
+};
+
+// Threads: the loop's alone. Handlers run on the loop and may answer at once or later.
+// Owner: the daemon. Destroying it closes the listener and all connections.
+class Server {
+ public:
+  // kUnavailable when the address cannot be bound: "cannot listen on 127.0.0.1:5050: address
+  // already in use".
+  static Result<std::unique_ptr<Server>> Listen(Loop& loop, ServerOptions options, Handler handler);
+  virtual ~Server() = default;
+  virtual int port() const = 0;
+  virtual std::string address() const = 0;  // host:port
+  // Closes every open connection but keeps listening.
+  virtual void CloseConnections() = 0;
+};
+
+}  // namespace kiln::net
