@@ -1,0 +1,197 @@
+// A job: what a user submits under a name. Values only; the codecs are in wire/rest and
+// wire/records.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/gpu.h"
+#include "model/ids.h"
+#include "model/units.h"
+
+namespace kiln {
+
+enum class JobKind { kTraining, kServing, kScoring, kService };
+
+// Marathon's operators.
+enum class ConstraintOperator { kUnique, kCluster, kGroupBy, kLike, kUnlike, kMaxPer, kIs };
+
+struct Constraint {
+  std::string field;  // hostname, @hostname, @region, @zone, or an attribute
+  ConstraintOperator op = ConstraintOperator::kUnique;
+  std::string value;  // empty where the operator needs none
+
+  bool operator==(const Constraint&) const = default;
+};
+
+struct Uri {
+  std::string value;
+  bool executable = false;
+  bool extract = true;
+  std::string output_file;
+
+  bool operator==(const Uri&) const = default;
+};
+
+// A process. `argv` has the whole argument vector; `shell` a line for /bin/sh -c. Exactly one is
+// set.
+struct CommandWork {
+  std::string shell;
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> environment;
+  std::vector<Uri> uris;
+  std::string image;  // container image, or empty
+
+  bool operator==(const CommandWork&) const = default;
+};
+
+enum class Algorithm {
+  kRandomForestClassifier,
+  kRandomForestRegressor,
+  kLinearRegression,
+  kSoftmaxRegression
+};
+
+struct Table {
+  std::string uri;
+  std::vector<std::string> columns;  // empty: all but target and key
+  std::string target;
+  std::string key;
+
+  bool operator==(const Table&) const = default;
+};
+
+struct TrainWork {
+  Algorithm algorithm = Algorithm::kRandomForestClassifier;
+  Table data;
+  std::string model;  // registered under this name
+  uint64_t seed = 1;
+  double test_fraction = 0.25;
+  int trees = 100;
+  int depth_max = 0;  // 0: no limit
+  int leaf_rows_min = 1;
+  int features_per_split = 0;  // 0: by the algorithm
+  double learning_rate = 0.1;
+  int epochs = 100;
+  double l2 = 1e-4;
+
+  bool operator==(const TrainWork&) const = default;
+};
+
+// Joins the parts of a training group; stands in the job after its groups are expanded.
+struct MergeWork {
+  TrainWork train;
+  int parts = 0;
+
+  bool operator==(const MergeWork&) const = default;
+};
+
+// A model in the registry: by version, by label, or the latest when neither is set.
+struct ModelRef {
+  std::string name;
+  std::optional<int64_t> version;
+  std::string label;
+
+  bool operator==(const ModelRef&) const = default;
+};
+
+struct ServeWork {
+  std::vector<ModelRef> models;
+
+  bool operator==(const ServeWork&) const = default;
+};
+
+struct ScoreWork {
+  ModelRef model;
+  Table data;
+  std::string output;  // URI of a folder
+
+  bool operator==(const ScoreWork&) const = default;
+};
+
+enum class SearchMetric { kDot, kCosine, kEuclidean };
+enum class SearchAggregate { kNone, kMax, kMean, kSum, kCount };
+
+struct SearchWork {
+  Table data;
+  std::vector<float> query;
+  int top = 10;
+  SearchMetric metric = SearchMetric::kCosine;
+  SearchAggregate aggregate = SearchAggregate::kNone;
+  int rows_per_key = 0;  // 0: the top rows overall
+  std::string output;
+
+  bool operator==(const SearchWork&) const = default;
+};
+
+using Work = std::variant<CommandWork, TrainWork, MergeWork, ServeWork, ScoreWork, SearchWork>;
+
+// Mesos's meaning and defaults.
+struct HealthCheck {
+  enum class Type { kCommand, kHttp, kTcp };
+  Type type = Type::kHttp;
+  std::string command;
+  std::string path = "/";
+  int port_index = 0;  // of the member's ports
+  Duration delay = std::chrono::seconds(15);
+  Duration interval = std::chrono::seconds(10);
+  Duration timeout = std::chrono::seconds(20);
+  Duration grace = std::chrono::seconds(10);
+  int failures_max = 3;
+
+  bool operator==(const HealthCheck&) const = default;
+};
+
+// Identical members. A member that runs is a task.
+struct Group {
+  std::string name;
+  int count = 1;
+  int64_t cpus_milli = 1000;
+  Bytes mem = MiB(512);
+  Bytes disk;
+  int ports = 0;
+  GpuRequest gpus;
+  std::vector<Constraint> constraints;
+  Work work;
+  std::optional<HealthCheck> health;
+  Duration kill_grace = std::chrono::seconds(3);
+  std::optional<Duration> max_completion;
+  std::vector<std::string> after;  // groups of this job that must have finished
+
+  bool operator==(const Group&) const = default;
+};
+
+struct Job {
+  std::string name;
+  JobKind kind = JobKind::kTraining;
+  std::string role;   // empty: the scheduler's first
+  int priority = 50;  // 0 to 100
+  std::vector<Group> groups;
+  // The groups without `after` start together: all members, or at least this many. 0: no gang, each
+  // when it fits.
+  int gang_members = 0;
+  int retries = 3;                 // charged attempts of one member beyond the first
+  std::vector<std::string> after;  // jobs that must have finished
+  std::map<std::string, std::string> labels;
+
+  bool operator==(const Job&) const = default;
+};
+
+// Work that ends by itself, as against serving and services, which run until they are killed.
+inline bool EndsByItself(JobKind kind) {
+  return kind == JobKind::kTraining || kind == JobKind::kScoring;
+}
+
+// Checks what one field cannot tell: names, sums, references between groups, work that fits the
+// kind. The first fault, with its field. Names: 1 to 63 of a-z, 0-9, '-', beginning and ending with
+// a letter or digit.
+Status Validate(const Job& job);
+
+// A training group of several members gets a group "<name>-merge" of one behind it.
+Job ExpandGroups(Job job);
+
+}  // namespace kiln

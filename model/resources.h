@@ -1,0 +1,43 @@
+// What agents have and tasks need.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/ids.h"
+#include "model/units.h"
+
+namespace kiln {
+
+struct PortRange {
+  int begin = 0;
+  int end = 0;  // inclusive
+
+  bool operator==(const PortRange&) const = default;
+};
+
+// An amount of each resource. Scalars have Mesos's three decimals, so they are whole thousandths.
+struct Resources {
+  int64_t cpus_milli = 0;
+  Bytes mem;
+  Bytes disk;
+  int gpus = 0;                  // by count: the scalar `gpus`
+  std::vector<GpuId> gpu_ids;    // by name: the set `nvidia_gpu`; sorted
+  std::vector<PortRange> ports;  // sorted, not touching
+
+  bool operator==(const Resources&) const = default;
+
+  Resources& operator+=(const Resources& other);
+  // Requires Contains(other).
+  Resources& operator-=(const Resources& other);
+  // Every amount, GPU name and port of `other` is in this.
+  bool Contains(const Resources& other) const;
+  bool Empty() const;
+  int PortCount() const;
+};
+
+// "cpus 4, mem 8GiB, gpus {GPU-1, GPU-2}, ports [31000-31005]"; only what is there.
+std::string ToText(const Resources& resources);
+
+}  // namespace kiln

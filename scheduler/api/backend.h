@@ -1,0 +1,90 @@
+// What the REST routes need of the scheduler. The daemon implements it; tests have a fake.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/offer.h"
+#include "scheduler/lifecycle/state.h"
+#include "scheduler/placement/plan.h"
+
+namespace kiln::scheduler {
+
+struct AgentView {
+  Agent agent;
+  Resources offered;  // free, as last offered
+  Resources used;     // by tasks of Kiln
+  int tasks = 0;
+  Instant seen;  // the last offer or update
+};
+
+struct Health {
+  bool connected = false;  // subscribed to a master
+  bool recovered = false;  // reconciled
+  std::string framework_id;
+  std::string master;
+};
+
+// What happened, newest last; `sequence` grows by one for each.
+struct Event {
+  uint64_t sequence = 0;
+  Instant time;
+  std::string type;  // "job", "task", "model", "agent"
+  std::string name;  // job name, task id, model name/version, agent id
+  std::string state;
+  std::string message;
+};
+
+struct Counters {
+  uint64_t offers_received = 0, offers_declined = 0, launches = 0, updates = 0, commits = 0,
+           cycles = 0;
+  double cycle_seconds = 0;  // sum
+};
+
+// Threads: the loop's alone. Writes are answered when they are durable.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual const State& state() const = 0;
+  virtual std::vector<AgentView> Agents() const = 0;
+  virtual Health GetHealth() const = 0;
+  virtual Counters GetCounters() const = 0;
+  // Current reasons of all that waits; of one job when named.
+  virtual std::vector<Refusal> Why(const std::string& job) const = 0;
+  // Where a job not submitted would go at this moment.
+  virtual Plan DryRun(const Job& job) const = 0;
+
+  using Done = std::function<void(Status)>;
+  // kConflict when a job of that name lives with another digest. The same digest is success.
+  virtual void Submit(Job job, uint64_t digest, Done done) = 0;
+  virtual void Kill(const std::string& job, Done done) = 0;
+  // Ends one task; the job starts another attempt in its place without charge.
+  virtual void KillTask(const TaskId& task, Done done) = 0;
+  // Gives the version number; a second registration of the same model by the same job gives the
+  // first one's.
+  virtual void Register(ModelVersion version, std::function<void(Result<int64_t>)> done) = 0;
+  virtual void SetLabel(const std::string& model, const std::string& label,
+                        std::optional<int64_t> version, Done done) = 0;
+  // Ends everything and the framework: tasks killed, TEARDOWN sent.
+  virtual void Teardown(Done done) = 0;
+
+  // Events after this sequence number that are still in memory; and a call for each new one until
+  // the handle dies.
+  virtual std::vector<Event> EventsAfter(uint64_t sequence) const = 0;
+  virtual std::shared_ptr<void> Subscribe(std::function<void(const Event&)> listener) = 0;
+
+  // Where the sandbox of a task is to be read: the agent's "host:port", and the path of the run on
+  // it.
+  struct Sandbox {
+    std::string agent;
+    std::string path;
+  };
+  virtual Result<Sandbox> FindSandbox(const TaskId& task) const = 0;
+};
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,66 @@
+// What placement decides, as values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/ids.h"
+#include "model/offer.h"
+#include "model/resources.h"
+#include "model/task.h"
+
+namespace kiln::scheduler {
+
+// Why something waits. Each is one thing that a user can act on.
+enum class Blocker {
+  kNoOffers,  // no agent has offered anything yet
+  kCpus,
+  kMem,
+  kDisk,
+  kPorts,
+  kGpus,  // too few, by count or by name
+  kGpuModel,
+  kGpuMemory,
+  kGpuLink,
+  kConstraint,
+  kGang,          // some members fit, not enough of them
+  kAfter,         // waits for another job or group
+  kBackoff,       // a failed member waits before its next attempt
+  kRecovering,    // the state is not reconciled with Mesos yet
+  kNotConnected,  // no Mesos master
+  kNoModel,       // the model it serves or scores with is not registered
+};
+
+// "CPUS", "GPU_MODEL" and so on.
+const char* BlockerName(Blocker blocker);
+
+struct Launch {
+  MemberId member;
+  AgentId agent;
+  std::vector<OfferId> offers;  // of one agent and one role
+  Resources resources;          // named GPUs and ports are chosen here
+
+  bool operator==(const Launch&) const = default;
+};
+
+// Why members of a group wait: counts over agents, and a sentence.
+struct Refusal {
+  std::string job;
+  std::string group;
+  int members = 0;  // how many wait
+  Blocker blocker = Blocker::kNoOffers;
+  std::string reason;  // "needs 8 cpus: 3 agents offered, the most free is 4 on agent1"
+
+  bool operator==(const Refusal&) const = default;
+};
+
+struct Plan {
+  std::vector<Launch> launches;
+  std::vector<Refusal> refusals;
+  std::vector<OfferId> held;      // kept for a gang that nearly fits
+  std::vector<OfferId> declined;  // of no use
+
+  bool operator==(const Plan&) const = default;
+};
+
+}  // namespace kiln::scheduler
