@@ -1,0 +1,124 @@
+#include "model/resources.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace kiln {
+namespace {
+
+void AddPorts(std::vector<PortRange>& ports, const std::vector<PortRange>& more) {
+  if (more.empty()) return;
+  std::vector<PortRange> all = ports;
+  all.insert(all.end(), more.begin(), more.end());
+  std::sort(all.begin(), all.end(),
+            [](const PortRange& a, const PortRange& b) { return a.begin < b.begin; });
+  ports.clear();
+  for (const PortRange& range : all) {
+    if (!ports.empty() && range.begin <= ports.back().end + 1) {
+      ports.back().end = std::max(ports.back().end, range.end);
+    } else {
+      ports.push_back(range);
+    }
+  }
+}
+
+void RemovePorts(std::vector<PortRange>& ports, const std::vector<PortRange>& less) {
+  for (const PortRange& cut : less) {
+    std::vector<PortRange> left;
+    for (const PortRange& range : ports) {
+      if (range.end < cut.begin || cut.end < range.begin) {
+        left.push_back(range);
+        continue;
+      }
+      if (range.begin < cut.begin) left.push_back({range.begin, cut.begin - 1});
+      if (cut.end < range.end) left.push_back({cut.end + 1, range.end});
+    }
+    ports = std::move(left);
+  }
+}
+
+}  // namespace
+
+Resources& Resources::operator+=(const Resources& other) {
+  cpus_milli += other.cpus_milli;
+  mem = mem + other.mem;
+  disk = disk + other.disk;
+  gpus += other.gpus;
+  if (!other.gpu_ids.empty()) {
+    std::vector<GpuId> both;
+    std::set_union(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(), other.gpu_ids.end(),
+                   std::back_inserter(both));
+    gpu_ids = std::move(both);
+  }
+  AddPorts(ports, other.ports);
+  return *this;
+}
+
+Resources& Resources::operator-=(const Resources& other) {
+  KILN_CHECK(Contains(other));
+  cpus_milli -= other.cpus_milli;
+  mem = mem - other.mem;
+  disk = disk - other.disk;
+  gpus -= other.gpus;
+  if (!other.gpu_ids.empty()) {
+    std::vector<GpuId> left;
+    std::set_difference(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(), other.gpu_ids.end(),
+                        std::back_inserter(left));
+    gpu_ids = std::move(left);
+  }
+  RemovePorts(ports, other.ports);
+  return *this;
+}
+
+bool Resources::Contains(const Resources& other) const {
+  const auto holds = [this](const PortRange& asked) {
+    return std::any_of(ports.begin(), ports.end(), [&](const PortRange& range) {
+      return range.begin <= asked.begin && asked.end <= range.end;
+    });
+  };
+  return cpus_milli >= other.cpus_milli && mem >= other.mem && disk >= other.disk &&
+         gpus >= other.gpus &&
+         std::includes(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(),
+                       other.gpu_ids.end()) &&
+         std::all_of(other.ports.begin(), other.ports.end(), holds);
+}
+
+bool Resources::Empty() const { return *this == Resources{}; }
+
+int Resources::PortCount() const {
+  int count = 0;
+  for (const PortRange& range : ports) count += range.end - range.begin + 1;
+  return count;
+}
+
+std::string ToText(const Resources& resources) {
+  std::string text;
+  const auto add = [&text](const std::string& part) {
+    if (!text.empty()) text += ", ";
+    text += part;
+  };
+  if (resources.cpus_milli > 0) {
+    add(fmt::format("cpus {}", static_cast<double>(resources.cpus_milli) / 1000));
+  }
+  if (resources.mem.count > 0) add("mem " + FormatBytes(resources.mem));
+  if (resources.disk.count > 0) add("disk " + FormatBytes(resources.disk));
+  if (resources.gpus > 0) add(fmt::format("gpus {}", resources.gpus));
+  if (!resources.gpu_ids.empty()) {
+    std::string names;
+    for (const GpuId& id : resources.gpu_ids) names += (names.empty() ? "" : ", ") + id.text;
+    add("gpus {" + names + "}");
+  }
+  if (!resources.ports.empty()) {
+    std::string ranges;
+    for (const PortRange& range : resources.ports) {
+      ranges += fmt::format("{}{}-{}", ranges.empty() ? "" : ", ", range.begin, range.end);
+    }
+    add("ports [" + ranges + "]");
+  }
+  return text;
+}
+
+}  // namespace kiln
