@@ -2,6 +2,7 @@
 
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
+find_package(Protobuf REQUIRED)
 
 find_program(KILN_CCACHE ccache)
 if(KILN_CCACHE)
@@ -19,7 +20,9 @@ if(KILN_SANITIZE)
   add_link_options(-fsanitize=${KILN_SANITIZE})
 endif()
 
-set(KILN_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+# Designated initialisers leave fields to their defaults on purpose, and GoogleTest's macros hold an else of their own.
+set(KILN_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers
+    -Wno-dangling-else -Werror)
 
 # kiln_library(wire_net DEPS kiln_base PRIVATE_DEPS Boost::headers)
 #
