@@ -1,0 +1,313 @@
+#include "model/job.h"
+
+#include <algorithm>
+#include <charconv>
+#include <regex>
+#include <set>
+
+namespace kiln {
+namespace {
+
+constexpr int kMembersMax = 100'000;  // of one job
+
+bool IsName(std::string_view text) {
+  auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= 63 && letter(text.front()) && letter(text.back()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || c == '-'; });
+}
+
+Status CheckName(const std::string& field, std::string_view thing, const std::string& name) {
+  if (IsName(name)) return {};
+  return FailField(field,
+                   "{} is \"{}\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit "
+                   "at both ends",
+                   thing, name);
+}
+
+Status CheckGiven(const std::string& field, std::string_view thing, const std::string& text) {
+  if (!text.empty()) return {};
+  return FailField(field, "{} is missing", thing);
+}
+
+Status CheckModelRef(const std::string& field, const ModelRef& ref) {
+  KILN_TRY_OK(CheckName(field + ".model", "model", ref.name));
+  if (ref.version && !ref.label.empty()) {
+    return FailField(field + ".label",
+                     "model {} has version {} and label \"{}\": expected one of them at most",
+                     ref.name, *ref.version, ref.label);
+  }
+  return {};
+}
+
+Status CheckConstraint(const std::string& field, const Constraint& constraint) {
+  KILN_TRY_OK(CheckGiven(field, "field of the constraint", constraint.field));
+  int count = 0;
+  const char* end = constraint.value.data() + constraint.value.size();
+  const auto parsed = std::from_chars(constraint.value.data(), end, count);
+  const bool counts = parsed.ec == std::errc() && parsed.ptr == end && count > 0;
+  auto wrong = [&](std::string_view expected) {
+    return FailField(field, "value of the constraint on {} is \"{}\": expected {}",
+                     constraint.field, constraint.value, expected);
+  };
+  switch (constraint.op) {
+    case ConstraintOperator::kUnique:
+      if (!constraint.value.empty()) return wrong("none with UNIQUE");
+      return {};
+    case ConstraintOperator::kCluster:
+      return {};
+    case ConstraintOperator::kGroupBy:
+      if (!constraint.value.empty() && !counts) return wrong("none or a positive count");
+      return {};
+    case ConstraintOperator::kMaxPer:
+      if (!counts) return wrong("a positive count");
+      return {};
+    case ConstraintOperator::kIs:
+      if (constraint.value.empty()) return wrong("a text or a number");
+      return {};
+    case ConstraintOperator::kLike:
+    case ConstraintOperator::kUnlike:
+      if (constraint.value.empty()) return wrong("a regular expression");
+      try {
+        std::regex check(constraint.value);
+      } catch (const std::regex_error&) {
+        return wrong("a regular expression");
+      }
+      return {};
+  }
+  return {};
+}
+
+Status CheckGpus(const std::string& field, const GpuRequest& gpus) {
+  if (gpus.share > 0 && gpus.count > 0) {
+    return FailField(field, "gpus asks for {} devices and a share of {}: expected one of them",
+                     gpus.count, gpus.share);
+  }
+  if (!gpus.link.empty() && gpus.count < 2) {
+    return FailField(field + ".link", "link is \"{}\" with {} devices: expected at least 2",
+                     gpus.link, gpus.count);
+  }
+  return {};
+}
+
+Status CheckHealth(const std::string& field, const Group& group) {
+  if (!group.health) return {};
+  const HealthCheck& health = *group.health;
+  switch (health.type) {
+    case HealthCheck::Type::kCommand:
+      return CheckGiven(field + ".command", "command of the health check", health.command);
+    case HealthCheck::Type::kHttp:
+    case HealthCheck::Type::kTcp:
+      if (health.port_index < group.ports) return {};
+      return FailField(field + ".port_index",
+                       "port_index is {}: expected less than ports, which is {}", health.port_index,
+                       group.ports);
+  }
+  return {};
+}
+
+// What one kind of work needs; `field` is "groups[0].run.<kind>".
+struct CheckWork {
+  const std::string field;
+  const Group& group;
+
+  Status operator()(const CommandWork& work) const {
+    if (work.shell.empty() != work.argv.empty()) return {};
+    return FailField(field, "command has {}: expected exactly one of shell and argv",
+                     work.shell.empty() ? "neither shell nor argv" : "both shell and argv");
+  }
+  Status operator()(const TrainWork& work) const {
+    KILN_TRY_OK(CheckGiven(field + ".data", "data", work.data.uri));
+    KILN_TRY_OK(CheckGiven(field + ".target", "target", work.data.target));
+    KILN_TRY_OK(CheckName(field + ".model", "model", work.model));
+    const bool forest = work.algorithm == Algorithm::kRandomForestClassifier ||
+                        work.algorithm == Algorithm::kRandomForestRegressor;
+    if (!forest && group.count > 1) {
+      return FailField(field + ".algorithm",
+                       "the algorithm trains in one member, the group has {}: expected count 1",
+                       group.count);
+    }
+    if (forest && work.trees < group.count) {
+      return FailField(field + ".trees",
+                       "trees is {}: expected one at least for each of {} members", work.trees,
+                       group.count);
+    }
+    return {};
+  }
+  Status operator()(const MergeWork&) const { return {}; }
+  Status operator()(const ServeWork& work) const {
+    if (work.models.empty()) return FailField(field + ".models", "models is empty: expected one");
+    std::set<std::string> names;
+    for (size_t i = 0; i < work.models.size(); ++i) {
+      const std::string path =
+          work.models.size() == 1 ? field : fmt::format("{}.models[{}]", field, i);
+      KILN_TRY_OK(CheckModelRef(path, work.models[i]));
+      if (!names.insert(work.models[i].name).second) {
+        return FailField(path, "model {} stands twice: expected once", work.models[i].name);
+      }
+    }
+    if (group.ports > 0) return {};
+    return FailField(field, "serve has no port: expected ports of at least 1");
+  }
+  Status operator()(const ScoreWork& work) const {
+    KILN_TRY_OK(CheckModelRef(field, work.model));
+    KILN_TRY_OK(CheckGiven(field + ".data", "data", work.data.uri));
+    return CheckGiven(field + ".output", "output", work.output);
+  }
+  Status operator()(const SearchWork& work) const {
+    KILN_TRY_OK(CheckGiven(field + ".data", "data", work.data.uri));
+    if (work.query.empty()) {
+      return FailField(field + ".query", "query is empty: expected one number a column");
+    }
+    if (work.aggregate != SearchAggregate::kNone && work.data.key.empty()) {
+      return FailField(field + ".key", "key is missing: expected a column to aggregate by");
+    }
+    return CheckGiven(field + ".output", "output", work.output);
+  }
+};
+
+const char* WorkName(const Work& work) {
+  constexpr const char* kNames[] = {"command", "train", "merge", "serve", "score", "search"};
+  return kNames[work.index()];
+}
+
+bool Fits(JobKind kind, const Work& work) {
+  if (std::holds_alternative<CommandWork>(work)) return true;
+  switch (kind) {
+    case JobKind::kTraining:
+      return std::holds_alternative<TrainWork>(work) || std::holds_alternative<MergeWork>(work);
+    case JobKind::kServing:
+      return std::holds_alternative<ServeWork>(work);
+    case JobKind::kScoring:
+      return std::holds_alternative<ScoreWork>(work) || std::holds_alternative<SearchWork>(work);
+    case JobKind::kService:
+      return false;
+  }
+  return false;
+}
+
+const char* Expected(JobKind kind) {
+  switch (kind) {
+    case JobKind::kTraining:
+      return "command or train in a training job";
+    case JobKind::kServing:
+      return "command or serve in a serving job";
+    case JobKind::kScoring:
+      return "command, score or search in a scoring job";
+    case JobKind::kService:
+      return "command in a service";
+  }
+  return "";
+}
+
+Status CheckGroup(const Job& job, const std::string& field, const Group& group) {
+  const std::string run = field + ".run." + WorkName(group.work);
+  if (!Fits(job.kind, group.work)) {
+    return FailField(run, "run is {}: expected {}", WorkName(group.work), Expected(job.kind));
+  }
+  for (size_t i = 0; i < group.constraints.size(); ++i) {
+    KILN_TRY_OK(CheckConstraint(fmt::format("{}.constraints[{}]", field, i), group.constraints[i]));
+  }
+  KILN_TRY_OK(CheckGpus(field + ".gpus", group.gpus));
+  KILN_TRY_OK(CheckHealth(field + ".health", group));
+  return std::visit(CheckWork{run, group}, group.work);
+}
+
+// Every name in `after` is a group, and following them ends.
+Status CheckOrder(const Job& job) {
+  std::set<std::string> ready;
+  for (size_t round = 0; round < job.groups.size(); ++round) {
+    for (const Group& group : job.groups) {
+      if (std::all_of(group.after.begin(), group.after.end(),
+                      [&](const std::string& name) { return ready.contains(name); })) {
+        ready.insert(group.name);
+      }
+    }
+  }
+  for (size_t i = 0; i < job.groups.size(); ++i) {
+    if (ready.contains(job.groups[i].name)) continue;
+    for (size_t k = 0; k < job.groups[i].after.size(); ++k) {
+      const std::string& name = job.groups[i].after[k];
+      const std::string field = fmt::format("groups[{}].after[{}]", i, k);
+      const bool known = std::any_of(job.groups.begin(), job.groups.end(),
+                                     [&](const Group& group) { return group.name == name; });
+      if (!known) {
+        return FailField(field, "after is \"{}\": expected the name of a group of this job", name);
+      }
+    }
+  }
+  for (size_t i = 0; i < job.groups.size(); ++i) {
+    if (ready.contains(job.groups[i].name)) continue;
+    return FailField(fmt::format("groups[{}].after", i),
+                     "group {} waits for itself: expected an order that ends", job.groups[i].name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Validate(const Job& job) {
+  KILN_TRY_OK(CheckName("name", "name", job.name));
+  if (job.groups.empty()) return FailField("groups", "groups is empty: expected at least one");
+  std::set<std::string> names;
+  int64_t members = 0;
+  int64_t at_once = 0;  // members of the groups that start together
+  for (size_t i = 0; i < job.groups.size(); ++i) {
+    const Group& group = job.groups[i];
+    const std::string field = fmt::format("groups[{}]", i);
+    KILN_TRY_OK(CheckName(field + ".name", "name of the group", group.name));
+    if (!names.insert(group.name).second) {
+      return FailField(field + ".name", "group {} stands twice: expected a name of its own",
+                       group.name);
+    }
+    KILN_TRY_OK(CheckGroup(job, field, group));
+    members += group.count;
+    if (group.after.empty()) at_once += group.count;
+  }
+  if (members > kMembersMax) {
+    return FailField("groups", "the job has {} members: expected at most {}", members, kMembersMax);
+  }
+  KILN_TRY_OK(CheckOrder(job));
+  if (job.gang_members > at_once) {
+    return FailField("gang.members",
+                     "members is {}: expected at most the {} that can start at once",
+                     job.gang_members, at_once);
+  }
+  for (size_t i = 0; i < job.after.size(); ++i) {
+    const std::string field = fmt::format("after[{}]", i);
+    KILN_TRY_OK(CheckName(field, "after", job.after[i]));
+    if (job.after[i] == job.name) {
+      return FailField(field, "job {} waits for itself: expected the name of another job",
+                       job.name);
+    }
+  }
+  return {};
+}
+
+Job ExpandGroups(Job job) {
+  std::vector<Group> merges;
+  for (const Group& group : job.groups) {
+    const auto* train = std::get_if<TrainWork>(&group.work);
+    if (train == nullptr || group.count == 1) continue;
+    Group merge = group;
+    merge.name = group.name + "-merge";
+    merge.count = 1;
+    merge.work = MergeWork{*train, group.count};
+    merge.after = {group.name};
+    merges.push_back(std::move(merge));
+  }
+  // Who waits for a training group wants its model, which the merge publishes.
+  for (Group& group : job.groups) {
+    for (std::string& name : group.after) {
+      for (const Group& merge : merges) {
+        if (merge.after.front() == name) {
+          name = merge.name;
+          break;
+        }
+      }
+    }
+  }
+  for (Group& merge : merges) job.groups.push_back(std::move(merge));
+  return job;
+}
+
+}  // namespace kiln
