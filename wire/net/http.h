@@ -63,6 +63,11 @@ Result<Url> ParseHostPort(std::string_view text);
 
 // "Not Found" for 404; "Unknown" for a code without a name.
 std::string_view ReasonPhrase(int status);
+// The status that tells of an error: 404 for kNotFound.
+int HttpStatus(ErrorCode code);
+// {"error":{"code","message","field"}}; the field only when there is one.
+Response ErrorResponse(const Error& error);
+std::string JsonString(std::string_view text);     // with quotes and escapes
 std::string PercentDecode(std::string_view text);  // wrong escapes stay as they are
 std::string PercentEncode(std::string_view text);  // all but unreserved characters and '/'
 std::string Base64Encode(std::string_view bytes);

@@ -13,6 +13,12 @@ namespace kiln::net {
 
 class Loop;
 
+// Where a request's body goes instead of memory. Destroyed without a handler's call when the peer
+// goes away or the body is refused.
+struct BodySink {
+  std::function<Status(std::string_view piece)> write;
+};
+
 // One request and its answer. Kept alive by whoever answers it later; dropped without an answer, it
 // gives 500. After the peer has gone all calls are harmless.
 class Exchange {
@@ -20,6 +26,8 @@ class Exchange {
   virtual ~Exchange() = default;
 
   virtual const Request& request() const = 0;
+  // What ServerOptions::sink gave for this request; nothing if the body is in memory.
+  virtual std::shared_ptr<BodySink> sink() const { return nullptr; }
   // The whole answer at once. Content-Length and Date are added.
   virtual void Respond(Response response) = 0;
   // A file's bytes [offset, offset+length) as the body, sent piece by piece; headers as in `head`.
@@ -39,11 +47,6 @@ class Exchange {
 };
 
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
-
-// Where a request's body goes instead of memory.
-struct BodySink {
-  std::function<Status(std::string_view piece)> write;
-};
 
 struct ServerOptions {
   std::string host = "127.0.0.1";

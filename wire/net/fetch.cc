@@ -1,0 +1,338 @@
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "wire/net/answer.h"
+#include "wire/net/client.h"
+#include "wire/net/parser.h"
+
+namespace kiln::net {
+namespace {
+
+constexpr size_t kHeaderLimit = 64 << 10;
+constexpr size_t kPieceSize = 256 << 10;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::string Why() { return std::strerror(errno); }
+
+// Which of `events` are ready; kDeadlineExceeded when none is in time.
+Result<short> Wait(int fd, short events, Duration timeout) {
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  while (true) {
+    pollfd entry{fd, events, 0};
+    int count = poll(&entry, 1, static_cast<int>(std::min<int64_t>(left, 1 << 30)));
+    if (count > 0) return entry.revents;
+    if (count == 0) return Fail(ErrorCode::kDeadlineExceeded, "no progress in time");
+    if (errno != EINTR) return Fail(ErrorCode::kUnavailable, "poll: {}", Why());
+  }
+}
+
+Result<Descriptor> ConnectTo(const addrinfo& address, Duration timeout) {
+  Descriptor fd(socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return Fail(ErrorCode::kUnavailable, "socket: {}", Why());
+  if (connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0) {
+    if (errno != EINPROGRESS) return Fail(ErrorCode::kUnavailable, "{}", Why());
+    KILN_TRY([[maybe_unused]] short ready, Wait(fd.get(), POLLOUT, timeout));
+    socklen_t size = sizeof(errno);
+    getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &errno, &size);
+    if (errno != 0) return Fail(ErrorCode::kUnavailable, "{}", Why());
+  }
+  int on = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  return fd;
+}
+
+Result<Descriptor> ConnectTo(const Url& url, Duration timeout) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  int code = getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
+  if (code != 0) {
+    return Fail(ErrorCode::kUnavailable, "host {}: {}", url.host, gai_strerror(code));
+  }
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  Result<Descriptor> last = Fail(ErrorCode::kUnavailable, "host {} has no address", url.host);
+  for (addrinfo* each = found; each != nullptr && !last; each = each->ai_next) {
+    last = ConnectTo(*each, timeout);
+  }
+  return last;
+}
+
+// The bytes of a request's body: from memory or from a file.
+struct Body {
+  std::string_view bytes;
+  int file = -1;
+  uint64_t length = 0;
+};
+
+// Takes the head, gives whether the body is wanted in on_data; else it is kept in the answer.
+using OnData = std::function<bool(std::string_view)>;
+
+class Call final : private MessageEvents {
+ public:
+  Call(const FetchOptions& options, const OnData& on_data) : options_(options), on_data_(on_data) {}
+
+  Result<Response> Run(const Url& url, const Request& request, Body body) {
+    auto answer = RunOn(url, request, body);
+    if (!answer) return Failure(Within("http://" + url.Authority(), std::move(answer).error()));
+    return answer;
+  }
+
+ private:
+  Result<Response> RunOn(const Url& url, const Request& request, Body body) {
+    KILN_TRY(socket_, ConnectTo(url, options_.timeout));
+    head_only_ = request.method == "HEAD";
+    Request sent = {request.method, url.target, request.headers, {}, {}};
+    if (!sent.headers.Has("Connection")) sent.headers.Add("Connection", "close");
+    NextParser();
+    std::string head = FormatRequestHead(sent, url.Authority(), body.length);
+    if (body.file < 0) head += body.bytes;
+    KILN_TRY(bool answered, SendAll(head));
+    if (body.file >= 0 && !answered) KILN_TRY_OK(SendFileBytes(body.file, body.length));
+    return Receive();
+  }
+
+  void NextParser() {
+    auto kind = head_only_ ? MessageParser::Kind::kAnswerToHead : MessageParser::Kind::kAnswer;
+    parser_ = MessageParser::Make(kind, *this, kHeaderLimit);
+  }
+
+  // True when the peer answers, or broke off, before all is sent: then the rest is of no use.
+  Result<bool> SendAll(std::string_view bytes) {
+    while (!bytes.empty()) {
+      KILN_TRY(short ready, Wait(socket_.get(), POLLIN | POLLOUT, options_.timeout));
+      if (ready & POLLIN) return true;
+      ssize_t count = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (count < 0) return true;
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+    return false;
+  }
+
+  Status SendFileBytes(int file, uint64_t length) {
+    std::string piece(kPieceSize, '\0');
+    for (uint64_t offset = 0; offset < length;) {
+      size_t wanted = std::min<uint64_t>(piece.size(), length - offset);
+      ssize_t count = pread(file, piece.data(), wanted, static_cast<off_t>(offset));
+      if (count <= 0) return Fail(ErrorCode::kDataLoss, "file became shorter while it was sent");
+      KILN_TRY(bool answered, SendAll({piece.data(), static_cast<size_t>(count)}));
+      if (answered) return {};
+      offset += static_cast<uint64_t>(count);
+    }
+    return {};
+  }
+
+  Result<Response> Receive() {
+    std::string input;
+    std::string piece(kPieceSize, '\0');
+    while (!stopped_) {
+      KILN_TRY([[maybe_unused]] short ready, Wait(socket_.get(), POLLIN, options_.timeout));
+      ssize_t count = recv(socket_.get(), piece.data(), piece.size(), 0);
+      if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (count < 0) return Fail(ErrorCode::kUnavailable, "connection broke: {}", Why());
+      if (count == 0) {
+        if (Status end = parser_->PutEnd(); !end) {
+          return Fail(ErrorCode::kUnavailable, "{}", end.error().message);
+        }
+        break;
+      }
+      input.append(piece.data(), static_cast<size_t>(count));
+      KILN_TRY(bool done, Parse(input));
+      if (done) break;
+    }
+    return std::move(response_);
+  }
+
+  Result<bool> Parse(std::string& input) {
+    while (!input.empty() && !stopped_) {
+      auto taken = parser_->Put(input);
+      if (stopped_) break;
+      if (!taken) return Failure(std::move(taken).error());
+      input.erase(0, *taken);
+      if (!parser_->Done()) return false;
+      if (response_.status >= 200) return true;
+      NextParser();
+    }
+    return stopped_;
+  }
+
+  Status OnHead(MessageHead head) override {
+    response_ = {head.status, std::move(head.headers), {}};
+    total_ = head.content_length.value_or(0);
+    return {};
+  }
+
+  Status OnBody(std::string_view piece) override {
+    received_ += piece.size();
+    if (options_.progress) options_.progress(received_, total_);
+    if (on_data_ && response_.status == 200) {
+      stopped_ = !on_data_(piece);
+      if (stopped_) return Fail(ErrorCode::kUnavailable, "stopped by the caller");
+      return {};
+    }
+    if (response_.body.size() + piece.size() > options_.body_limit) {
+      return Fail(ErrorCode::kResourceExhausted, "answer: expected at most {} bytes",
+                  options_.body_limit);
+    }
+    response_.body += piece;
+    return {};
+  }
+
+  const FetchOptions& options_;
+  const OnData& on_data_;
+  Descriptor socket_;
+  bool head_only_ = false;
+  std::unique_ptr<MessageParser> parser_;
+  Response response_;
+  uint64_t received_ = 0;
+  uint64_t total_ = 0;
+  bool stopped_ = false;
+};
+
+bool IsRedirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// Location may be a whole URL, one without a scheme ("//host:port/path"), or a path.
+Result<Url> Follow(const Url& from, std::string_view location) {
+  if (location.starts_with('/') && !location.starts_with("//")) {
+    return Url{from.host, from.port, std::string(location)};
+  }
+  KILN_TRY(Url to, ParseUrl(location));
+  if (to.target.size() == 1 && !location.ends_with('/')) to.target = from.target;
+  return to;
+}
+
+Result<Response> CallWith(const std::string& text, Request request, Body body,
+                          const FetchOptions& options, const OnData& on_data) {
+  KILN_TRY(Url url, ParseUrl(text));
+  if (url.target.size() == 1 && request.target != "/") url.target = request.target;
+  for (int redirects = 0;; ++redirects) {
+    KILN_TRY(Response response, Call(options, on_data).Run(url, request, body));
+    auto location = response.headers.Get("Location");
+    if (!IsRedirect(response.status) || !location || redirects == options.redirects_max) {
+      return response;
+    }
+    KILN_TRY(url, Follow(url, *location));
+    if (response.status == 303) {
+      request.method = "GET";
+      body = {};
+    }
+  }
+}
+
+Result<Descriptor> OpenFile(const std::string& path, int flags) {
+  Descriptor file(open(path.c_str(), flags | O_CLOEXEC, 0644));
+  if (file.get() < 0) {
+    auto code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kFailedPrecondition;
+    return Fail(code, "file {}: {}", path, Why());
+  }
+  return file;
+}
+
+bool WriteAll(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t count = write(file, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+  return true;
+}
+
+ErrorCode CodeOf(int status) {
+  switch (status) {
+    case 400:
+      return ErrorCode::kInvalidArgument;
+    case 401:
+    case 403:
+      return ErrorCode::kPermissionDenied;
+    case 404:
+    case 410:
+      return ErrorCode::kNotFound;
+    case 409:
+      return ErrorCode::kConflict;
+    case 413:
+      return ErrorCode::kResourceExhausted;
+    default:
+      return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kFailedPrecondition;
+  }
+}
+
+}  // namespace
+
+Result<Response> Fetch(const std::string& url, Request request, FetchOptions options) {
+  std::string body = std::move(request.body);
+  return CallWith(url, std::move(request), {body, -1, body.size()}, options, nullptr);
+}
+
+Status FetchToFile(const std::string& url, const std::string& path, Headers headers,
+                   FetchOptions options) {
+  std::string temporary = path + ".part";
+  KILN_TRY(Descriptor file, OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC));
+  bool written = true;
+  Request request;
+  request.headers = std::move(headers);
+  auto answer = CallWith(url, std::move(request), {}, options, [&](std::string_view piece) {
+    return written = WriteAll(file.get(), piece);
+  });
+  Status status;
+  if (!written) {
+    status = Fail(ErrorCode::kResourceExhausted, "file {}: {}", temporary, Why());
+  } else if (!answer) {
+    status = Failure(std::move(answer).error());
+  } else if (answer->status != 200) {
+    status = Fail(CodeOf(answer->status), "{}: found status {} {}, expected 200", url,
+                  answer->status, ReasonPhrase(answer->status));
+  } else if (rename(temporary.c_str(), path.c_str()) != 0) {
+    status = Fail(ErrorCode::kFailedPrecondition, "file {}: {}", path, Why());
+  }
+  if (!status) unlink(temporary.c_str());
+  return status;
+}
+
+Result<Response> SendFile(const std::string& url, const std::string& path, Headers headers,
+                          FetchOptions options) {
+  KILN_TRY(Descriptor file, OpenFile(path, O_RDONLY));
+  struct stat info {};
+  fstat(file.get(), &info);
+  Request request;
+  request.method = "PUT";
+  request.headers = std::move(headers);
+  Body body{{}, file.get(), static_cast<uint64_t>(info.st_size)};
+  return CallWith(url, std::move(request), body, options, nullptr);
+}
+
+Result<Response> FetchStream(const std::string& url, Request request,
+                             std::function<bool(std::string_view)> on_data, FetchOptions options) {
+  std::string body = std::move(request.body);
+  return CallWith(url, std::move(request), {body, -1, body.size()}, options, on_data);
+}
+
+}  // namespace kiln::net
