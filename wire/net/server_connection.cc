@@ -264,11 +264,12 @@ void ServerConnection::Take(Answer& answer) {
 }
 
 void ServerConnection::ReadFile(Answer& answer) {
-  while (answer.file_left > 0 && out_bytes_ < 2 * kFilePiece) {
+  while (answer.file_left > 0 && out_bytes_ < 2 * kFilePiece && !cut_) {
     std::string piece(std::min<uint64_t>(kFilePiece, answer.file_left), '\0');
     ssize_t count =
         pread(answer.file, piece.data(), piece.size(), static_cast<off_t>(answer.file_offset));
-    if (count <= 0) return Close();  // shorter than promised: only a cut can tell the peer
+    cut_ = count <= 0;  // shorter than promised: only a cut can tell the peer
+    if (cut_) return;
     piece.resize(static_cast<size_t>(count));
     answer.file_offset += static_cast<uint64_t>(count);
     answer.file_left -= static_cast<uint64_t>(count);
@@ -298,7 +299,6 @@ void ServerConnection::Pump() {
     Answer& front = *answers_.front();
     Take(front);
     if (front.file_left > 0) ReadFile(front);
-    if (closed_) return;
     if (front.state != Answer::State::kDone || front.file_left > 0) break;
     if (front.close_after) no_more_ = true;
     answers_.pop_front();
@@ -315,6 +315,7 @@ void ServerConnection::Pump() {
 void ServerConnection::StartWrite() {
   if (closed_ || in_flight_ > 0) return;
   if (out_.empty()) {
+    if (cut_) return Close();
     if (no_more_ && answers_.empty()) Finish();
     return;
   }

@@ -111,6 +111,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   size_t out_bytes_ = 0;
   size_t front_sent_ = 0;   // of the first piece
   size_t in_flight_ = 0;    // pieces that a write looks at
+  bool cut_ = false;        // closed behind what is queued
   bool lingering_ = false;  // all sent; waits for the peer's end so that it can read the answer
 
   bool closed_ = false;

@@ -1,0 +1,491 @@
+// The server under a raw socket: what it takes, what it sends, byte for byte.
+#include "wire/net/server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <regex>
+
+#include "wire/net/loop.h"
+
+namespace kiln::net {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::StartsWith;
+using Exchanges = std::vector<std::shared_ptr<Exchange>>;
+constexpr auto kLong = std::chrono::seconds(20);
+
+// A client socket whose answers are read on the loop, so that server and client share one thread.
+class RawClient {
+ public:
+  RawClient(Loop& loop, int port) : loop_(loop), fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    KILN_EXPECT(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    watch_ = loop.WatchReadable(fd_, [this] { Read(); });
+  }
+  ~RawClient() { Close(); }
+  void Close() {
+    watch_.Reset();
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+  void EndSending() { shutdown(fd_, SHUT_WR); }
+  void Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      ssize_t count = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count < 0 && errno == EAGAIN) {
+        loop_.RunFor(milliseconds(1));
+        continue;
+      }
+      if (count < 0) return;
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+  }
+  // Runs the loop until `text` has come; gives all that came up to its end, and forgets it.
+  std::string ReadTo(std::string_view text) {
+    Run([&] { return in_.find(text) != std::string::npos || ended_; });
+    size_t end = std::min(in_.size(), in_.find(text) + text.size());
+    std::string out = in_.substr(0, end);
+    in_.erase(0, end);
+    return out;
+  }
+  std::string ReadToEnd() {
+    Run([&] { return ended_; });
+    EXPECT_TRUE(ended_) << "the connection is still open";
+    return std::exchange(in_, "");
+  }
+  bool Ended() const { return ended_; }
+  void Run(const std::function<bool()>& done) {
+    auto end = std::chrono::steady_clock::now() + kLong;
+    while (!done() && std::chrono::steady_clock::now() < end) loop_.RunFor(milliseconds(1));
+  }
+
+ private:
+  static void KILN_EXPECT(bool value) { EXPECT_TRUE(value); }
+  void Read() {
+    char piece[1 << 16];
+    ssize_t count = recv(fd_, piece, sizeof(piece), MSG_DONTWAIT);
+    if (count > 0) {
+      in_.append(piece, static_cast<size_t>(count));
+    } else {
+      ended_ = true;
+      watch_.Reset();
+    }
+  }
+
+  Loop& loop_;
+  int fd_;
+  Handle watch_;
+  std::string in_;
+  bool ended_ = false;
+};
+
+// The Date line differs from run to run.
+std::string WithoutDate(const std::string& text) {
+  static const std::regex kDate(
+      "Date: (Mon|Tue|Wed|Thu|Fri|Sat|Sun), \\d\\d [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d "
+      "GMT\r\n");
+  return std::regex_replace(text, kDate, "");
+}
+
+class ServerTest : public testing::Test {
+ protected:
+  void Listen(ServerOptions options, Handler handler) {
+    auto server = Server::Listen(loop_, std::move(options), std::move(handler));
+    ASSERT_TRUE(server.has_value()) << server.error().message;
+    server_ = *std::move(server);
+  }
+  // Keeps every exchange for the test to answer.
+  void ListenAndKeep(ServerOptions options = {}) {
+    Listen(std::move(options), [this](std::shared_ptr<Exchange> e) { kept_.push_back(e); });
+  }
+  void WaitFor(size_t count) {
+    auto end = std::chrono::steady_clock::now() + kLong;
+    while (kept_.size() < count && std::chrono::steady_clock::now() < end) {
+      loop_.RunFor(milliseconds(1));
+    }
+    ASSERT_EQ(kept_.size(), count);
+  }
+
+  Loop loop_;
+  Exchanges kept_;
+  std::unique_ptr<Server> server_;
+};
+
+void Echo(std::shared_ptr<Exchange> e) {
+  e->Respond({200, {{"X-Case", "Kept"}}, e->request().method + " " + e->request().body});
+}
+
+TEST_F(ServerTest, AnswersCarryDateLinesAndLengthInThatOrder) {
+  Listen({}, Echo);
+  RawClient client(loop_, server_->port());
+  client.Send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  std::string answer = client.ReadTo("POST abc");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\nDate: "));
+  EXPECT_EQ(WithoutDate(answer),
+            "HTTP/1.1 200 OK\r\nX-Case: Kept\r\nContent-Length: 8\r\n\r\nPOST abc");
+}
+
+TEST_F(ServerTest, HeadHasTheLengthAndNoBody) {
+  Listen({}, Echo);
+  RawClient client(loop_, server_->port());
+  client.Send("HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(WithoutDate(client.ReadToEnd()),
+            "HTTP/1.1 200 OK\r\nX-Case: Kept\r\nContent-Length: 5\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nX-Case: Kept\r\nContent-Length: 4\r\n\r\nGET ");
+}
+
+TEST_F(ServerTest, ARequestMayComeByteByByteAndChunked) {
+  Listen({}, Echo);
+  RawClient client(loop_, server_->port());
+  std::string request =
+      "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\na;x=y\r\n0123456789\r\n"
+      "0\r\nTrailer: t\r\n\r\n";
+  for (char c : request) {
+    client.Send({&c, 1});
+    loop_.RunFor(milliseconds(1));
+  }
+  EXPECT_THAT(client.ReadTo("9"), HasSubstr("POST abc0123456789"));
+}
+
+TEST_F(ServerTest, PipelinedRequestsAreAnsweredInTheirOrder) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  std::string requests;
+  for (int i = 0; i < 100; ++i) requests += fmt::format("GET /{} HTTP/1.1\r\n\r\n", i);
+  client.Send(requests);
+  WaitFor(64);  // no more are taken before some are answered
+  for (size_t i = 64; i-- > 0;) kept_[i]->Respond({200, {}, kept_[i]->request().target + ";"});
+  WaitFor(100);
+  for (size_t i = 100; i-- > 64;) kept_[i]->Respond({200, {}, kept_[i]->request().target + ";"});
+  std::string all = client.ReadTo("/99;");
+  size_t at = 0;
+  for (int i = 0; i < 100; ++i) {
+    at = all.find(fmt::format("\r\n\r\n/{};", i), at);
+    ASSERT_NE(at, std::string::npos) << i;
+  }
+}
+
+TEST_F(ServerTest, AStreamIsOneChunkAWriteAndEndsWithTheLastChunk) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET /s HTTP/1.1\r\nConnection: close\r\n\r\n");
+  WaitFor(1);
+  kept_[0]->BeginStream({200, {{"Transfer-Encoding", "chunked"}, {"Content-Type", "t"}}, {}});
+  kept_[0]->Write("20\n{\"type\":\"HEARTBEAT\"}");
+  EXPECT_EQ(WithoutDate(client.ReadTo("}\r\n")),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: t\r\n\r\n"
+            "17\r\n20\n{\"type\":\"HEARTBEAT\"}\r\n");
+  loop_.RunFor(milliseconds(5));
+  EXPECT_FALSE(client.Ended());  // Connection: close waits for the end of the stream
+  kept_[0]->EndStream();
+  EXPECT_EQ(client.ReadToEnd(), "0\r\n\r\n");
+}
+
+TEST_F(ServerTest, RequestsBehindAStreamWaitForItsEnd) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  WaitFor(1);
+  kept_[0]->BeginStream({});
+  client.Send("GET /next HTTP/1.1\r\n\r\n");
+  loop_.RunFor(milliseconds(10));
+  EXPECT_EQ(kept_.size(), 1u);
+  kept_[0]->EndStream();
+  WaitFor(2);
+  kept_[1]->Respond({200, {}, "next"});
+  EXPECT_THAT(client.ReadTo("next"), HasSubstr("0\r\n\r\nHTTP/1.1 200 OK"));
+}
+
+TEST_F(ServerTest, AnswersInsideStreamsStandBetweenTwoChunks) {
+  ServerOptions options;
+  options.answer_inside_streams = true;
+  ListenAndKeep(options);
+  RawClient client(loop_, server_->port());
+  client.Send("POST /s HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+  WaitFor(1);
+  kept_[0]->BeginStream({});
+  kept_[0]->Write("one");
+  client.ReadTo("one\r\n");
+  client.Send("POST /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\n\r\n");
+  WaitFor(3);
+  kept_[2]->Respond({202, {}, {}});
+  kept_[0]->Write("two");
+  kept_[1]->Respond({403, {}, "no"});
+  kept_[0]->Write("end");
+  EXPECT_EQ(WithoutDate(client.ReadTo("end\r\n")),
+            "3\r\ntwo\r\nHTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+            "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n3\r\nend\r\n");
+}
+
+TEST_F(ServerTest, AStreamThatIsDroppedOrAbortedCutsTheConnection) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  WaitFor(1);
+  kept_[0]->BeginStream({});
+  kept_[0]->Write("one");
+  client.ReadTo("one\r\n");
+  kept_.clear();
+  EXPECT_EQ(client.ReadToEnd(), "");
+}
+
+TEST_F(ServerTest, ARequestDroppedWithoutAnAnswerGives500) {
+  Listen({}, [](std::shared_ptr<Exchange>) {});
+  RawClient client(loop_, server_->port());
+  client.Send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(client.ReadTo("}}"), StartsWith("HTTP/1.1 500 Internal Server Error"));
+}
+
+TEST_F(ServerTest, ABodyBeyondTheLimitIsRefusedBeforeItComes) {
+  ServerOptions options;
+  options.body_limit = 10;
+  Listen(options, Echo);
+  const std::pair<std::string, std::string> kCases[] = {
+      {"Content-Length: 11\r\n\r\n", "11"},
+      {"Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a", "more than 10"},
+  };
+  for (const auto& [rest, found] : kCases) {
+    RawClient client(loop_, server_->port());
+    client.Send("POST / HTTP/1.1\r\n" + rest);
+    std::string body = R"({"error":{"code":"RESOURCE_EXHAUSTED","message":"request body: found )" +
+                       found + R"( bytes, expected at most 10"}})";
+    EXPECT_EQ(WithoutDate(client.ReadToEnd()),
+              fmt::format("HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\n"
+                          "Connection: close\r\nContent-Length: {}\r\n\r\n{}",
+                          body.size(), body));
+  }
+  RawClient client(loop_, server_->port());
+  client.Send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n0123456789");
+  EXPECT_THAT(client.ReadTo("0123456789"), StartsWith("HTTP/1.1 200 OK"));
+}
+
+TEST_F(ServerTest, ASinkTakesTheBodyPieceByPiece) {
+  std::string taken;
+  ServerOptions options;
+  options.body_limit = 10;
+  options.sink = [&](const Request& head) -> Result<std::unique_ptr<BodySink>> {
+    if (head.target == "/memory") return nullptr;
+    if (head.target == "/refused") return Fail(ErrorCode::kNotFound, "no such folder");
+    return std::make_unique<BodySink>(BodySink{[&](std::string_view piece) -> Status {
+      if (piece.find('!') != std::string_view::npos) return Fail(ErrorCode::kConflict, "taken");
+      taken += piece;
+      return {};
+    }});
+  };
+  Listen(options, [](std::shared_ptr<Exchange> e) {
+    e->Respond({200, {}, fmt::format("{} {};", e->sink() != nullptr, e->request().body.size())});
+  });
+  RawClient client(loop_, server_->port());
+  client.Send("PUT /sink HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" +
+              std::string(1'000'000, 'x'));
+  EXPECT_THAT(client.ReadTo(";"), HasSubstr("true 0;"));
+  EXPECT_EQ(taken, std::string(1'000'000, 'x'));
+  client.Send("PUT /memory HTTP/1.1\r\nContent-Length: 2\r\n\r\nab");
+  EXPECT_THAT(client.ReadTo(";"), HasSubstr("false 2;"));
+  client.Send("PUT /sink HTTP/1.1\r\nContent-Length: 200\r\n\r\n!");
+  EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 409 Conflict"));
+  RawClient second(loop_, server_->port());
+  second.Send("PUT /refused HTTP/1.1\r\nContent-Length: 200\r\n\r\n");
+  EXPECT_THAT(second.ReadToEnd(), StartsWith("HTTP/1.1 404 Not Found"));
+}
+
+TEST_F(ServerTest, ExpectContinueIsAnsweredOnlyWhereStreamsAreNotInterrupted) {
+  Listen({}, Echo);
+  RawClient client(loop_, server_->port());
+  client.Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_EQ(client.ReadTo("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.Send("x");
+  EXPECT_THAT(client.ReadTo("POST x"), StartsWith("HTTP/1.1 200"));
+  ServerOptions options;
+  options.answer_inside_streams = true;
+  Listen(options, Echo);
+  RawClient second(loop_, server_->port());
+  second.Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx");
+  EXPECT_THAT(second.ReadTo("POST x"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, WhatIsNoHttpClosesTheConnection) {
+  ListenAndKeep();
+  for (const char* bytes : {"hello\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n", "GET /\r\n\r\n",
+                            "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"}) {
+    RawClient client(loop_, server_->port());
+    client.Send(bytes);
+    EXPECT_EQ(client.ReadToEnd(), "") << bytes;
+  }
+  // What was asked for before is still answered.
+  RawClient client(loop_, server_->port());
+  client.Send("GET /a HTTP/1.1\r\n\r\n");
+  WaitFor(1);
+  client.Send("junk\r\n\r\n");
+  loop_.RunFor(milliseconds(10));
+  kept_[0]->Respond({200, {}, "answer"});
+  EXPECT_THAT(client.ReadToEnd(), HasSubstr("answer"));
+}
+
+TEST_F(ServerTest, HeaderLinesBeyondTheLimitAreRefused) {
+  ServerOptions options;
+  options.header_limit = 1000;
+  Listen(options, Echo);
+  RawClient client(loop_, server_->port());
+  client.Send("GET / HTTP/1.1\r\nX: " + std::string(2000, 'x') + "\r\n\r\n");
+  EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 431 "));
+}
+
+TEST_F(ServerTest, OnCloseTellsOfTheEndOfThePeer) {
+  ListenAndKeep();
+  for (bool half : {false, true}) {
+    RawClient client(loop_, server_->port());
+    client.Send("GET /s HTTP/1.1\r\n\r\n");
+    kept_.clear();
+    WaitFor(1);
+    int closed = 0;
+    kept_[0]->BeginStream({});
+    kept_[0]->OnClose([&] { ++closed; });
+    kept_[0]->Write("x");
+    client.ReadTo("x\r\n");
+    if (half) {
+      client.EndSending();
+    } else {
+      client.Close();
+    }
+    client.Run([&] { return closed > 0; });
+    kept_[0]->Write("to nobody");
+    kept_[0]->EndStream();
+    loop_.RunFor(milliseconds(5));
+    EXPECT_EQ(closed, 1);
+    EXPECT_EQ(kept_[0]->Unsent(), 0u);
+  }
+}
+
+TEST_F(ServerTest, OnCloseComesAlsoBehindTheEndOfAStream) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  WaitFor(1);
+  int closed = 0;
+  kept_[0]->BeginStream({});
+  kept_[0]->OnClose([&] { ++closed; });
+  kept_[0]->EndStream();
+  client.ReadTo("0\r\n\r\n");
+  EXPECT_EQ(closed, 0);
+  client.Close();
+  client.Run([&] { return closed > 0; });
+  EXPECT_EQ(closed, 1);
+}
+
+TEST_F(ServerTest, AClientThatHasEndedSendingStillGetsItsAnswer) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET / HTTP/1.1\r\n\r\n");
+  client.EndSending();
+  WaitFor(1);
+  loop_.RunFor(milliseconds(5));
+  kept_[0]->Respond({200, {}, "late"});
+  EXPECT_THAT(client.ReadToEnd(), HasSubstr("late"));
+}
+
+TEST_F(ServerTest, ASlowReaderShowsInUnsent) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  WaitFor(1);
+  kept_[0]->BeginStream({});
+  std::string piece(1 << 20, 'x');
+  for (int i = 0; i < 64; ++i) kept_[0]->Write(piece);
+  EXPECT_GT(kept_[0]->Unsent(), size_t{16} << 20);
+  kept_[0]->Write("the end");
+  client.ReadTo("the end");
+  EXPECT_EQ(kept_[0]->Unsent(), 0u);
+}
+
+TEST_F(ServerTest, IdleAndSlowClientsAreCutOff) {
+  ServerOptions options;
+  options.idle_timeout = milliseconds(40);
+  ListenAndKeep(options);
+  RawClient silent(loop_, server_->port());
+  RawClient slow(loop_, server_->port());
+  RawClient waiting(loop_, server_->port());
+  slow.Send("POST / HTTP/1.1\r\nContent-Le");
+  waiting.Send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(silent.ReadToEnd(), "");
+  EXPECT_EQ(slow.ReadToEnd(), "");
+  ASSERT_EQ(kept_.size(), 1u);
+  loop_.RunFor(milliseconds(60));
+  EXPECT_FALSE(waiting.Ended());  // it waits for the handler
+  kept_[0]->Respond({200, {}, "x"});
+  EXPECT_THAT(waiting.ReadToEnd(), HasSubstr("200 OK"));
+}
+
+TEST_F(ServerTest, AFileIsSentByPiecesAndByRanges) {
+  std::string path = testing::TempDir() + "kiln_net_file_" + std::to_string(getpid());
+  std::string bytes;
+  for (int i = 0; i < 400'000; ++i) bytes += std::to_string(i) + ",";
+  std::ofstream(path) << bytes;
+  Listen({}, [&](std::shared_ptr<Exchange> e) {
+    if (e->request().target == "/none") return e->RespondFile({}, path + ".none", 0, 5);
+    uint64_t offset = std::stoull(*e->request().Query("offset"));
+    e->RespondFile({206, {}, {}}, path, offset, std::stoull(*e->request().Query("length")));
+  });
+  auto get = [&](const std::string& method, const std::string& target) {
+    RawClient client(loop_, server_->port());
+    client.Send(method + " " + target + " HTTP/1.1\r\nConnection: close\r\n\r\n");
+    std::string all = client.ReadToEnd();
+    return all.substr(all.find("\r\n\r\n") + 4);
+  };
+  EXPECT_EQ(get("GET", fmt::format("/?offset=0&length={}", bytes.size())), bytes);
+  EXPECT_EQ(get("GET", "/?offset=100&length=1000"), bytes.substr(100, 1000));
+  EXPECT_EQ(get("HEAD", "/?offset=100&length=1000"), "");
+  EXPECT_EQ(get("GET", fmt::format("/?offset={}&length=10", bytes.size() - 5)),
+            bytes.substr(bytes.size() - 5));  // cut where the file ends
+  EXPECT_THAT(get("GET", "/none"), HasSubstr("NOT_FOUND"));
+  unlink(path.c_str());
+}
+
+TEST_F(ServerTest, ATakenAddressIsUnavailable) {
+  ListenAndKeep();
+  ServerOptions options;
+  options.port = server_->port();
+  auto second = Server::Listen(loop_, options, Echo);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(
+      second.error(),
+      (Error{ErrorCode::kUnavailable,
+             fmt::format("cannot listen on 127.0.0.1:{}: address already in use", server_->port()),
+             {}}));
+}
+
+TEST_F(ServerTest, AHandlerMayDropTheServer) {
+  Listen({}, [this](std::shared_ptr<Exchange> e) {
+    server_.reset();
+    e->Respond({200, {}, "to nobody"});
+  });
+  RawClient client(loop_, server_->port());
+  client.Send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(client.ReadToEnd(), "");
+}
+
+TEST_F(ServerTest, CloseConnectionsCutsAllAndKeepsListening) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("GET / HTTP/1.1\r\n\r\n");
+  WaitFor(1);
+  server_->CloseConnections();
+  EXPECT_EQ(client.ReadToEnd(), "");
+  RawClient second(loop_, server_->port());
+  second.Send("GET / HTTP/1.1\r\n\r\n");
+  WaitFor(2);
+}
+
+}  // namespace
+}  // namespace kiln::net
