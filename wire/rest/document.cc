@@ -1,0 +1,127 @@
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <set>
+
+#include "wire/rest/json.h"
+
+namespace kiln::wire {
+namespace {
+
+constexpr int kNodesMax = 1'000'000;  // aliases are copied, so a small text can hold a large tree
+constexpr int kDepthMax = 100;
+
+// A plain scalar by YAML's core schema; everything else is text.
+Json Scalar(const std::string& text) {
+  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return {};
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  const char* begin = text.data() + (text.front() == '+' ? 1 : 0);
+  const char* end = text.data() + text.size();
+  int64_t whole = 0;
+  if (auto parsed = std::from_chars(begin, end, whole);
+      parsed.ec == std::errc() && parsed.ptr == end) {
+    return whole;
+  }
+  const bool numeric = text.find_first_not_of("+-.0123456789eE") == std::string::npos;
+  double number = 0;
+  if (auto parsed = std::from_chars(begin, end, number);
+      numeric && parsed.ec == std::errc() && parsed.ptr == end) {
+    return number;
+  }
+  return text;
+}
+
+class Converter {
+ public:
+  Result<Json> Convert(const YAML::Node& node, int depth) {
+    if (++nodes_ > kNodesMax || depth > kDepthMax) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "line {}: too large: expected at most {} values and {} levels",
+                  node.Mark().line + 1, kNodesMax, kDepthMax);
+    }
+    switch (node.Type()) {
+      case YAML::NodeType::Undefined:
+      case YAML::NodeType::Null:
+        return Json();
+      case YAML::NodeType::Scalar:
+        return node.Tag() == "?" ? Scalar(node.Scalar()) : Json(node.Scalar());
+      case YAML::NodeType::Sequence: {
+        Json list = Json::array();
+        for (const auto& item : node) {
+          KILN_TRY(Json value, Convert(item, depth + 1));
+          list.push_back(std::move(value));
+        }
+        return list;
+      }
+      case YAML::NodeType::Map:
+        return ConvertMap(node, depth);
+    }
+    return Json();
+  }
+
+ private:
+  Result<Json> ConvertMap(const YAML::Node& node, int depth) {
+    Json map = Json::object();
+    for (const auto& item : node) {
+      const int line = item.first.Mark().line + 1;
+      if (!item.first.IsScalar()) {
+        return Fail(ErrorCode::kInvalidArgument, "line {}: key is no text: expected a name", line);
+      }
+      const std::string& key = item.first.Scalar();
+      if (map.contains(key)) {
+        return Fail(ErrorCode::kInvalidArgument, "line {}: key \"{}\" stands twice: expected once",
+                    line, key);
+      }
+      KILN_TRY(map[key], Convert(item.second, depth + 1));
+    }
+    return map;
+  }
+
+  int nodes_ = 0;
+};
+
+Result<Json> ParseYaml(std::string_view text) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.empty()) return Fail(ErrorCode::kInvalidArgument, "the document is empty");
+    if (documents.size() > 1) {
+      return Fail(ErrorCode::kInvalidArgument, "{} documents in one file: expected one",
+                  documents.size());
+    }
+    return Converter().Convert(documents.front(), 0);
+  } catch (const YAML::Exception& error) {
+    return Fail(ErrorCode::kInvalidArgument, "no YAML: line {}, column {}: {}", error.mark.line + 1,
+                error.mark.column + 1, error.msg);
+  }
+}
+
+// nlohmann's parser keeps one of two equal keys without a word.
+Status CheckKeys(std::string_view text) {
+  std::vector<std::set<std::string>> open;
+  std::string twice;
+  auto look = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) open.emplace_back();
+    if (event == Json::parse_event_t::object_end) open.pop_back();
+    if (event == Json::parse_event_t::key &&
+        !open.back().insert(parsed.get<std::string>()).second) {
+      twice = parsed.get<std::string>();
+    }
+    return true;
+  };
+  Json ignored = Json::parse(text, look);
+  if (twice.empty()) return {};
+  return Fail(ErrorCode::kInvalidArgument, "key \"{}\" stands twice: expected once", twice);
+}
+
+}  // namespace
+
+Result<Json> ParseDocument(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || text[first] != '{') return ParseYaml(text);
+  KILN_TRY(Json json, ParseJson(text));
+  KILN_TRY_OK(CheckKeys(text));
+  return json;
+}
+
+}  // namespace kiln::wire

@@ -1,0 +1,26 @@
+// The door to JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "wire/rest/json_fwd.h"
+
+namespace kiln::wire {
+
+// UTF-8 JSON text. kInvalidArgument with line and column when it is none, or nested deeper than
+// 100 levels.
+Result<Json> ParseJson(std::string_view text);
+
+// A JSON or YAML document: JSON where it starts with '{'. YAML has the types of its core schema;
+// aliases are copied. A key that stands twice in a map is an error in both.
+Result<Json> ParseDocument(std::string_view text);
+
+// On one line. Bytes that are no UTF-8 become U+FFFD.
+std::string DumpJson(const Json& json);
+// Indented by two, with a line feed at the end.
+std::string PrettyJson(const Json& json);
+
+}  // namespace kiln::wire
