@@ -176,6 +176,9 @@ struct Job {
   int gang_members = 0;
   int retries = 3;                 // charged attempts of one member beyond the first
   std::vector<std::string> after;  // jobs that must have finished
+  // Jobs of one role with the same pool share the executors of their kernel work, which stay warm
+  // between them. Empty: the job's executors are its own.
+  std::string pool;
   std::map<std::string, std::string> labels;
 
   bool operator==(const Job&) const = default;
