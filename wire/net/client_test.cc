@@ -162,9 +162,14 @@ class FetchTest : public testing::Test {
     folder_ = testing::TempDir() + "kiln_fetch_XXXXXX";
     ASSERT_NE(mkdtemp(folder_.data()), nullptr);
   }
-  void TearDown() override {
+  void EndServer() {
     loop_.Stop();
     if (thread_.joinable()) thread_.join();
+    kept_.reset();
+    server_.reset();
+  }
+  void TearDown() override {
+    EndServer();
     if (!folder_.empty()) std::system(("rm -r " + folder_).c_str());
   }
   static std::string Read(const std::string& path) {
@@ -175,6 +180,7 @@ class FetchTest : public testing::Test {
   Loop loop_;
   std::unique_ptr<Server> server_;
   std::string url_;
+  std::shared_ptr<Exchange> kept_;
   std::thread thread_;
   std::string folder_;
 };
@@ -207,7 +213,6 @@ TEST_F(FetchTest, BigBodiesGoBothWaysThroughFiles) {
   auto sent = SendFile(url_ + "/x", from);
   ASSERT_TRUE(sent.has_value()) << sent.error().message;
   EXPECT_EQ(sent->body, bytes);
-  server_.reset();
 }
 
 TEST_F(FetchTest, AFileAppearsWholeOrNotAtAll) {
@@ -240,9 +245,8 @@ TEST_F(FetchTest, AnEarlyRefusalReachesTheSender) {
 }
 
 TEST_F(FetchTest, AStreamCanBeStoppedByItsReader) {
-  std::shared_ptr<Exchange> kept;
-  Listen([&](std::shared_ptr<Exchange> e) {
-    kept = e;
+  Listen([this](std::shared_ptr<Exchange> e) {
+    kept_ = e;
     e->BeginStream({});
     e->Write("one");
   });
@@ -253,22 +257,15 @@ TEST_F(FetchTest, AStreamCanBeStoppedByItsReader) {
   });
   EXPECT_TRUE(answer.has_value());
   EXPECT_EQ(data, "one");
-  loop_.Post([&] { kept.reset(); });
 }
 
 TEST_F(FetchTest, FailuresHaveTheirCodes) {
-  std::shared_ptr<Exchange> kept;
-  Listen([&](std::shared_ptr<Exchange> e) { kept = e; });
+  Listen([this](std::shared_ptr<Exchange> e) { kept_ = e; });
   FetchOptions options;
   options.timeout = milliseconds(20);
   EXPECT_EQ(Fetch(url_, {}, options).error().code, ErrorCode::kDeadlineExceeded);
   EXPECT_EQ(Fetch("https://a").error().code, ErrorCode::kInvalidArgument);
-  loop_.Post([&] {
-    kept.reset();
-    server_.reset();
-    loop_.Stop();
-  });
-  thread_.join();
+  EndServer();
   EXPECT_EQ(Fetch(url_).error().code, ErrorCode::kUnavailable);
 }
 
