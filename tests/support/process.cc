@@ -90,8 +90,8 @@ void Process::Stop(milliseconds deadline) {
   (void)Wait(std::chrono::seconds(10));
 }
 
-RunOutcome Run(const std::vector<std::string>& argv, std::map<std::string, std::string> environment,
-               milliseconds deadline) {
+RunOutcome RunProgram(const std::vector<std::string>& argv,
+                      std::map<std::string, std::string> environment, milliseconds deadline) {
   const TempFolder folder;
   auto process = Process::Start({argv, folder.File("output"), std::move(environment)});
   if (!process) return {-1, process.error().message};

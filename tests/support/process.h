@@ -63,9 +63,9 @@ struct RunOutcome {
   int code = 0;
   std::string output;
 };
-RunOutcome Run(const std::vector<std::string>& argv,
-               std::map<std::string, std::string> environment = {},
-               std::chrono::milliseconds deadline = std::chrono::seconds(60));
+RunOutcome RunProgram(const std::vector<std::string>& argv,
+                      std::map<std::string, std::string> environment = {},
+                      std::chrono::milliseconds deadline = std::chrono::seconds(60));
 
 // Asks again and again until the answer is true or the deadline has passed; the last answer.
 bool Eventually(const std::function<bool()>& condition,

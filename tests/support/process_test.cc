@@ -7,10 +7,11 @@ namespace kiln::support {
 namespace {
 
 TEST(ProcessTest, RunTellsCodeAndOutput) {
-  const RunOutcome outcome = Run({"/bin/sh", "-c", "echo $WORD; exit 3"}, {{"WORD", "hello"}});
+  const RunOutcome outcome =
+      RunProgram({"/bin/sh", "-c", "echo $WORD; exit 3"}, {{"WORD", "hello"}});
   EXPECT_EQ(outcome.code, 3);
   EXPECT_EQ(outcome.output, "hello\n");
-  EXPECT_EQ(Run({"/no/such/program"}).code, 127);
+  EXPECT_EQ(RunProgram({"/no/such/program"}).code, 127);
 }
 
 TEST(ProcessTest, SignalsAreSeenAsCodes) {
