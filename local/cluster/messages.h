@@ -1,8 +1,10 @@
-// What a master and an agent say to each other, as Mesos's internal messages do: plain values, handed over in process and in
-// order. Master and agent are state machines that know each other only through these.
+// What a master and an agent say to each other, as Mesos's internal messages do: plain values,
+// handed over in process and in order. Master and agent are state machines that know each other
+// only through these.
 //
-// An agent process is named by its pid, "slave(1)@127.0.0.1:5051", as long as it lives; its AgentID may come and go. The shell that
-// moves the messages tells both sides when the link between them is cut (see master.h and agent.h); what was under way is lost then.
+// An agent process is named by its pid, "slave(1)@127.0.0.1:5051", as long as it lives; its AgentID
+// may come and go. The shell that moves the messages tells both sides when the link between them is
+// cut (see master.h and agent.h); what was under way is lost then.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +40,9 @@ struct ReregisterAgent {
   std::string version;
   std::vector<mesos::v1::AgentInfo::Capability> capabilities;
   std::vector<mesos::v1::Resource> checkpointed_resources;
-  std::vector<mesos::v1::FrameworkInfo> frameworks;   // those of the tasks and executors
-  std::vector<mesos::v1::ExecutorInfo> executors;     // with their framework_id
-  std::vector<mesos::v1::Task> tasks;                 // also terminal ones whose last update is not acknowledged
+  std::vector<mesos::v1::FrameworkInfo> frameworks;  // those of the tasks and executors
+  std::vector<mesos::v1::ExecutorInfo> executors;    // with their framework_id
+  std::vector<mesos::v1::Task> tasks;  // also terminal ones whose last update is not acknowledged
   std::vector<CompletedFramework> completed;
 };
 
@@ -56,7 +58,8 @@ struct StatusUpdate {
   std::optional<mesos::v1::ExecutorID> executor_id;
   mesos::v1::AgentID agent_id;
   mesos::v1::TaskStatus status;  // complete: source, agent_id, timestamp, uuid, container_status
-  // The newest state the agent knows of this task; may be ahead of `status` while an older update waits for its acknowledgement.
+  // The newest state the agent knows of this task; may be ahead of `status` while an older update
+  // waits for its acknowledgement.
   mesos::v1::TaskState latest_state = mesos::v1::TASK_STAGING;
 };
 
@@ -82,18 +85,20 @@ struct UpdateOperationStatus {
   mesos::v1::OperationStatus status;
 };
 
-using AgentToMaster = std::variant<RegisterAgent, ReregisterAgent, UnregisterAgent, Pong, StatusUpdate, ExitedExecutor,
-                                   ExecutorToFramework, UpdateOperationStatus>;
+using AgentToMaster =
+    std::variant<RegisterAgent, ReregisterAgent, UnregisterAgent, Pong, StatusUpdate,
+                 ExitedExecutor, ExecutorToFramework, UpdateOperationStatus>;
 
 // ---- master to agent
 
 struct AgentRegistered {
   mesos::v1::AgentID agent_id;
-  Duration total_ping_timeout{};  // no ping for so long: the agent takes the master for gone and registers again
+  Duration total_ping_timeout{};  // no ping for so long: the agent takes the master for gone and
+                                  // registers again
 };
 
-// Tasks that the master has for the agent and the agent did not name; it answers with a TASK_DROPPED (or TASK_LOST) for each that it
-// does not know.
+// Tasks that the master has for the agent and the agent did not name; it answers with a
+// TASK_DROPPED (or TASK_LOST) for each that it does not know.
 struct UnknownTasks {
   mesos::v1::FrameworkID framework_id;
   std::vector<mesos::v1::TaskStatus> statuses;
@@ -151,12 +156,14 @@ struct ShutdownFramework {
   mesos::v1::FrameworkID framework_id;
 };
 
-// The framework subscribed (again) or changed: the agent keeps the new info and sends all pending updates of it at once.
+// The framework subscribed (again) or changed: the agent keeps the new info and sends all pending
+// updates of it at once.
 struct UpdateFramework {
   mesos::v1::FrameworkInfo framework;  // with its id
 };
 
-// The agent is not wanted: it kills everything and forgets its id ("Agent attempted to reregister after removal" and so on).
+// The agent is not wanted: it kills everything and forgets its id ("Agent attempted to reregister
+// after removal" and so on).
 struct ShutdownAgent {
   std::string message;
 };
@@ -178,8 +185,9 @@ struct DrainAgent {
 };
 
 using MasterToAgent =
-    std::variant<AgentRegistered, AgentReregistered, Ping, RunTask, RunTaskGroup, KillTask, StatusUpdateAcknowledgement,
-                 FrameworkToExecutor, ShutdownExecutor, ShutdownFramework, UpdateFramework, ShutdownAgent, ApplyOperation,
+    std::variant<AgentRegistered, AgentReregistered, Ping, RunTask, RunTaskGroup, KillTask,
+                 StatusUpdateAcknowledgement, FrameworkToExecutor, ShutdownExecutor,
+                 ShutdownFramework, UpdateFramework, ShutdownAgent, ApplyOperation,
                  AcknowledgeOperationStatus, DrainAgent>;
 
 }  // namespace kiln::local
