@@ -287,9 +287,12 @@ Job ExpandGroups(Job job) {
   std::vector<Group> merges;
   for (const Group& group : job.groups) {
     const auto* train = std::get_if<TrainWork>(&group.work);
-    if (train == nullptr || group.count == 1) continue;
+    const std::string name = group.name + "-merge";
+    const bool there = std::any_of(job.groups.begin(), job.groups.end(),
+                                   [&](const Group& other) { return other.name == name; });
+    if (train == nullptr || group.count == 1 || there) continue;
     Group merge = group;
-    merge.name = group.name + "-merge";
+    merge.name = name;
     merge.count = 1;
     merge.work = MergeWork{*train, group.count};
     merge.after = {group.name};

@@ -143,6 +143,7 @@ TEST(ExpandGroups, PutsAMergeBehindATrainingGroupOfSeveral) {
   expected.groups.push_back(merge);
   EXPECT_EQ(expanded, expected);
   EXPECT_TRUE(Validate(expanded));
+  EXPECT_EQ(ExpandGroups(expanded), expanded);
 }
 
 TEST(ExpandGroups, LeavesATrainingGroupOfOneAlone) {
