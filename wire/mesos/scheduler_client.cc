@@ -1,0 +1,42 @@
+#include "wire/mesos/scheduler_client.h"
+
+#include "wire/mesos/client_shell.h"
+#include "wire/mesos/scheduler_subscription.h"
+
+namespace kiln::wire {
+
+class SchedulerClient::Shell {
+ public:
+  Shell(net::Loop& loop, SchedulerClientOptions options, SchedulerClientCallbacks callbacks)
+      : subscription(std::move(options), std::move(callbacks.subscribe), RandomSeed()),
+        shell(loop, subscription,
+              {[on_event = std::move(callbacks.on_event)](const Deliver& deliver) {
+                 on_event(std::get<mesos::v1::scheduler::Event>(deliver.event));
+               },
+               std::move(callbacks.on_disconnected), std::move(callbacks.on_answer)}) {}
+
+  SchedulerSubscription subscription;
+  ClientShell shell;
+};
+
+SchedulerClient::SchedulerClient(net::Loop& loop, SchedulerClientOptions options,
+                                 SchedulerClientCallbacks callbacks)
+    : shell_(std::make_unique<Shell>(loop, std::move(options), std::move(callbacks))) {}
+SchedulerClient::~SchedulerClient() = default;
+
+void SchedulerClient::Start() { shell_->shell.Perform(shell_->subscription.Start()); }
+void SchedulerClient::Stop() { shell_->shell.Stop(); }
+
+void SchedulerClient::SetMasters(std::vector<std::string> masters) {
+  ClientShell& shell = shell_->shell;
+  shell.Perform(shell_->subscription.SetMasters(std::move(masters), shell.Now()));
+}
+
+Result<uint64_t> SchedulerClient::Call(mesos::v1::scheduler::Call call) {
+  Actions actions;
+  auto id = shell_->subscription.Send(std::move(call), actions);
+  shell_->shell.Perform(std::move(actions));
+  return id;
+}
+
+}  // namespace kiln::wire

@@ -1,0 +1,76 @@
+// A framework's connection to the Mesos master that leads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "wire/mesos/client.h"
+#include "wire/mesos/json.h"
+
+namespace mesos::v1::scheduler {
+class Call;
+class Call_Subscribe;
+class Event;
+}  // namespace mesos::v1::scheduler
+namespace kiln::net {
+class Loop;
+}
+
+namespace kiln::wire {
+
+struct SchedulerClientOptions {
+  std::vector<std::string> masters;  // "host:port", tried in turn; may be empty until SetMasters
+  Encoding encoding = Encoding::kProtobuf;
+  std::string authorization;  // value of the header ("Basic ..."); empty: none
+  Duration first_pause_max = std::chrono::milliseconds(500);  // before the first try, at random
+  Duration pause_max = std::chrono::seconds(15);              // the pauses double up to this
+};
+
+struct SchedulerClientCallbacks {
+  // What to subscribe as, asked at each try: with framework_info.id once there is one, and with the
+  // roles that are suppressed then. An id that SUBSCRIBED brought is filled in where it lacks.
+  std::function<mesos::v1::scheduler::Call_Subscribe()> subscribe;
+  // Every event in its order, heartbeats too. At SUBSCRIBED all offers from before are void. An
+  // ERROR is followed by a final on_disconnected.
+  std::function<void(const mesos::v1::scheduler::Event&)> on_event;
+  std::function<void(const Disconnected&)> on_disconnected;
+  // Each call is answered once. May be left out.
+  std::function<void(const CallAnswer&)> on_answer;
+};
+
+// Keeps two connections to the leading master: one streams the events of the subscription, the
+// other carries all calls in their order. Follows redirects, tries again with growing random pauses
+// when it is sent away or hears nothing for five heartbeats, and gives up (final) on what a new try
+// does not change: ERROR events and refusals such as 401.
+//
+// Threads: the loop's alone; so do callbacks come. The loop outlives it. Not to be destroyed inside
+// a callback; Stop may be called there.
+class SchedulerClient {
+ public:
+  SchedulerClient(net::Loop& loop, SchedulerClientOptions options,
+                  SchedulerClientCallbacks callbacks);
+  ~SchedulerClient();
+
+  // Subscribes, and stays subscribed until Stop or a final on_disconnected. Starts with no
+  // framework id but the one that `subscribe` gives.
+  void Start();
+  void Stop();
+  // The masters that are known now: the leader, where it is detected; none while there is none.
+  void SetMasters(std::vector<std::string> masters);
+
+  // Sends a call; framework_id is filled in. Gives the number that on_answer tells.
+  // kFailedPrecondition while not subscribed: it is not kept for later. After a TEARDOWN the end of
+  // the stream is final.
+  Result<uint64_t> Call(mesos::v1::scheduler::Call call);
+
+ private:
+  class Shell;
+  std::unique_ptr<Shell> shell_;
+};
+
+}  // namespace kiln::wire

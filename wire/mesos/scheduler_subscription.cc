@@ -1,0 +1,163 @@
+#include "wire/mesos/scheduler_subscription.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kiln::wire {
+namespace {
+
+using mesos::v1::scheduler::Call;
+using mesos::v1::scheduler::Event;
+
+constexpr Duration kHeartbeat = std::chrono::seconds(15);
+constexpr int kHeartbeatsMissed = 5;
+constexpr size_t kStreamIdLimit = 128;
+
+SubscriptionOptions Common(const SchedulerClientOptions& options) {
+  SubscriptionOptions common;
+  common.path = "/api/v1/scheduler";
+  common.encoding = options.encoding;
+  common.authorization = options.authorization;
+  common.silence = kHeartbeatsMissed * kHeartbeat;
+  return common;
+}
+
+// "//host:port/path" or "http://host:port/path", as masters redirect.
+std::optional<std::string> AuthorityOf(std::string_view location) {
+  if (location.substr(0, 5) == "http:") location.remove_prefix(5);
+  if (location.substr(0, 2) != "//") return std::nullopt;
+  location.remove_prefix(2);
+  const auto url = net::ParseHostPort(location.substr(0, location.find_first_of("/?")));
+  if (!url) return std::nullopt;
+  return url->Authority();
+}
+
+}  // namespace
+
+SchedulerSubscription::SchedulerSubscription(SchedulerClientOptions options,
+                                             SubscribeSource subscribe, uint64_t seed)
+    : Subscription(Common(options), seed),
+      options_(std::move(options)),
+      subscribe_(std::move(subscribe)),
+      heartbeat_(kHeartbeat) {}
+
+void SchedulerSubscription::OnStart() {
+  leader_.clear();
+  turn_ = 0;
+  failures_ = 0;
+  framework_id_.clear();
+}
+
+Actions SchedulerSubscription::SetMasters(std::vector<std::string> masters, Instant now) {
+  Actions actions;
+  const auto before = Target();
+  options_.masters = std::move(masters);
+  const auto found = std::find(options_.masters.begin(), options_.masters.end(), before);
+  if (before && found != options_.masters.end()) {
+    turn_ = static_cast<size_t>(found - options_.masters.begin());
+    return actions;
+  }
+  leader_.clear();
+  if (InUse()) {
+    Lose(Error{ErrorCode::kUnavailable, "another master leads", {}}, now, actions);
+  } else if (phase() == Phase::kWaiting) {
+    WaitForNextTry(actions);
+  }
+  turn_ = 0;
+  failures_ = 0;
+  return actions;
+}
+
+std::optional<std::string> SchedulerSubscription::Target() {
+  if (!leader_.empty()) return leader_;
+  if (options_.masters.empty()) return std::nullopt;
+  return options_.masters[turn_ % options_.masters.size()];
+}
+
+Duration SchedulerSubscription::Pause() {
+  const double first = ToSeconds(options_.first_pause_max);
+  if (failures_ <= 1) return FromSeconds(random().Unit() * first);
+  const double longest =
+      std::min(ToSeconds(options_.pause_max), std::ldexp(first, std::min(failures_ - 1, 30)));
+  return FromSeconds(longest * (0.5 + random().Unit() / 2));
+}
+
+std::string SchedulerSubscription::SubscribeBody() {
+  Call call;
+  call.set_type(Call::SUBSCRIBE);
+  *call.mutable_subscribe() = subscribe_();
+  auto& info = *call.mutable_subscribe()->mutable_framework_info();
+  if (!info.has_id() && !framework_id_.empty()) info.mutable_id()->set_value(framework_id_);
+  if (info.has_id()) *call.mutable_framework_id() = info.id();
+  return Serialize(encoding(), call);
+}
+
+Status SchedulerSubscription::CheckHead(const net::Headers& headers) {
+  const auto id = headers.Get("Mesos-Stream-Id");
+  if (!id || id->size() > kStreamIdLimit) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "Mesos-Stream-Id of the stream: found {}, expected 1 to {} bytes",
+                id ? std::to_string(id->size()) : "none", kStreamIdLimit);
+  }
+  stream_id_ = *id;
+  heartbeat_ = kHeartbeat;
+  return {};
+}
+
+Result<Subscription::Next> SchedulerSubscription::Take(std::string_view record, Actions& actions) {
+  Event event;
+  KILN_TRY_OK(Parse(encoding(), record, event));
+  if (event.type() == Event::UNKNOWN) return Next::kGoOn;  // of a newer Mesos
+  if (event.type() == Event::SUBSCRIBED) {
+    framework_id_ = event.subscribed().framework_id().value();
+    const double seconds = event.subscribed().heartbeat_interval_seconds();
+    if (seconds > 0) heartbeat_ = FromSeconds(std::min(seconds, 3600.0));
+    failures_ = 0;
+    SetSubscribed(true);
+  }
+  const bool refused = event.type() == Event::ERROR;
+  actions.push_back(Deliver{std::move(event)});
+  return refused ? Next::kEnd : Next::kGoOn;
+}
+
+std::optional<Duration> SchedulerSubscription::Silence() const {
+  return kHeartbeatsMissed * heartbeat_;
+}
+
+bool SchedulerSubscription::Retry(int status, const net::Headers& headers) {
+  if (status == 307) {
+    const auto target = AuthorityOf(headers.Get("Location").value_or(""));
+    redirected_ = target && target != Target();
+    if (redirected_) leader_ = *target;
+    return true;
+  }
+  // 404: a master that starts has no routes yet. 501 is an answer to what was asked.
+  return status == 404 || (status >= 500 && status != 501);
+}
+
+Status SchedulerSubscription::OnLost(Instant) {
+  ++failures_;
+  stream_id_.clear();
+  if (!std::exchange(redirected_, false)) {
+    if (leader_.empty() && !subscribed()) ++turn_;
+    leader_.clear();
+  }
+  if (std::exchange(tearing_down_, false)) {
+    return Fail(ErrorCode::kFailedPrecondition, "torn down");
+  }
+  return {};
+}
+
+Result<uint64_t> SchedulerSubscription::Send(Call call, Actions& actions) {
+  if (!subscribed()) {
+    return Fail(ErrorCode::kFailedPrecondition, "call {}: not subscribed",
+                Call::Type_Name(call.type()));
+  }
+  call.mutable_framework_id()->set_value(framework_id_);
+  tearing_down_ = tearing_down_ || call.type() == Call::TEARDOWN;
+  net::Request request = Post(Serialize(encoding(), call));
+  request.headers.Set("Mesos-Stream-Id", stream_id_);
+  return SendOn(std::move(request), actions);
+}
+
+}  // namespace kiln::wire
