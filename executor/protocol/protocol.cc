@@ -1,0 +1,357 @@
+#include "executor/protocol/protocol.h"
+
+#include <algorithm>
+
+namespace kiln::executor {
+namespace {
+
+using mesos::v1::CheckInfo;
+using mesos::v1::CheckStatusInfo;
+using mesos::v1::TaskInfo;
+using mesos::v1::TaskState;
+using mesos::v1::TaskStatus;
+
+constexpr Duration kKillGrace = std::chrono::seconds(3);  // of Mesos's command executor
+constexpr Duration kProgressPause = std::chrono::seconds(1);
+constexpr Duration kResendPause = std::chrono::milliseconds(500);
+constexpr Duration kAcknowledgeTime = std::chrono::seconds(5);
+
+Duration GraceOf(const TaskInfo& info) {
+  if (!info.kill_policy().has_grace_period()) return kKillGrace;
+  return Duration(info.kill_policy().grace_period().nanoseconds());
+}
+
+// A checked task's status always carries a status of that type of check.
+CheckStatusInfo NotChecked(CheckInfo::Type type) {
+  CheckStatusInfo status;
+  status.set_type(type);
+  switch (type) {
+    case CheckInfo::COMMAND:
+      status.mutable_command();
+      break;
+    case CheckInfo::HTTP:
+      status.mutable_http();
+      break;
+    case CheckInfo::TCP:
+      status.mutable_tcp();
+      break;
+    case CheckInfo::UNKNOWN:
+      break;
+  }
+  return status;
+}
+
+void Earlier(std::optional<Instant>& first, std::optional<Instant> other) {
+  if (other && (!first || *other < *first)) first = other;
+}
+
+}  // namespace
+
+Protocol::Protocol(ProtocolOptions options, uint64_t seed) : options_(options), random_(seed) {}
+
+std::vector<Effect> Protocol::On(const Input& input, Instant now) {
+  now_ = now;
+  if (!exited_) {
+    std::visit([this](const auto& event) { Handle(event); }, input);
+    CheckExit();
+  }
+  return std::exchange(effects_, {});
+}
+
+std::optional<Instant> Protocol::NextTimer() const {
+  std::optional<Instant> next;
+  if (exited_) return next;
+  for (const auto& [id, task] : tasks_) {
+    if (task.done) continue;
+    Earlier(next, task.force_at);
+    Earlier(next, task.deadline);
+    if (task.progress && task.updates.empty()) Earlier(next, task.progress_at);
+  }
+  Earlier(next, resend_at_);
+  Earlier(next, exit_at_);
+  return next;
+}
+
+Protocol::Subscription Protocol::Subscribe() {
+  Subscription subscription;
+  for (auto& [id, task] : tasks_) {
+    if (!task.known_to_agent) subscription.unacknowledged_tasks.push_back(task.info);
+    for (Update& update : task.updates) {
+      subscription.unacknowledged_updates.push_back(update.status);
+      update.sent = true;
+    }
+  }
+  return subscription;
+}
+
+// Events of the agent
+
+void Protocol::Handle(const Subscribed& event) {
+  connected_ = true;
+  killing_state_ = event.killing_state;
+  FlushAll();
+}
+
+void Protocol::Handle(const Disconnected& event) {
+  connected_ = false;
+  for (auto& [id, task] : tasks_) {
+    for (Update& update : task.updates) update.sent = false;
+  }
+  if (event.final) ShutDown();
+}
+
+void Protocol::Handle(const Launch& event) {
+  int group = event.group ? ++groups_ : 0;
+  for (const TaskInfo& info : event.tasks) {
+    const std::string& id = info.task_id().value();
+    if (!tasks_.contains(id) && !past_.contains(id)) LaunchOne(info, group);
+  }
+}
+
+void Protocol::LaunchOne(const TaskInfo& info, int group) {
+  Task& task = tasks_[info.task_id().value()];
+  task.info = info;
+  task.group = group;
+  if (info.has_check()) task.check_status = NotChecked(info.check().type());
+  // A bare command has an executor of its own, as under Mesos's command executor.
+  if (info.has_command()) leaving_ = true;
+  if (shutting_down_) {
+    task.done = true;
+    return Queue(task, StatusOf(task, TaskState::TASK_KILLED));
+  }
+  Queue(task, StatusOf(task, TaskState::TASK_STARTING));
+  effects_.push_back(StartWork{info});
+}
+
+void Protocol::Handle(const Kill& event) {
+  Task* task = Alive(event.task);
+  if (task == nullptr) return;
+  Duration grace = GraceOf(task->info);
+  // Mesos's command executor looks at the policy of the task alone.
+  if (event.grace && !task->info.has_command()) grace = *event.grace;
+  Stop(*task, Cause::kKill, grace);
+}
+
+void Protocol::Handle(const Acknowledged& event) {
+  auto found = tasks_.find(event.task);
+  if (found == tasks_.end()) return;
+  Task& task = found->second;
+  auto before = task.updates.size();
+  std::erase_if(task.updates,
+                [&](const Update& update) { return update.status.uuid() == event.uuid; });
+  if (task.updates.size() == before) return;
+  task.known_to_agent = true;
+  if (task.done && task.updates.empty()) {
+    past_.insert(event.task);
+    tasks_.erase(found);
+    return;
+  }
+  SendProgress(task);
+}
+
+void Protocol::Handle(const Shutdown&) { ShutDown(); }
+
+void Protocol::Handle(const UpdateRefused& event) {
+  auto found = tasks_.find(event.task);
+  if (found == tasks_.end()) return;
+  for (Update& update : found->second.updates) update.sent = false;
+  resend_at_ = now_ + kResendPause;
+}
+
+// Events of the work
+
+void Protocol::Handle(const WorkStarted& event) {
+  Task* task = Alive(event.task);
+  if (task == nullptr || task->started) return;
+  task->started = true;
+  if (task->info.has_max_completion_time()) {
+    task->deadline = now_ + Duration(task->info.max_completion_time().nanoseconds());
+  }
+  TaskStatus status = StatusOf(*task, TaskState::TASK_RUNNING);
+  if (!event.data.empty()) status.set_data(event.data);
+  Queue(*task, std::move(status));
+  task->progress_at = now_ + kProgressPause;
+}
+
+void Protocol::Handle(const WorkProgress& event) {
+  Task* task = Alive(event.task);
+  if (task == nullptr) return;
+  task->progress = event.data;
+  if (event.healthy != task->healthy) {
+    task->healthy = event.healthy;
+    task->progress_at = now_;
+    if (task->started && task->cause == Cause::kNone) return QueueProgress(*task);
+  }
+  SendProgress(*task);
+}
+
+void Protocol::Handle(const WorkHealth& event) {
+  Task* task = Alive(event.task);
+  if (task == nullptr || task->cause != Cause::kNone) return;
+  TaskStatus status = StatusOf(*task, TaskState::TASK_RUNNING);
+  status.set_reason(TaskStatus::REASON_TASK_HEALTH_CHECK_STATUS_UPDATED);
+  status.set_healthy(event.healthy);
+  Queue(*task, std::move(status));
+  if (event.kill) Stop(*task, Cause::kHealth, GraceOf(task->info));
+}
+
+void Protocol::Handle(const WorkChecked& event) {
+  Task* task = Alive(event.task);
+  if (task == nullptr || task->cause != Cause::kNone) return;
+  task->check_status = event.status;
+  TaskStatus status = StatusOf(*task, TaskState::TASK_RUNNING);
+  status.set_reason(TaskStatus::REASON_TASK_CHECK_STATUS_UPDATED);
+  Queue(*task, std::move(status));
+}
+
+void Protocol::Handle(const WorkEnded& event) {
+  Task* task = Alive(event.task);
+  if (task == nullptr) return;
+  TaskStatus status;
+  switch (task->cause) {
+    case Cause::kNone:
+      status = StatusOf(*task, event.ok ? TaskState::TASK_FINISHED : TaskState::TASK_FAILED);
+      if (event.reason) status.set_reason(*event.reason);
+      break;
+    case Cause::kDeadline:
+      status = StatusOf(*task, TaskState::TASK_FAILED);
+      status.set_reason(TaskStatus::REASON_MAX_COMPLETION_TIME_REACHED);
+      break;
+    case Cause::kHealth:
+      status = StatusOf(*task, TaskState::TASK_KILLED);
+      status.set_healthy(false);
+      break;
+    case Cause::kKill:
+    case Cause::kShutdown:
+    case Cause::kGroup:
+      status = StatusOf(*task, TaskState::TASK_KILLED);
+      break;
+  }
+  if (!event.message.empty()) status.set_message(event.message);
+  if (!event.data.empty()) status.set_data(event.data);
+  bool whole = status.state() == TaskState::TASK_FINISHED;
+  task->done = true;
+  task->progress.reset();
+  Queue(*task, std::move(status));
+  if (task->group == 0 || whole) return;
+  for (auto& [id, other] : tasks_) {
+    if (other.group == task->group && !other.done) {
+      Stop(other, Cause::kGroup, GraceOf(other.info));
+    }
+  }
+}
+
+void Protocol::Handle(const TimePassed&) {
+  for (auto& [id, task] : tasks_) {
+    if (task.done) continue;
+    if (task.deadline && *task.deadline <= now_) {
+      task.deadline.reset();
+      Stop(task, Cause::kDeadline, GraceOf(task.info));
+    }
+    if (task.force_at && *task.force_at <= now_) {
+      task.force_at.reset();
+      effects_.push_back(StopWork{id, true});
+    }
+    SendProgress(task);
+  }
+  if (resend_at_ && *resend_at_ <= now_) {
+    resend_at_.reset();
+    FlushAll();
+  }
+}
+
+// What they share
+
+Protocol::Task* Protocol::Alive(const std::string& id) {
+  auto found = tasks_.find(id);
+  return found == tasks_.end() || found->second.done ? nullptr : &found->second;
+}
+
+// The first reason stays; a later one may only bring the end nearer.
+void Protocol::Stop(Task& task, Cause cause, Duration grace) {
+  bool first = task.cause == Cause::kNone;
+  bool forced = !first && !task.force_at;
+  if (forced) return;
+  if (first) {
+    task.cause = cause;
+    bool told = cause == Cause::kKill || cause == Cause::kHealth || cause == Cause::kGroup;
+    if (told && killing_state_) Queue(task, StatusOf(task, TaskState::TASK_KILLING));
+  }
+  if (grace <= Duration::zero()) {
+    task.force_at.reset();
+    effects_.push_back(StopWork{task.info.task_id().value(), true});
+    return;
+  }
+  Earlier(task.force_at, now_ + grace);
+  if (first) effects_.push_back(StopWork{task.info.task_id().value(), false});
+}
+
+void Protocol::ShutDown() {
+  if (shutting_down_) return;
+  shutting_down_ = leaving_ = true;
+  exit_at_ = now_ + options_.shutdown_grace;
+  // Time is left for the last updates before the agent destroys the container.
+  for (auto& [id, task] : tasks_) {
+    if (!task.done) Stop(task, Cause::kShutdown, options_.shutdown_grace / 2);
+  }
+}
+
+TaskStatus Protocol::StatusOf(const Task& task, TaskState state) const {
+  TaskStatus status;
+  *status.mutable_task_id() = task.info.task_id();
+  status.set_state(state);
+  status.set_source(TaskStatus::SOURCE_EXECUTOR);
+  status.mutable_executor_id()->set_value(options_.executor_id);
+  if (task.check_status) *status.mutable_check_status() = *task.check_status;
+  return status;
+}
+
+void Protocol::Queue(Task& task, TaskStatus status) {
+  auto uuid = UuidBytes(random_);
+  status.set_uuid(uuid.data(), uuid.size());
+  status.set_timestamp(now_.Seconds());
+  task.updates.push_back({std::move(status)});
+  Flush(task);
+}
+
+void Protocol::SendProgress(Task& task) {
+  if (!task.progress || !task.started || task.done || task.cause != Cause::kNone) return;
+  if (!task.updates.empty() || now_ < task.progress_at) return;
+  QueueProgress(task);
+}
+
+void Protocol::QueueProgress(Task& task) {
+  TaskStatus status = StatusOf(task, TaskState::TASK_RUNNING);
+  status.set_data(*std::exchange(task.progress, std::nullopt));
+  if (task.healthy) status.set_healthy(*task.healthy);
+  task.progress_at = now_ + kProgressPause;
+  Queue(task, std::move(status));
+}
+
+void Protocol::Flush(Task& task) {
+  if (!connected_ || resend_at_) return;
+  for (Update& update : task.updates) {
+    if (update.sent) continue;
+    update.sent = true;
+    effects_.push_back(SendUpdate{update.status});
+  }
+}
+
+void Protocol::FlushAll() {
+  for (auto& [id, task] : tasks_) Flush(task);
+}
+
+void Protocol::CheckExit() {
+  bool used = !tasks_.empty() || !past_.empty();
+  if (!leaving_ || (!used && !shutting_down_)) return;
+  bool done = std::ranges::all_of(tasks_, [](const auto& entry) { return entry.second.done; });
+  if (done && !exit_at_) exit_at_ = now_ + kAcknowledgeTime;
+  bool acknowledged = tasks_.empty();
+  // Over a stream that is lost for good nobody will ever acknowledge.
+  bool hopeless = done && !connected_ && shutting_down_;
+  if (!acknowledged && !hopeless && !(exit_at_ && *exit_at_ <= now_)) return;
+  exited_ = true;
+  effects_.push_back(Exit{0});
+}
+
+}  // namespace kiln::executor
