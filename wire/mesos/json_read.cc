@@ -294,7 +294,8 @@ Status FromJson(std::string_view text, Message& message) {
 }
 
 std::string Serialize(Encoding encoding, const Message& message) {
-  return encoding == Encoding::kJson ? ToJson(message) : message.SerializeAsString();
+  // Partial: a missing required field is for the receiver to refuse, and no reason to throw.
+  return encoding == Encoding::kJson ? ToJson(message) : message.SerializePartialAsString();
 }
 
 Status Parse(Encoding encoding, std::string_view bytes, Message& message) {
