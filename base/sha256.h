@@ -1,0 +1,32 @@
+// SHA-256 (FIPS 180-4), piece by piece.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace kiln {
+
+// Threads: one at a time.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+
+  void Update(std::string_view bytes);
+  // The 32 bytes of the digest; nothing may be added behind it.
+  std::string Finish();
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+// Lower-case hexadecimal digits of bytes.
+std::string ToHex(std::string_view bytes);
+// ToHex of the digest of the whole text.
+std::string Sha256Hex(std::string_view bytes);
+
+}  // namespace kiln
