@@ -279,6 +279,7 @@ ErrorCode CodeOf(int status) {
     case 409:
       return ErrorCode::kConflict;
     case 413:
+    case 507:
       return ErrorCode::kResourceExhausted;
     default:
       return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kFailedPrecondition;

@@ -16,7 +16,9 @@ class Loop;
 // Where a request's body goes instead of memory. Destroyed without a handler's call when the peer
 // goes away or the body is refused.
 struct BodySink {
+  // kResourceExhausted is answered with 507, other errors as by ErrorResponse.
   std::function<Status(std::string_view piece)> write;
+  std::shared_ptr<void> state = nullptr;  // for the handler, which gets it back
 };
 
 // One request and its answer. Kept alive by whoever answers it later; dropped without an answer, it

@@ -24,6 +24,13 @@ constexpr size_t kFilePiece = 256 << 10;     // of a file, read at once
 constexpr size_t kBodyReserveMax = 1 << 20;  // what a promised length may claim beforehand
 constexpr auto kLingerTime = std::chrono::seconds(2);
 
+// A sink stores: what it lacks is room.
+Response SinkRefusal(const Error& error) {
+  Response response = ErrorResponse(error);
+  if (error.code == ErrorCode::kResourceExhausted) response.status = 507;
+  return response;
+}
+
 }  // namespace
 
 Answer::~Answer() {
@@ -164,7 +171,7 @@ Status ServerConnection::OnHead(MessageHead head) {
   if (options.sink) {
     auto sink = options.sink(request_);
     if (!sink) {
-      refusal_ = ErrorResponse(sink.error());
+      refusal_ = SinkRefusal(sink.error());
       return Failure(std::move(sink).error());
     }
     sink_ = *std::move(sink);
@@ -183,7 +190,7 @@ Status ServerConnection::OnHead(MessageHead head) {
 Status ServerConnection::OnBody(std::string_view piece) {
   if (sink_) {
     Status status = sink_->write(piece);
-    if (!status) refusal_ = ErrorResponse(status.error());
+    if (!status) refusal_ = SinkRefusal(status.error());
     return status;
   }
   if (request_.body.size() + piece.size() > shared_->options.body_limit) {
