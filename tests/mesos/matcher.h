@@ -1,0 +1,44 @@
+// Compares what came with what was recorded, with the freedom that the recordings' README gives:
+// placeholders, the order of some lists, the order of resources in texts, optional fields.
+//
+// Pure: values in, differences out.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "tests/mesos/bindings.h"
+
+namespace kiln::replay {
+
+struct Difference {
+  std::string path;  // "update.status.state"; empty for the whole
+  std::string expected;
+  std::string found;
+
+  bool operator==(const Difference&) const = default;
+};
+
+std::string Describe(const Difference& difference);
+
+struct MatchOptions {
+  // Answers of operators: every list but `statuses` may be in any order, versions and build data
+  // differ.
+  bool operator_answer = false;
+  // The container whose first update this is may lack network_infos and executor_pid.
+  bool first_update = false;
+};
+
+// Binds what is new in `bindings` if all matches, and nothing if not.
+std::optional<Difference> Match(const Json& expected, const Json& found, Bindings& bindings,
+                                const MatchOptions& options = {});
+
+std::optional<Difference> MatchText(const std::string& expected, const std::string& found,
+                                    Bindings& bindings);
+
+// `shape` gives names and JSON types: {"version": "string"}; a list of names stands for an object
+// with these keys or a list of objects of these names.
+std::optional<Difference> MatchShape(const Json& shape, const Json& found);
+
+}  // namespace kiln::replay

@@ -1,0 +1,208 @@
+#include "tests/mesos/stream_matcher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace kiln::replay {
+namespace {
+
+constexpr double kHeartbeatsApartMs = 10'000;
+
+// The parts of an event that may come in one event or in several.
+std::vector<Json> Split(const Json& json) {
+  struct List {
+    const char* type;
+    const char* field;
+  };
+  static const List kLists[] = {{"OFFERS", "offers"}, {"INVERSE_OFFERS", "inverse_offers"}};
+  for (const auto& [type, field] : kLists) {
+    if (json.value("type", "") != type || !json.contains(field)) continue;
+    const Json list = json[field].value(field, Json::array());
+    if (list.size() <= 1) return {json};
+    std::vector<Json> parts;
+    for (const Json& item : list) {
+      parts.push_back({{"type", type}, {field, {{field, Json::array({item})}}}});
+    }
+    return parts;
+  }
+  return {json};
+}
+
+// Events of these classes may change places among themselves.
+bool AnyPlace(const std::string& kind) {
+  return kind == "OFFERS" || kind == "INVERSE_OFFERS" || kind == "RESCIND" || kind == "FAILURE";
+}
+
+const Json* StatusOf(const Json& json) {
+  static const Json::json_pointer kUpdate("/update/status");
+  static const Json::json_pointer kTaskUpdated("/task_updated/status");
+  if (json.contains(kUpdate)) return &json.at(kUpdate);
+  if (json.contains(kTaskUpdated)) return &json.at(kTaskUpdated);
+  return nullptr;
+}
+
+std::string ContainerOf(const Json& json) {
+  static const Json::json_pointer kContainer("/container_status/container_id/value");
+  const Json* status = StatusOf(json);
+  return status && status->contains(kContainer) ? status->at(kContainer).get<std::string>() : "";
+}
+
+std::string Name(const Json& json, const std::string& end) {
+  return end.empty() ? KindOf(json, end) : end;
+}
+
+}  // namespace
+
+std::string KindOf(const Json& json, const std::string& end) {
+  if (!end.empty()) return "end";
+  static const Json::json_pointer kNames[] = {
+      Json::json_pointer("/update/status/task_id/value"),
+      Json::json_pointer("/task_updated/status/task_id/value"),
+      Json::json_pointer("/task_added/task/task_id/value"),
+      Json::json_pointer("/acknowledged/task_id/value"),
+      Json::json_pointer("/update_operation_status/status/operation_id/value"),
+  };
+  std::string kind = json.value("type", "record without type");
+  for (const auto& name : kNames) {
+    if (json.contains(name) && json.at(name).is_string()) {
+      kind += " " + json.at(name).get<std::string>();
+    }
+  }
+  return kind;
+}
+
+void StreamMatcher::Receive(Record record) {
+  if (!record.end.empty()) {
+    pending_.push_back({record, "end", {}});
+    return;
+  }
+  for (Json& part : Split(record.json)) {
+    const std::string kind = KindOf(part, "");
+    pending_.push_back({{std::move(part), "", record.at_ms}, kind, {}});
+  }
+}
+
+void StreamMatcher::Expect(const std::vector<ExpectedEvent>& events) {
+  for (const ExpectedEvent& event : events) {
+    if (!event.end.empty()) {
+      expected_.push_back({event, "end"});
+      continue;
+    }
+    for (Json& part : Split(event.json)) {
+      const std::string kind = KindOf(part, "");
+      expected_.push_back({{std::move(part), "", event.earliest_ms, event.latest_ms}, kind});
+    }
+  }
+}
+
+std::optional<Difference> StreamMatcher::CheckHeartbeat(const Record& record) {
+  const auto before = last_heartbeat_ms_;
+  last_heartbeat_ms_ = record.at_ms;
+  if (!before || record.at_ms - *before >= kHeartbeatsApartMs) return {};
+  return Difference{"HEARTBEAT", "one every 15 s",
+                    fmt::format("two within {:.0f} ms", record.at_ms - *before)};
+}
+
+bool StreamMatcher::CameBefore(const Record& record) const {
+  return agent_restarted_ && std::any_of(updates_taken_.begin(), updates_taken_.end(),
+                                         [&](const Json& update) { return update == record.json; });
+}
+
+std::optional<Difference> StreamMatcher::TakeIfAlike(const Wanted& wanted, const Record& record,
+                                                     Bindings& bindings) {
+  if (wanted.event.end != record.end) {
+    return Difference{"", Name(wanted.event.json, wanted.event.end), record.end};
+  }
+  if (record.end.empty()) {
+    const std::string container = ContainerOf(record.json);
+    const MatchOptions options{.first_update = !containers_.contains(container)};
+    if (auto difference = Match(wanted.event.json, record.json, bindings, options)) {
+      return difference;
+    }
+    containers_.insert(container);
+    if (StatusOf(record.json)) updates_taken_.push_back(record.json);
+  }
+  if (record.at_ms >= wanted.event.earliest_ms && record.at_ms <= wanted.event.latest_ms) return {};
+  return Difference{
+      "its time",
+      fmt::format("between {:.0f} and {:.0f} ms", wanted.event.earliest_ms, wanted.event.latest_ms),
+      fmt::format("{:.0f} ms", record.at_ms)};
+}
+
+std::optional<Difference> StreamMatcher::Try(Pending& pending, Bindings& bindings, bool& taken) {
+  for (auto wanted = expected_.begin(); wanted != expected_.end(); ++wanted) {
+    if (wanted->kind != pending.kind) continue;
+    auto difference = TakeIfAlike(*wanted, pending.record, bindings);
+    if (!difference) {
+      expected_.erase(wanted);
+      taken = true;
+      return {};
+    }
+    difference->path = pending.kind + (difference->path.empty() ? "" : ": ") + difference->path;
+    if (!AnyPlace(pending.kind)) return difference;
+    if (!pending.difference) pending.difference = difference;
+  }
+  return {};
+}
+
+// Where an update is recorded twice because the agent came back, it may come once.
+void StreamMatcher::DropRepetitions() {
+  for (auto wanted = expected_.begin(); agent_restarted_ && wanted != expected_.end(); ++wanted) {
+    for (auto again = std::next(wanted); again != expected_.end();) {
+      const Json* status = StatusOf(wanted->event.json);
+      const bool repetition =
+          status && status->contains("uuid") && again->event.json == wanted->event.json;
+      again = repetition ? expected_.erase(again) : std::next(again);
+    }
+  }
+}
+
+std::optional<Difference> StreamMatcher::Advance(Bindings& bindings) {
+  DropRepetitions();
+  for (auto pending = pending_.begin(); pending != pending_.end();) {
+    if (pending->kind == "HEARTBEAT" && pending->record.at_ms != last_heartbeat_ms_) {
+      if (auto difference = CheckHeartbeat(pending->record)) return difference;
+    }
+    const bool first_wanted = !expected_.empty() && expected_.front().kind == "SUBSCRIBED";
+    if (first_wanted && pending->kind != "SUBSCRIBED" && pending->kind != "HEARTBEAT") {
+      return Difference{"", "SUBSCRIBED", Name(pending->record.json, pending->record.end)};
+    }
+    bool taken = false;
+    if (auto difference = Try(*pending, bindings, taken)) {
+      if (!CameBefore(pending->record)) return difference;
+      taken = true;
+    }
+    if (!taken && pending->kind == "end" && !expected_.empty()) return Missing();
+    taken = taken || pending->kind == "HEARTBEAT" || CameBefore(pending->record);
+    pending = taken ? pending_.erase(pending) : std::next(pending);
+  }
+  return {};
+}
+
+double StreamMatcher::Deadline() const {
+  double deadline = 0;
+  for (const Wanted& wanted : expected_) deadline = std::max(deadline, wanted.event.latest_ms);
+  return deadline;
+}
+
+Difference StreamMatcher::Missing() const {
+  const Wanted& wanted = expected_.front();
+  for (const Pending& pending : pending_) {
+    if (pending.kind == wanted.kind && pending.difference) return *pending.difference;
+  }
+  std::string found = "nothing";
+  for (const Pending& pending : pending_) {
+    if (found == "nothing") found.clear();
+    found += (found.empty() ? "" : ", ") + Name(pending.record.json, pending.record.end);
+  }
+  return Difference{"", Name(wanted.event.json, wanted.event.end), found};
+}
+
+std::vector<Record> StreamMatcher::Unmatched() const {
+  std::vector<Record> records;
+  for (const Pending& pending : pending_) records.push_back(pending.record);
+  return records;
+}
+
+}  // namespace kiln::replay
