@@ -16,6 +16,7 @@ namespace kiln {
 struct Agent {
   AgentId id;
   std::string hostname;
+  std::string address;  // host:port of its own API, or empty
   std::string region;
   std::string zone;
   std::map<std::string, std::string>

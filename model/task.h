@@ -53,7 +53,8 @@ struct MemberId {
 struct Task {
   TaskId id;
   MemberId member;
-  int attempt = 0;  // from 0; never used twice for a member
+  int attempt = 0;   // from 0; never used twice for a member
+  int failures = 0;  // charged attempts of the member before this one
   AgentId agent;
   std::string hostname;
   ExecutorId executor;

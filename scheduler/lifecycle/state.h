@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "model/job.h"
+#include "model/offer.h"
 #include "model/task.h"
 
 namespace kiln::scheduler {
@@ -65,6 +66,7 @@ struct State {
   std::map<std::string, JobRecord> jobs;
   std::map<TaskId, Task> tasks;  // of jobs that have not been forgotten
   std::map<std::string, Model> models;
+  std::map<AgentId, Agent> agents;  // where those tasks are or were
 
   bool operator==(const State&) const = default;
 };

@@ -1,0 +1,244 @@
+#include "wire/records/records.h"
+
+#include "proto/kiln/v1/state.pb.h"
+#include "wire/records/job_record.h"
+
+namespace kiln::wire {
+namespace {
+
+using scheduler::State;
+
+v1::Record NewRecord() {
+  v1::Record record;
+  record.set_version(kRecordVersion);
+  return record;
+}
+
+void Put(const Resources& resources, v1::Resources& proto) {
+  proto.set_cpus_milli(resources.cpus_milli);
+  proto.set_mem(resources.mem.count);
+  proto.set_disk(resources.disk.count);
+  proto.set_gpus(resources.gpus);
+  for (const GpuId& id : resources.gpu_ids) proto.add_gpu_ids(id.text);
+  for (const PortRange& range : resources.ports) {
+    proto.add_ports(range.begin);
+    proto.add_ports(range.end);
+  }
+}
+
+Resources Get(const v1::Resources& proto) {
+  Resources resources{.cpus_milli = proto.cpus_milli(),
+                      .mem = {proto.mem()},
+                      .disk = {proto.disk()},
+                      .gpus = proto.gpus()};
+  for (const std::string& id : proto.gpu_ids()) resources.gpu_ids.push_back({id});
+  for (int i = 0; i + 1 < proto.ports_size(); i += 2) {
+    resources.ports.push_back({proto.ports(i), proto.ports(i + 1)});
+  }
+  return resources;
+}
+
+Task Get(const v1::TaskRecord& proto) {
+  Task task{.id = {proto.id()},
+            .member = {proto.job(), proto.group(), proto.index()},
+            .attempt = proto.attempt(),
+            .failures = proto.failures(),
+            .agent = {proto.agent()},
+            .hostname = proto.hostname(),
+            .executor = {proto.executor()},
+            .resources = Get(proto.resources()),
+            .state = static_cast<TaskState>(proto.state()),
+            .message = proto.message(),
+            .reason = proto.reason(),
+            .charge = static_cast<Charge>(proto.charge()),
+            .fraction = proto.fraction(),
+            .endpoint = proto.endpoint(),
+            .kill_wanted = proto.kill_wanted(),
+            .launched = {proto.launched()},
+            .started = {proto.started()},
+            .ended = {proto.ended()},
+            .kill_sent = {proto.kill_sent()}};
+  if (proto.has_healthy()) task.healthy = proto.healthy();
+  return task;
+}
+
+scheduler::Model Get(const v1::ModelRecord& proto) {
+  scheduler::Model model{.name = proto.name()};
+  for (const v1::ModelVersion& version : proto.versions()) {
+    model.versions[version.version()] = {
+        .model = proto.name(),
+        .version = version.version(),
+        .uri = version.uri(),
+        .job = version.job(),
+        .job_digest = version.job_digest(),
+        .data_digest = version.data_digest(),
+        .algorithm = version.algorithm(),
+        .features = {version.features().begin(), version.features().end()},
+        .metrics = {version.metrics().begin(), version.metrics().end()},
+        .parameters = {version.parameters().begin(), version.parameters().end()},
+        .created = {version.created()}};
+  }
+  model.labels = {proto.labels().begin(), proto.labels().end()};
+  return model;
+}
+
+Agent Get(const v1::AgentRecord& proto) {
+  Agent agent{.id = {proto.id()},
+              .hostname = proto.hostname(),
+              .address = proto.address(),
+              .region = proto.region(),
+              .zone = proto.zone(),
+              .attributes = {proto.attributes().begin(), proto.attributes().end()}};
+  for (const v1::Gpu& gpu : proto.gpus()) {
+    agent.gpus.push_back({.id = {gpu.id()},
+                          .model = gpu.model(),
+                          .memory = {gpu.memory()},
+                          .minor = gpu.minor(),
+                          .mig = gpu.mig(),
+                          .link_group = gpu.link_group(),
+                          .link = static_cast<GpuLink>(gpu.link()),
+                          .healthy = gpu.healthy()});
+  }
+  return agent;
+}
+
+}  // namespace
+
+std::string EncodeMeta(const State& state) {
+  v1::Record record = NewRecord();
+  record.mutable_meta()->set_framework_id(state.framework_id);
+  record.mutable_meta()->set_incarnation(state.incarnation);
+  return record.SerializeAsString();
+}
+
+std::string Encode(const scheduler::JobRecord& job) {
+  v1::Record record = NewRecord();
+  v1::JobRecord& proto = *record.mutable_job();
+  *proto.mutable_job() = ToProto(job.job);
+  proto.set_digest(job.digest);
+  proto.set_phase(static_cast<int>(job.phase));
+  proto.set_message(job.message);
+  proto.set_submitted(job.submitted.nanoseconds);
+  proto.set_ended(job.ended.nanoseconds);
+  return record.SerializeAsString();
+}
+
+std::string Encode(const Task& task) {
+  v1::Record record = NewRecord();
+  v1::TaskRecord& proto = *record.mutable_task();
+  proto.set_id(task.id.text);
+  proto.set_job(task.member.job);
+  proto.set_group(task.member.group);
+  proto.set_index(task.member.index);
+  proto.set_attempt(task.attempt);
+  proto.set_failures(task.failures);
+  proto.set_agent(task.agent.text);
+  proto.set_hostname(task.hostname);
+  proto.set_executor(task.executor.text);
+  Put(task.resources, *proto.mutable_resources());
+  proto.set_state(static_cast<int>(task.state));
+  proto.set_message(task.message);
+  proto.set_reason(task.reason);
+  proto.set_charge(static_cast<int>(task.charge));
+  if (task.healthy) proto.set_healthy(*task.healthy);
+  proto.set_fraction(task.fraction);
+  proto.set_endpoint(task.endpoint);
+  proto.set_kill_wanted(task.kill_wanted);
+  proto.set_launched(task.launched.nanoseconds);
+  proto.set_started(task.started.nanoseconds);
+  proto.set_ended(task.ended.nanoseconds);
+  proto.set_kill_sent(task.kill_sent.nanoseconds);
+  return record.SerializeAsString();
+}
+
+std::string Encode(const scheduler::Model& model) {
+  v1::Record record = NewRecord();
+  v1::ModelRecord& proto = *record.mutable_model();
+  proto.set_name(model.name);
+  for (const auto& [number, version] : model.versions) {
+    v1::ModelVersion& one = *proto.add_versions();
+    one.set_version(number);
+    one.set_uri(version.uri);
+    one.set_job(version.job);
+    one.set_job_digest(version.job_digest);
+    one.set_data_digest(version.data_digest);
+    one.set_algorithm(version.algorithm);
+    one.mutable_features()->Assign(version.features.begin(), version.features.end());
+    one.mutable_metrics()->insert(version.metrics.begin(), version.metrics.end());
+    one.mutable_parameters()->insert(version.parameters.begin(), version.parameters.end());
+    one.set_created(version.created.nanoseconds);
+  }
+  proto.mutable_labels()->insert(model.labels.begin(), model.labels.end());
+  return record.SerializeAsString();
+}
+
+std::string Encode(const Agent& agent) {
+  v1::Record record = NewRecord();
+  v1::AgentRecord& proto = *record.mutable_agent();
+  proto.set_id(agent.id.text);
+  proto.set_hostname(agent.hostname);
+  proto.set_address(agent.address);
+  proto.set_region(agent.region);
+  proto.set_zone(agent.zone);
+  proto.mutable_attributes()->insert(agent.attributes.begin(), agent.attributes.end());
+  for (const Gpu& gpu : agent.gpus) {
+    v1::Gpu& one = *proto.add_gpus();
+    one.set_id(gpu.id.text);
+    one.set_model(gpu.model);
+    one.set_memory(gpu.memory.count);
+    one.set_minor(gpu.minor);
+    one.set_mig(gpu.mig);
+    one.set_link_group(gpu.link_group);
+    one.set_link(static_cast<int>(gpu.link));
+    one.set_healthy(gpu.healthy);
+  }
+  return record.SerializeAsString();
+}
+
+Status Decode(std::string_view bytes, State& state) {
+  v1::Record record;
+  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Fail(ErrorCode::kDataLoss,
+                "a record of {} bytes cannot be read, expected kiln.v1.Record", bytes.size());
+  }
+  if (record.version() > kRecordVersion) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "a record has version {}, expected at most {}: a newer kiln-scheduler wrote it",
+                record.version(), kRecordVersion);
+  }
+  switch (record.kind_case()) {
+    case v1::Record::kMeta:
+      state.framework_id = record.meta().framework_id();
+      state.incarnation = record.meta().incarnation();
+      return {};
+    case v1::Record::kJob: {
+      const v1::JobRecord& proto = record.job();
+      KILN_TRY(Job job, FromProto(proto.job()));
+      const std::string name = job.name;
+      state.jobs[name] = {.job = std::move(job),
+                          .digest = proto.digest(),
+                          .phase = static_cast<scheduler::JobPhase>(proto.phase()),
+                          .message = proto.message(),
+                          .submitted = {proto.submitted()},
+                          .ended = {proto.ended()}};
+      return {};
+    }
+    case v1::Record::kTask: {
+      Task task = Get(record.task());
+      const TaskId id = task.id;
+      state.tasks[id] = std::move(task);
+      return {};
+    }
+    case v1::Record::kModel:
+      state.models[record.model().name()] = Get(record.model());
+      return {};
+    case v1::Record::kAgent:
+      state.agents[{record.agent().id()}] = Get(record.agent());
+      return {};
+    case v1::Record::KIND_NOT_SET:
+      break;
+  }
+  return Fail(ErrorCode::kDataLoss, "a record says of no noun what it is, expected one");
+}
+
+}  // namespace kiln::wire
