@@ -58,6 +58,7 @@ struct Plan {
   std::vector<Launch> launches;
   std::vector<Refusal> refusals;
   std::vector<OfferId> held;      // kept for a gang that nearly fits
+  std::string holder;             // the job of that gang
   std::vector<OfferId> declined;  // of no use
 
   bool operator==(const Plan&) const = default;

@@ -1,0 +1,156 @@
+#include "scheduler/placement/constraints.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace kiln::scheduler {
+namespace {
+
+const char* OperatorName(ConstraintOperator op) {
+  switch (op) {
+    case ConstraintOperator::kUnique:
+      return "UNIQUE";
+    case ConstraintOperator::kCluster:
+      return "CLUSTER";
+    case ConstraintOperator::kGroupBy:
+      return "GROUP_BY";
+    case ConstraintOperator::kLike:
+      return "LIKE";
+    case ConstraintOperator::kUnlike:
+      return "UNLIKE";
+    case ConstraintOperator::kMaxPer:
+      return "MAX_PER";
+    case ConstraintOperator::kIs:
+      return "IS";
+  }
+  return "";
+}
+
+int CountOf(const std::string& text) {
+  int count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return count;
+}
+
+std::optional<double> NumberOf(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// Texts are equal exactly, numbers to Mesos's three decimals.
+bool Same(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  const auto x = NumberOf(a);
+  const auto y = NumberOf(b);
+  return x && y && std::llround(*x * 1000) == std::llround(*y * 1000);
+}
+
+// As Marathon: a value not seen yet is welcome; a seen one only while it has no more members than
+// any other, and at least `wanted` values are seen.
+bool GroupByAllows(const std::map<std::string, int>& counts, const std::string& value, int wanted) {
+  const auto here = counts.find(value);
+  if (here == counts.end()) return true;
+  const auto least =
+      std::min_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  return static_cast<int>(counts.size()) >= wanted && here->second == least->second;
+}
+
+}  // namespace
+
+std::optional<std::string> FieldOf(const Agent& agent, const std::string& field) {
+  if (field == "hostname" || field == "@hostname") return agent.hostname;
+  if (field == "@region" || field == "@zone") {
+    const std::string& value = field == "@region" ? agent.region : agent.zone;
+    return value.empty() ? std::nullopt : std::optional(value);
+  }
+  const auto found = agent.attributes.find(field);
+  return found == agent.attributes.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string ToText(const Constraint& constraint) {
+  const std::string text = constraint.field + " " + OperatorName(constraint.op);
+  return constraint.value.empty() ? text : text + " " + constraint.value;
+}
+
+Constraints::Constraints(const std::vector<Constraint>& constraints) {
+  for (const Constraint& constraint : constraints) {
+    Rule rule{constraint, std::nullopt, {}};
+    if (constraint.op == ConstraintOperator::kLike ||
+        constraint.op == ConstraintOperator::kUnlike) {
+      try {
+        rule.pattern.emplace(constraint.value);
+      } catch (const std::regex_error&) {
+        // Submission refuses such a pattern; an old record that has one matches nothing.
+      }
+    }
+    rules_.push_back(std::move(rule));
+  }
+}
+
+void Constraints::Add(const Agent& agent) {
+  for (Rule& rule : rules_) {
+    if (const auto value = FieldOf(agent, rule.constraint.field)) ++rule.counts[*value];
+  }
+}
+
+bool Constraints::Passes(const Rule& rule, const Agent& agent) {
+  const auto value = FieldOf(agent, rule.constraint.field);
+  if (!value) return rule.constraint.op == ConstraintOperator::kUnlike;
+  const auto here = rule.counts.find(*value);
+  const int count = here == rule.counts.end() ? 0 : here->second;
+  const std::string& wanted = rule.constraint.value;
+  switch (rule.constraint.op) {
+    case ConstraintOperator::kUnique:
+      return count == 0;
+    case ConstraintOperator::kCluster:
+      if (!wanted.empty()) return *value == wanted;
+      return rule.counts.empty() || count > 0;
+    case ConstraintOperator::kGroupBy:
+      return GroupByAllows(rule.counts, *value, CountOf(wanted));
+    case ConstraintOperator::kLike:
+      return rule.pattern && std::regex_match(*value, *rule.pattern);
+    case ConstraintOperator::kUnlike:
+      return rule.pattern && !std::regex_match(*value, *rule.pattern);
+    case ConstraintOperator::kMaxPer:
+      return count < CountOf(wanted);
+    case ConstraintOperator::kIs:
+      return Same(*value, wanted);
+  }
+  return false;
+}
+
+const Constraint* Constraints::Against(const Agent& agent) const {
+  for (const Rule& rule : rules_) {
+    if (!Passes(rule, agent)) return &rule.constraint;
+  }
+  return nullptr;
+}
+
+bool Constraints::Allows(const Agent& agent) const { return Against(agent) == nullptr; }
+
+int Constraints::Crowd(const Agent& agent) const {
+  int crowd = 0;
+  for (const Rule& rule : rules_) {
+    if (rule.constraint.op != ConstraintOperator::kGroupBy) continue;
+    const auto value = FieldOf(agent, rule.constraint.field);
+    const auto here = value ? rule.counts.find(*value) : rule.counts.end();
+    if (here != rule.counts.end()) crowd += here->second;
+  }
+  return crowd;
+}
+
+const std::string* Constraints::OpenCluster() const {
+  for (const Rule& rule : rules_) {
+    if (rule.constraint.op == ConstraintOperator::kCluster && rule.constraint.value.empty() &&
+        rule.counts.empty()) {
+      return &rule.constraint.field;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,48 @@
+// Marathon's constraint operators over the agents of one group's members.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "model/job.h"
+#include "model/offer.h"
+
+namespace kiln::scheduler {
+
+// The value of hostname, @hostname, @region, @zone or an attribute; nothing if the agent has none.
+std::optional<std::string> FieldOf(const Agent& agent, const std::string& field);
+
+// "hostname MAX_PER 2".
+std::string ToText(const Constraint& constraint);
+
+class Constraints {
+ public:
+  explicit Constraints(const std::vector<Constraint>& constraints);
+
+  // Counts a live member of the group.
+  void Add(const Agent& agent);
+  // Another member may go there.
+  bool Allows(const Agent& agent) const;
+  // The first constraint that does not allow it; null if all do.
+  const Constraint* Against(const Agent& agent) const;
+  // How many members share a value that GROUP_BY spreads: fewer is better.
+  int Crowd(const Agent& agent) const;
+  // The field of a CLUSTER that no member has bound to a value yet, or null.
+  const std::string* OpenCluster() const;
+  bool Empty() const { return rules_.empty(); }
+
+ private:
+  struct Rule {
+    Constraint constraint;
+    std::optional<std::regex> pattern;
+    std::map<std::string, int> counts;  // members by value
+  };
+  static bool Passes(const Rule& rule, const Agent& agent);
+
+  std::vector<Rule> rules_;
+};
+
+}  // namespace kiln::scheduler

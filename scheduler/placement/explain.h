@@ -1,0 +1,22 @@
+// Why the next member of a group fits nowhere, in one sentence.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scheduler/placement/constraints.h"
+#include "scheduler/placement/plan.h"
+#include "scheduler/placement/rooms.h"
+
+namespace kiln::scheduler {
+
+struct Cause {
+  Blocker blocker = Blocker::kNoOffers;
+  std::string reason;
+};
+
+// `overhead` is the executor that comes with the first member of a pool on an agent.
+Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
+              const Constraints& constraints, const Resources& overhead);
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,119 @@
+#include "scheduler/placement/gpus.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+namespace kiln::scheduler {
+namespace {
+
+// "-nvidia-a100-sxm4-40gb-": words between dashes.
+std::string Words(const std::string& text) {
+  std::string words = "-";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0) {
+      words += static_cast<char>(std::tolower(byte));
+    } else if (words.back() != '-') {
+      words += '-';
+    }
+  }
+  if (words.back() != '-') words += '-';
+  return words;
+}
+
+std::optional<GpuLink> LinkOf(const std::string& name) {
+  if (name == "nvlink") return GpuLink::kNvlink;
+  if (name == "pcie") return GpuLink::kPcieSwitch;
+  if (name == "socket") return GpuLink::kSocket;
+  return std::nullopt;
+}
+
+// Free acceptable devices in sets that are joined as the request asks; one set if it does not ask.
+std::vector<std::vector<const Gpu*>> Sets(const GpuRequest& request, const Agent& agent,
+                                          const std::vector<GpuId>& free) {
+  const auto link = LinkOf(request.link);
+  std::map<std::string, std::vector<const Gpu*>> by_group;
+  for (const Gpu* gpu : Acceptable(request, agent)) {
+    if (!std::binary_search(free.begin(), free.end(), gpu->id)) continue;
+    if (link && (gpu->link_group.empty() || gpu->link > *link)) continue;
+    by_group[link ? gpu->link_group : ""].push_back(gpu);
+  }
+  std::vector<std::vector<const Gpu*>> sets;
+  for (auto& [name, set] : by_group) sets.push_back(std::move(set));
+  return sets;
+}
+
+// Devices of small linked groups first, so that large ones stay whole.
+void SmallGroupsFirst(std::vector<const Gpu*>& gpus) {
+  std::map<std::string, int> sizes;
+  for (const Gpu* gpu : gpus) {
+    if (!gpu->link_group.empty()) ++sizes[gpu->link_group];
+  }
+  const auto rank = [&sizes](const Gpu* gpu) {
+    const int size = gpu->link_group.empty() ? 0 : sizes[gpu->link_group];
+    return std::tuple(size, gpu->link_group, gpu->id);
+  };
+  std::sort(gpus.begin(), gpus.end(),
+            [&rank](const Gpu* a, const Gpu* b) { return rank(a) < rank(b); });
+}
+
+// The smallest linked group that has room for all of them, when there is one.
+void PreferOneGroup(std::vector<const Gpu*>& gpus, int count) {
+  std::map<std::string, std::vector<const Gpu*>> groups;
+  for (const Gpu* gpu : gpus) {
+    if (!gpu->link_group.empty()) groups[gpu->link_group].push_back(gpu);
+  }
+  const std::vector<const Gpu*>* best = nullptr;
+  for (const auto& [name, group] : groups) {
+    if (static_cast<int>(group.size()) < count) continue;
+    if (best == nullptr || group.size() < best->size()) best = &group;
+  }
+  if (best != nullptr) gpus = std::vector<const Gpu*>(*best);
+}
+
+}  // namespace
+
+bool IsModel(const std::string& wanted, const std::string& model) {
+  return wanted.empty() || Words(model).find(Words(wanted)) != std::string::npos;
+}
+
+std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent) {
+  std::vector<const Gpu*> gpus;
+  for (const Gpu& gpu : agent.gpus) {
+    if (gpu.healthy && IsModel(request.model, gpu.model) && gpu.memory >= request.memory) {
+      gpus.push_back(&gpu);
+    }
+  }
+  return gpus;
+}
+
+int MostTogether(const GpuRequest& request, const Agent& agent, const std::vector<GpuId>& free) {
+  size_t most = 0;
+  for (const auto& set : Sets(request, agent, free)) most = std::max(most, set.size());
+  return static_cast<int>(most);
+}
+
+std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agent,
+                                    const Resources& free) {
+  const int count = DevicesOf(request);
+  if (count == 0) return GpuChoice{};
+  std::vector<const Gpu*> best;
+  for (auto& set : Sets(request, agent, free.gpu_ids)) {
+    if (static_cast<int>(set.size()) < count) continue;
+    if (best.empty() || set.size() < best.size()) best = std::move(set);
+  }
+  if (!best.empty()) {
+    if (count > 1 && request.link.empty()) PreferOneGroup(best, count);
+    SmallGroupsFirst(best);
+    GpuChoice choice;
+    for (int i = 0; i < count; ++i) choice.ids.push_back(best[static_cast<size_t>(i)]->id);
+    std::sort(choice.ids.begin(), choice.ids.end());
+    return choice;
+  }
+  const bool any = request.model.empty() && request.memory.count == 0 && request.link.empty();
+  if (any && free.gpus >= count) return GpuChoice{count, {}};
+  return std::nullopt;
+}
+
+}  // namespace kiln::scheduler

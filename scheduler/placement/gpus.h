@@ -1,0 +1,38 @@
+// Which devices of an agent a member gets.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/gpu.h"
+#include "model/offer.h"
+#include "model/resources.h"
+
+namespace kiln::scheduler {
+
+// How many whole devices a request takes: a share has a device to itself.
+inline int DevicesOf(const GpuRequest& request) { return request.share > 0 ? 1 : request.count; }
+
+// "A100" is the model of "NVIDIA_A100-SXM4-40GB"; "A10" is not. Letters compare without case.
+bool IsModel(const std::string& wanted, const std::string& model);
+
+// The devices of the agent that the request accepts one by one: model, memory, health.
+std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent);
+
+// The most devices among these names that the request accepts together: joined by its link, when it
+// names one.
+int MostTogether(const GpuRequest& request, const Agent& agent, const std::vector<GpuId>& free);
+
+// Named devices when the agent has them, else a count. The smallest linked set that is large enough
+// is taken, so that larger ones stay whole. Nothing when the request cannot be met from `free`.
+struct GpuChoice {
+  int count = 0;
+  std::vector<GpuId> ids;  // sorted
+
+  bool operator==(const GpuChoice&) const = default;
+};
+std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agent,
+                                    const Resources& free);
+
+}  // namespace kiln::scheduler

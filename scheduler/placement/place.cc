@@ -1,0 +1,292 @@
+#include "scheduler/placement/place.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "scheduler/placement/constraints.h"
+#include "scheduler/placement/explain.h"
+#include "scheduler/placement/needs.h"
+#include "scheduler/placement/rooms.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// A member put into a room, as long as it can be taken back.
+struct Placed {
+  size_t room;
+  Launch launch;
+  Resources charged;              // the launch and the executor that came with it
+  std::optional<AgentId> warmed;  // where it brought the pool's executor
+};
+
+class Placer {
+ public:
+  Placer(const Snapshot& snapshot, const Policy& policy)
+      : snapshot_(snapshot),
+        policy_(policy),
+        rooms_(RoomsOf(snapshot.offers)),
+        warm_(snapshot.warm) {
+    for (const Offer& offer : snapshot.offers) agents_[offer.agent.id] = &offer.agent;
+    for (const auto& [id, agent] : snapshot.agents) agents_.emplace(id, &agent);
+  }
+
+  Plan Run() {
+    for (const WaitingJob& job : snapshot_.jobs) {
+      PlaceGang(job);
+      for (const WaitingGroup& group : job.groups) {
+        if (!group.in_gang || job.gang_needed == 0) PlaceSingly(job, group);
+      }
+    }
+    for (const Room& room : rooms_) {
+      if (room.used) continue;
+      auto& list = room.held ? plan_.held : plan_.declined;
+      list.insert(list.end(), room.offers.begin(), room.offers.end());
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  using Log = std::vector<Placed>;
+
+  void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
+    Log log;
+    Constraints constraints = LiveConstraints(group);
+    const size_t placed = PlaceGroup(job, group, constraints, log);
+    if (placed < group.members.size()) {
+      const Cause cause = CauseOf(job, group, constraints);
+      Refuse(job, group, group.members.size() - placed, cause.blocker, cause.reason);
+    }
+    Keep(std::move(log));
+  }
+
+  // All groups of the gang, all or at least as many members as it needs.
+  void PlaceGang(const WaitingJob& job) {
+    if (job.gang_needed == 0) return;
+    Log log;
+    std::vector<std::pair<const WaitingGroup*, size_t>> short_of;  // members that did not fit
+    Cause first;
+    for (const WaitingGroup& group : job.groups) {
+      if (!group.in_gang) continue;
+      Constraints constraints = LiveConstraints(group);
+      const size_t missing = group.members.size() - PlaceGroup(job, group, constraints, log);
+      if (missing == 0) continue;
+      if (short_of.empty()) first = CauseOf(job, group, constraints);
+      short_of.emplace_back(&group, missing);
+    }
+    const int fit = static_cast<int>(log.size());
+    if (fit >= job.gang_needed) {
+      for (const auto& [group, missing] : short_of) {
+        Refuse(job, *group, missing, first.blocker, first.reason);
+      }
+      return Keep(std::move(log));
+    }
+    if (fit > 0) {
+      first.reason = fmt::format("needs {} members, {} fit{}{}", job.gang_needed, fit,
+                                 first.reason.empty() ? "" : ": the next ", first.reason);
+      first.blocker = Blocker::kGang;
+    }
+    for (const WaitingGroup& group : job.groups) {
+      if (group.in_gang) Refuse(job, group, group.members.size(), first.blocker, first.reason);
+    }
+    const bool holds = job.may_hold && plan_.holder.empty() && 2 * fit >= job.gang_needed;
+    for (const Placed& placed : log) {
+      TakeBack(job, placed);
+      Room& room = rooms_[placed.room];
+      // A room that a job before this one launches into cannot be held: its offers are spent.
+      if (!holds || room.used) continue;
+      room.held = true;
+      plan_.holder = job.job->name;
+    }
+  }
+
+  Constraints LiveConstraints(const WaitingGroup& group) const {
+    Constraints constraints(group.group->constraints);
+    for (const AgentId& id : group.placed) {
+      const auto agent = agents_.find(id);
+      if (agent != agents_.end()) constraints.Add(*agent->second);
+    }
+    return constraints;
+  }
+
+  // Puts members into rooms until all are in or one fits nowhere; gives how many are in.
+  size_t PlaceGroup(const WaitingJob& job, const WaitingGroup& group, Constraints& constraints,
+                    Log& log) {
+    const std::string* field = constraints.OpenCluster();
+    if (field == nullptr) return Fill(job, group, constraints, log, nullptr, {});
+    // CLUSTER without a value: the value with room for most members.
+    std::map<std::string, size_t> counts;
+    for (const Room& room : rooms_) {
+      if (const auto value = FieldOf(*room.agent, *field)) counts[*value] = 0;
+    }
+    for (auto& [value, count] : counts) {
+      Log trial;
+      Constraints copy = constraints;
+      count = Fill(job, group, copy, trial, field, value);
+      for (const Placed& placed : trial) TakeBack(job, placed);
+    }
+    const auto best = std::max_element(counts.begin(), counts.end(),
+                                       [](auto& a, auto& b) { return a.second < b.second; });
+    if (best == counts.end()) return 0;
+    return Fill(job, group, constraints, log, field, best->first);
+  }
+
+  // With a field, only agents whose field has this value are looked at.
+  size_t Fill(const WaitingJob& job, const WaitingGroup& group, Constraints& constraints, Log& log,
+              const std::string* field, const std::string& value) {
+    std::vector<size_t> open;  // resources only shrink: what is too small once stays so
+    for (size_t i = 0; i < rooms_.size(); ++i) {
+      const Room& room = rooms_[i];
+      if (room.role != job.role || room.held) continue;
+      if (field == nullptr || FieldOf(*room.agent, *field) == value) open.push_back(i);
+    }
+    const bool runs = policy_.in_runs && constraints.Empty();
+    std::optional<size_t> last;
+    size_t count = 0;
+    for (const int index : group.members) {
+      std::optional<Placed> placed;
+      if (runs && last) placed = Try(job, group, *last);
+      if (!placed) placed = Best(job, group, constraints, open);
+      if (!placed) break;
+      last = placed->room;
+      placed->launch.member = {job.job->name, group.group->name, index};
+      Take(job, *placed);
+      constraints.Add(*rooms_[placed->room].agent);
+      log.push_back(*std::move(placed));
+      ++count;
+    }
+    return count;
+  }
+
+  // What the room gives a member; the launch has no member yet.
+  std::optional<Placed> Try(const WaitingJob& job, const WaitingGroup& group, size_t index) const {
+    const Room& room = rooms_[index];
+    const bool brings = BringsExecutor(job, *group.group, room.agent->id);
+    Placed placed{.room = index};
+    Resources free = room.free;
+    if (brings) {
+      if (!free.Contains(snapshot_.executor)) return std::nullopt;
+      free -= snapshot_.executor;
+      placed.warmed = room.agent->id;
+    }
+    auto taken = Fit(*group.group, *room.agent, free);
+    if (!taken) return std::nullopt;
+    placed.charged = *taken;
+    if (brings) placed.charged += snapshot_.executor;
+    placed.launch.agent = room.agent->id;
+    placed.launch.resources = *std::move(taken);
+    return placed;
+  }
+
+  std::optional<Placed> Best(const WaitingJob& job, const WaitingGroup& group,
+                             const Constraints& constraints, std::vector<size_t>& open) const {
+    // Work without GPUs keeps off agents that have some; then a warm executor; then what GROUP_BY
+    // wants even; then the policy. The first agent wins a tie.
+    using Rank = std::tuple<bool, bool, int, double>;
+    std::optional<Placed> best;
+    Rank best_rank;
+    std::vector<size_t> still;
+    for (const size_t index : open) {
+      const Room& room = rooms_[index];
+      const bool allowed = constraints.Allows(*room.agent);
+      std::optional<Placed> placed;
+      if (allowed) placed = Try(job, group, index);
+      if (placed || !allowed) still.push_back(index);
+      if (!placed) continue;
+      const Rank rank(group.group->gpus.Any() || !HasGpus(room), !placed->warmed,
+                      -constraints.Crowd(*room.agent), policy_.score(room.free, placed->charged));
+      if (best && rank <= best_rank) continue;
+      best = std::move(placed);
+      best_rank = rank;
+    }
+    open = std::move(still);
+    return best;
+  }
+
+  bool BringsExecutor(const WaitingJob& job, const Group& group, const AgentId& agent) const {
+    return SharesExecutor(group) && !warm_.contains({ExecutorPool(*job.job, job.role), agent});
+  }
+
+  void Take(const WaitingJob& job, const Placed& placed) {
+    rooms_[placed.room].free -= placed.charged;
+    if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
+  }
+
+  void TakeBack(const WaitingJob& job, const Placed& placed) {
+    rooms_[placed.room].free += placed.charged;
+    if (placed.warmed) warm_.erase({ExecutorPool(*job.job, job.role), *placed.warmed});
+  }
+
+  void Keep(Log log) {
+    for (Placed& placed : log) {
+      Room& room = rooms_[placed.room];
+      room.used = true;
+      placed.launch.offers = room.offers;
+      plan_.launches.push_back(std::move(placed.launch));
+    }
+  }
+
+  Cause CauseOf(const WaitingJob& job, const WaitingGroup& group,
+                const Constraints& constraints) const {
+    const Resources overhead = SharesExecutor(*group.group) ? snapshot_.executor : Resources{};
+    return Explain(*group.group, job.role, rooms_, constraints, overhead);
+  }
+
+  void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members, Blocker blocker,
+              const std::string& reason) {
+    plan_.refusals.push_back(
+        {job.job->name, group.group->name, static_cast<int>(members), blocker, reason});
+  }
+
+  const Snapshot& snapshot_;
+  const Policy& policy_;
+  std::vector<Room> rooms_;
+  WarmExecutors warm_;
+  std::map<AgentId, const Agent*> agents_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan Place(const Snapshot& snapshot, const Policy& policy) {
+  return Placer(snapshot, policy).Run();
+}
+
+const char* BlockerName(Blocker blocker) {
+  switch (blocker) {
+    case Blocker::kNoOffers:
+      return "NO_OFFERS";
+    case Blocker::kCpus:
+      return "CPUS";
+    case Blocker::kMem:
+      return "MEM";
+    case Blocker::kDisk:
+      return "DISK";
+    case Blocker::kPorts:
+      return "PORTS";
+    case Blocker::kGpus:
+      return "GPUS";
+    case Blocker::kGpuModel:
+      return "GPU_MODEL";
+    case Blocker::kGpuMemory:
+      return "GPU_MEMORY";
+    case Blocker::kGpuLink:
+      return "GPU_LINK";
+    case Blocker::kConstraint:
+      return "CONSTRAINT";
+    case Blocker::kGang:
+      return "GANG";
+    case Blocker::kAfter:
+      return "AFTER";
+    case Blocker::kBackoff:
+      return "BACKOFF";
+    case Blocker::kRecovering:
+      return "RECOVERING";
+    case Blocker::kNotConnected:
+      return "NOT_CONNECTED";
+    case Blocker::kNoModel:
+      return "NO_MODEL";
+  }
+  return "";
+}
+
+}  // namespace kiln::scheduler

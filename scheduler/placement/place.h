@@ -1,0 +1,16 @@
+// The decision: which member goes where, and why the others wait.
+#pragma once
+
+#include "scheduler/placement/plan.h"
+#include "scheduler/placement/policy.h"
+#include "scheduler/placement/snapshot.h"
+
+namespace kiln::scheduler {
+
+// Jobs are served in their order, and those behind fill what is left. The members of a gang start
+// together or not at all; offers that a gang fills in part are held for it, for one gang at a time.
+// Every group of which a member does not start has a refusal. The same snapshot gives the same
+// plan.
+Plan Place(const Snapshot& snapshot, const Policy& policy);
+
+}  // namespace kiln::scheduler

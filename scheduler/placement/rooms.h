@@ -1,0 +1,32 @@
+// The free part of what is offered, while a plan is made of it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/job.h"
+#include "scheduler/placement/snapshot.h"
+
+namespace kiln::scheduler {
+
+// All offers of one agent to one role together.
+struct Room {
+  const Agent* agent = nullptr;
+  std::string role;
+  std::vector<OfferId> offers;
+  Resources free;
+  bool used = false;  // something is launched in it
+  bool held = false;  // kept for a gang: nobody else's
+};
+
+// In the order of agents and roles. Agents are borrowed from the offers.
+std::vector<Room> RoomsOf(const std::vector<Offer>& offers);
+
+bool HasGpus(const Room& room);
+
+// What a member of the group takes of `free` on this agent: devices and ports are chosen. Nothing
+// when it does not fit.
+std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free);
+
+}  // namespace kiln::scheduler

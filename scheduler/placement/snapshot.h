@@ -1,0 +1,44 @@
+// What placement decides upon: everything it may know, as values.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/ids.h"
+#include "model/job.h"
+#include "model/offer.h"
+
+namespace kiln::scheduler {
+
+// Kernel work of the jobs of one pool on one agent shares one executor; by pool and agent.
+using WarmExecutors = std::set<std::pair<std::string, AgentId>>;
+
+// Members of a group that may start at this moment.
+struct WaitingGroup {
+  const Group* group = nullptr;
+  std::vector<int> members;     // indices, ascending
+  std::vector<AgentId> placed;  // where its live members are; only needed with constraints
+  bool in_gang = false;
+};
+
+struct WaitingJob {
+  const Job* job = nullptr;
+  std::string role;
+  std::vector<WaitingGroup> groups;
+  int gang_needed = 0;   // so many members of its gang start together, or none
+  bool may_hold = true;  // offers for a gang that nearly fits
+};
+
+// Jobs are borrowed: they outlive the snapshot.
+struct Snapshot {
+  std::vector<Offer> offers;
+  std::vector<WaitingJob> jobs;     // who is to be served first stands first
+  std::map<AgentId, Agent> agents;  // of placed members
+  WarmExecutors warm;
+  Resources executor;  // what a shared executor needs for itself
+};
+
+}  // namespace kiln::scheduler
