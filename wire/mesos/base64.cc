@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "wire/net/http.h"
+
 namespace kiln::wire {
 namespace {
 
@@ -11,21 +13,7 @@ constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
 
 }  // namespace
 
-std::string EncodeBase64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? static_cast<uint8_t>(bytes[i + k]) : 0);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      out += k <= count ? kAlphabet[group >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return out;
-}
+std::string EncodeBase64(std::string_view bytes) { return net::Base64Encode(bytes); }
 
 Result<std::string> DecodeBase64(std::string_view text) {
   std::string out;

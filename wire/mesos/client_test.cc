@@ -1,0 +1,206 @@
+// The clients on real sockets, against a server that plays master or agent.
+#include <gmock/gmock.h>
+
+#include "proto/mesos/v1/executor.pb.h"
+#include "proto/mesos/v1/scheduler.pb.h"
+#include "wire/mesos/executor_client.h"
+#include "wire/mesos/recordio.h"
+#include "wire/mesos/scheduler_client.h"
+#include "wire/net/loop.h"
+#include "wire/net/server.h"
+
+namespace kiln::wire {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+
+// Notes what comes in; streams stay open until told.
+class FakePeer {
+ public:
+  explicit FakePeer(net::Loop& loop) {
+    auto server = net::Server::Listen(loop, {}, [this](std::shared_ptr<net::Exchange> exchange) {
+      on_request(std::move(exchange));
+    });
+    EXPECT_TRUE(server) << server.error().message;
+    server_ = *std::move(server);
+  }
+
+  std::string address() const { return server_->address(); }
+
+  // Starts the stream of a subscription with these records in JSON.
+  static void Stream(net::Exchange& exchange, const std::vector<std::string>& records) {
+    net::Response head;
+    head.headers = {{"Content-Type", "application/json"}, {"Mesos-Stream-Id", "s-1"}};
+    exchange.BeginStream(head);
+    for (const auto& record : records) exchange.Write(EncodeRecord(record));
+  }
+
+  std::function<void(std::shared_ptr<net::Exchange>)> on_request;
+
+ private:
+  std::unique_ptr<net::Server> server_;
+};
+
+constexpr char kSubscribed[] =
+    R"({"type":"SUBSCRIBED","subscribed":{"framework_id":{"value":"f-1"}}})";
+
+TEST(SchedulerClient, FollowsTheLeaderCallsItAndComesBackUnderItsId) {
+  net::Loop loop;
+  std::vector<std::string> log;
+  FakePeer follower(loop);
+  FakePeer leader(loop);
+  follower.on_request = [&](std::shared_ptr<net::Exchange> exchange) {
+    log.push_back("follower");
+    net::Response moved;
+    moved.status = 307;
+    moved.headers = {{"Location", "//" + leader.address() + "/api/v1/scheduler"}};
+    exchange->Respond(std::move(moved));
+  };
+  std::vector<std::shared_ptr<net::Exchange>> streams;
+  leader.on_request = [&](std::shared_ptr<net::Exchange> exchange) {
+    mesos::v1::scheduler::Call call;
+    ASSERT_TRUE(FromJson(exchange->request().body, call));
+    log.push_back(fmt::format("{} id '{}' stream '{}'",
+                              mesos::v1::scheduler::Call::Type_Name(call.type()),
+                              call.framework_id().value(),
+                              exchange->request().headers.Get("Mesos-Stream-Id").value_or("")));
+    if (call.type() != mesos::v1::scheduler::Call::SUBSCRIBE) {
+      net::Response taken;
+      taken.status = call.type() == mesos::v1::scheduler::Call::KILL ? 400 : 202;
+      taken.body = taken.status == 400 ? "bad" : "";
+      exchange->Respond(std::move(taken));
+      return;
+    }
+    if (streams.empty()) {
+      FakePeer::Stream(*exchange, {kSubscribed, R"({"type":"HEARTBEAT"})"});
+    } else {
+      FakePeer::Stream(*exchange,
+                       {kSubscribed, R"({"type":"ERROR","error":{"message":"enough"}})"});
+    }
+    streams.push_back(std::move(exchange));
+  };
+
+  SchedulerClientOptions options;
+  options.masters = {follower.address()};
+  options.encoding = Encoding::kJson;
+  options.first_pause_max = std::chrono::milliseconds(5);
+  SchedulerClientCallbacks callbacks;
+  callbacks.subscribe = [] {
+    mesos::v1::scheduler::Call::Subscribe subscribe;
+    subscribe.mutable_framework_info()->set_user("root");
+    subscribe.mutable_framework_info()->set_name("kiln");
+    return subscribe;
+  };
+  SchedulerClient* client = nullptr;
+  callbacks.on_event = [&](const mesos::v1::scheduler::Event& event) {
+    log.push_back("event " + mesos::v1::scheduler::Event::Type_Name(event.type()));
+    if (event.type() != mesos::v1::scheduler::Event::HEARTBEAT) return;
+    mesos::v1::scheduler::Call call;
+    call.set_type(mesos::v1::scheduler::Call::REVIVE);
+    EXPECT_EQ(client->Call(call), 1u);
+    call.set_type(mesos::v1::scheduler::Call::KILL);
+    call.mutable_kill()->mutable_task_id()->set_value("t");
+    EXPECT_EQ(client->Call(call), 2u);
+  };
+  callbacks.on_answer = [&](const CallAnswer& answer) {
+    log.push_back(fmt::format("answer {} {} {}", answer.call, answer.status, answer.text));
+    if (answer.call == 2) streams.front()->Abort();
+  };
+  callbacks.on_disconnected = [&](const Disconnected& end) {
+    log.push_back(fmt::format("end subscribed {} final {}", end.subscribed, end.final));
+    if (end.final) loop.Stop();
+  };
+  SchedulerClient scheduler(loop, options, callbacks);
+  client = &scheduler;
+  scheduler.Start();
+  loop.RunFor(seconds(20));
+  EXPECT_THAT(
+      log, ElementsAre("follower", "end subscribed false final false", "SUBSCRIBE id '' stream ''",
+                       "event SUBSCRIBED", "event HEARTBEAT", "REVIVE id 'f-1' stream 's-1'",
+                       "KILL id 'f-1' stream 's-1'", "answer 1 202 ", "answer 2 400 bad",
+                       "end subscribed true final false", "follower",
+                       "end subscribed false final false", "SUBSCRIBE id 'f-1' stream ''",
+                       "event SUBSCRIBED", "event ERROR", "end subscribed true final true"));
+}
+
+TEST(SchedulerClient, KeepsTryingAMasterThatIsNotThereUntilStopped) {
+  net::Loop loop;
+  std::string nobody;
+  {
+    FakePeer gone(loop);
+    nobody = gone.address();
+  }
+  SchedulerClientOptions options;
+  options.masters = {nobody, "no address"};
+  options.first_pause_max = std::chrono::milliseconds(1);
+  SchedulerClient* client = nullptr;
+  int failures = 0;
+  SchedulerClientCallbacks callbacks;
+  callbacks.on_disconnected = [&](const Disconnected& end) {
+    EXPECT_FALSE(end.final);
+    if (++failures < 5) return;
+    client->Stop();
+    loop.Stop();
+  };
+  SchedulerClient scheduler(loop, options, callbacks);
+  client = &scheduler;
+  scheduler.Start();
+  loop.RunFor(seconds(20));
+  EXPECT_EQ(failures, 5);
+}
+
+TEST(ExecutorClient, SubscribesUpdatesAndEndsAtShutdown) {
+  net::Loop loop;
+  std::vector<std::string> log;
+  FakePeer agent(loop);
+  std::shared_ptr<net::Exchange> stream;
+  agent.on_request = [&](std::shared_ptr<net::Exchange> exchange) {
+    mesos::v1::executor::Call call;
+    ASSERT_TRUE(FromJson(exchange->request().body, call));
+    log.push_back(mesos::v1::executor::Call::Type_Name(call.type()) + " " +
+                  call.executor_id().value() + " " +
+                  std::string(exchange->request().headers.Get("Authorization").value_or("")));
+    if (call.type() == mesos::v1::executor::Call::SUBSCRIBE) {
+      FakePeer::Stream(*exchange, {R"({"type":"SUBSCRIBED"})"});
+      stream = std::move(exchange);
+      return;
+    }
+    net::Response taken;
+    taken.status = 202;
+    exchange->Respond(std::move(taken));
+    stream->Write(EncodeRecord(R"({"type":"SHUTDOWN"})"));
+    stream->EndStream();
+  };
+  ExecutorEnvironment environment;
+  environment.framework_id = "f";
+  environment.executor_id = "e";
+  environment.agent_endpoint = agent.address();
+  environment.checkpoint = true;
+  environment.authentication_token = "secret";
+  ExecutorClient* client = nullptr;
+  ExecutorClientCallbacks callbacks;
+  callbacks.subscribe = [] { return mesos::v1::executor::Call::Subscribe(); };
+  callbacks.on_event = [&](const mesos::v1::executor::Event& event) {
+    log.push_back("event " + mesos::v1::executor::Event::Type_Name(event.type()));
+    if (event.type() != mesos::v1::executor::Event::SUBSCRIBED) return;
+    mesos::v1::executor::Call call;
+    call.set_type(mesos::v1::executor::Call::MESSAGE);
+    call.mutable_message()->set_data("hi");
+    EXPECT_TRUE(client->Call(call));
+  };
+  callbacks.on_disconnected = [&](const Disconnected& end) {
+    log.push_back("end " + end.why.message);
+    if (end.final) loop.Stop();
+  };
+  ExecutorClient executor(loop, environment, Encoding::kJson, callbacks);
+  client = &executor;
+  executor.Start();
+  loop.RunFor(seconds(20));
+  EXPECT_THAT(
+      log, ElementsAre("SUBSCRIBE e Bearer secret", "event SUBSCRIBED", "MESSAGE e Bearer secret",
+                       "event SHUTDOWN", "end shut down by the agent: the stream ended"));
+}
+
+}  // namespace
+}  // namespace kiln::wire
