@@ -55,7 +55,8 @@ struct ExecutorClientCallbacks {
   std::function<void(const mesos::v1::executor::Event&)> on_event;
   // Final: the executor has to shut down.
   std::function<void(const Disconnected&)> on_disconnected;
-  // Each call is answered once. May be left out.
+  // Each call is answered once; 503 while a restarted agent recovers: send it again. May be left
+  // out.
   std::function<void(const CallAnswer&)> on_answer;
 };
 

@@ -69,6 +69,9 @@ bool ExecutorSubscription::Retry(int status, const net::Headers&) {
   return status == 404 || (status >= 500 && status != 501);
 }
 
+// An agent that recovers takes a subscription, and answers calls with 503 until it is done.
+bool ExecutorSubscription::Misplaced(int, const net::Headers&) { return false; }
+
 Status ExecutorSubscription::OnLost(Instant now) {
   if (shut_down_) return Fail(ErrorCode::kFailedPrecondition, "shut down by the agent");
   if (!environment_.checkpoint) {

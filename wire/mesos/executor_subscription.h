@@ -27,6 +27,7 @@ class ExecutorSubscription final : public Subscription {
   Result<Next> Take(std::string_view record, Actions& actions) override;
   std::optional<Duration> Silence() const override;
   bool Retry(int status, const net::Headers& headers) override;
+  bool Misplaced(int status, const net::Headers& headers) override;
   Status OnLost(Instant now) override;
 
   ExecutorEnvironment environment_;

@@ -195,6 +195,17 @@ TEST_F(ExecutorSubscriptionTest, TriesAgainWhileTheAgentRecoversButNotWhenItIsRe
   }
 }
 
+TEST_F(ExecutorSubscriptionTest, StaysSubscribedWhileARecoveringAgentTurnsItsCallsAway) {
+  subscription_->Start();
+  SubscribeFully();
+  Actions actions;
+  ASSERT_TRUE(subscription_->Send(Call(), actions));
+  const std::string text = "Agent has not finished recovery";
+  EXPECT_EQ(Text(subscription_->OnAnswer(1, net::Response{503, {}, text}, now_)),
+            "answer 1 503 " + text);
+  EXPECT_TRUE(subscription_->Send(Call(), actions));
+}
+
 TEST_F(ExecutorSubscriptionTest, ShutdownAndErrorEndIt) {
   subscription_->Start();
   SubscribeFully();

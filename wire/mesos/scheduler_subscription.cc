@@ -135,6 +135,10 @@ bool SchedulerSubscription::Retry(int status, const net::Headers& headers) {
   return status == 404 || (status >= 500 && status != 501);
 }
 
+bool SchedulerSubscription::Misplaced(int status, const net::Headers& headers) {
+  return (status == 307 || status == 503) && Retry(status, headers);
+}
+
 Status SchedulerSubscription::OnLost(Instant) {
   ++failures_;
   stream_id_.clear();

@@ -28,6 +28,7 @@ class SchedulerSubscription final : public Subscription {
   Result<Next> Take(std::string_view record, Actions& actions) override;
   std::optional<Duration> Silence() const override;
   bool Retry(int status, const net::Headers& headers) override;
+  bool Misplaced(int status, const net::Headers& headers) override;
   Status OnLost(Instant now) override;
 
   SchedulerClientOptions options_;

@@ -117,9 +117,7 @@ Actions Subscription::OnAnswer(uint64_t call, const Result<net::Response>& answe
     return actions;  // the connection's end comes with it
   }
   CallAnswer told{call, answer->status, answer->body};
-  // The endpoint is not the one to talk to any more: a new subscription finds the right one.
-  const bool moved = answer->status == 307 || answer->status == 503;
-  const bool lost = moved && Retry(answer->status, answer->headers);
+  const bool lost = Misplaced(answer->status, answer->headers);
   const Error why{ErrorCode::kUnavailable,
                   fmt::format("a call was answered {} {}", told.status, told.text),
                   {}};

@@ -94,8 +94,10 @@ class Subscription {
   virtual Result<Next> Take(std::string_view record, Actions& actions) = 0;
   // Longest silence on a running stream.
   virtual std::optional<Duration> Silence() const = 0;
-  // Whether another try may follow a subscription or call that was answered with this status.
+  // Whether another try may follow a subscription that was refused with this status.
   virtual bool Retry(int status, const net::Headers& headers) = 0;
+  // Whether a call that was answered so shows that this is not the endpoint to talk to.
+  virtual bool Misplaced(int status, const net::Headers& headers) = 0;
   // Told of every loss; an error ends it for good.
   virtual Status OnLost(Instant now) = 0;
 
