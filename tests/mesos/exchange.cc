@@ -135,7 +135,7 @@ Status Runner::AwaitExecutor(const Exchange& exchange) {
   const Json& call = exchange.request.json;
   const bool subscribes = ApiOf(exchange.request.to, exchange.request.path) == Api::kExecutor &&
                           exchange.answer.body == Answer::Body::kStream && call.is_object() &&
-                          call.value("type", "") == "SUBSCRIBE" && call.contains("executor_id");
+                          call.value("type", Json()) == "SUBSCRIBE" && call.contains("executor_id");
   if (!subscribes) return {};
   const std::string id = call["executor_id"].value("value", "");
   const double limit = clock_.Ms() + kExecutorLimitMs;

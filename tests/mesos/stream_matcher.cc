@@ -17,7 +17,7 @@ std::vector<Json> Split(const Json& json) {
   };
   static const List kLists[] = {{"OFFERS", "offers"}, {"INVERSE_OFFERS", "inverse_offers"}};
   for (const auto& [type, field] : kLists) {
-    if (json.value("type", "") != type || !json.contains(field)) continue;
+    if (json.value("type", Json()) != type || !json.contains(field)) continue;
     const Json list = json[field].value(field, Json::array());
     if (list.size() <= 1) return {json};
     std::vector<Json> parts;
@@ -63,7 +63,8 @@ std::string KindOf(const Json& json, const std::string& end) {
       Json::json_pointer("/acknowledged/task_id/value"),
       Json::json_pointer("/update_operation_status/status/operation_id/value"),
   };
-  std::string kind = json.value("type", "record without type");
+  const Json type = json.value("type", Json());
+  std::string kind = type.is_string() ? type.get<std::string>() : "record without type";
   for (const auto& name : kNames) {
     if (json.contains(name) && json.at(name).is_string()) {
       kind += " " + json.at(name).get<std::string>();
