@@ -16,14 +16,6 @@ bool IsName(std::string_view text) {
          std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || c == '-'; });
 }
 
-Status CheckName(const std::string& field, std::string_view thing, const std::string& name) {
-  if (IsName(name)) return {};
-  return FailField(field,
-                   "{} is \"{}\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit "
-                   "at both ends",
-                   thing, name);
-}
-
 Status CheckGiven(const std::string& field, std::string_view thing, const std::string& text) {
   if (!text.empty()) return {};
   return FailField(field, "{} is missing", thing);
@@ -244,6 +236,14 @@ Status CheckOrder(const Job& job) {
 }
 
 }  // namespace
+
+Status CheckName(const std::string& field, std::string_view thing, const std::string& name) {
+  if (IsName(name)) return {};
+  return FailField(field,
+                   "{} is \"{}\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit "
+                   "at both ends",
+                   thing, name);
+}
 
 Status Validate(const Job& job) {
   KILN_TRY_OK(CheckName("name", "name", job.name));

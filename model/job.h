@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -189,9 +190,12 @@ inline bool EndsByItself(JobKind kind) {
   return kind == JobKind::kTraining || kind == JobKind::kScoring;
 }
 
+// Names of jobs, groups, models and labels: 1 to 63 of a-z, 0-9, '-', beginning and ending with a
+// letter or digit. `field` and `thing` are for the error.
+Status CheckName(const std::string& field, std::string_view thing, const std::string& name);
+
 // Checks what one field cannot tell: names, sums, references between groups, work that fits the
-// kind. The first fault, with its field. Names: 1 to 63 of a-z, 0-9, '-', beginning and ending with
-// a letter or digit.
+// kind. The first fault, with its field.
 Status Validate(const Job& job);
 
 // A training group of several members gets a group "<name>-merge" of one behind it.

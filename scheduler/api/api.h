@@ -1,0 +1,44 @@
+// The REST API of the scheduler: /v1, the routes that DC/OS asks for, and a page for people.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "scheduler/api/backend.h"
+#include "scheduler/api/router.h"
+
+namespace kiln::net {
+class Loop;
+}
+
+namespace kiln::scheduler {
+
+struct ApiOptions {
+  std::string host = "127.0.0.1";
+  int port = 0;           // 0: a free one
+  std::string artifacts;  // folder of the artifact store; made when it is missing
+  std::string service_name = "kiln";
+  // Started to be uninstalled: everything is torn down, and v1/plans/deploy tells when that is
+  // done.
+  bool uninstall = false;
+};
+
+// Threads: the loop's alone. Owner: the daemon; `loop` and `backend` outlive it.
+class Api {
+ public:
+  // kUnavailable when the address is taken; errors of the artifact folder.
+  static Result<std::unique_ptr<Api>> Listen(net::Loop& loop, Backend& backend, ApiOptions options);
+  ~Api();
+
+  int port() const;
+  std::string address() const;  // host:port
+  const Router& router() const;
+
+ private:
+  struct Parts;
+  explicit Api(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace kiln::scheduler

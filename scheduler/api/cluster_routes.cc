@@ -1,0 +1,97 @@
+#include <unistd.h>
+
+#include <fstream>
+
+#include "scheduler/api/routes.h"
+#include "scheduler/api/views.h"
+#include "wire/rest/json.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using wire::Json;
+
+uint64_t ResidentBytes() {
+  uint64_t total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void Metric(std::string& text, const char* name, const char* type, const char* help, double value) {
+  text += fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n{0} {3}\n", name, type, help, value);
+}
+
+void MetricByLabel(std::string& text, const char* name, const char* label, const char* help,
+                   const std::map<std::string, uint64_t>& values) {
+  text += fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
+  for (const auto& [key, value] : values) {
+    text += fmt::format("{}{{{}=\"{}\"}} {}\n", name, label, key, value);
+  }
+}
+
+}  // namespace
+
+std::string MetricsText(const Backend& backend) {
+  std::map<std::string, uint64_t> phases, states;
+  for (const auto& [name, record] : backend.state().jobs) ++phases[JobPhaseName(record.phase)];
+  for (const auto& [id, task] : backend.state().tasks) ++states[TaskStateName(task.state)];
+  const Counters counters = backend.GetCounters();
+  const Health health = backend.GetHealth();
+  auto count = [](uint64_t value) { return static_cast<double>(value); };
+  std::string text;
+  MetricByLabel(text, "kiln_jobs", "phase", "jobs by phase", phases);
+  MetricByLabel(text, "kiln_tasks", "state", "tasks by state", states);
+  Metric(text, "kiln_models", "gauge", "models in the registry",
+         count(backend.state().models.size()));
+  Metric(text, "kiln_agents", "gauge", "agents seen", count(backend.Agents().size()));
+  Metric(text, "kiln_connected", "gauge", "1 when subscribed to a master", health.connected);
+  Metric(text, "kiln_recovered", "gauge", "1 when the state is reconciled", health.recovered);
+  Metric(text, "kiln_offers_received_total", "counter", "offers received",
+         count(counters.offers_received));
+  Metric(text, "kiln_offers_declined_total", "counter", "offers declined",
+         count(counters.offers_declined));
+  Metric(text, "kiln_launches_total", "counter", "tasks launched", count(counters.launches));
+  Metric(text, "kiln_status_updates_total", "counter", "status updates received",
+         count(counters.updates));
+  Metric(text, "kiln_commits_total", "counter", "commits of the store", count(counters.commits));
+  Metric(text, "kiln_cycles_total", "counter", "turns of the loop", count(counters.cycles));
+  Metric(text, "kiln_cycle_seconds_total", "counter", "time in turns of the loop",
+         counters.cycle_seconds);
+  Metric(text, "process_resident_memory_bytes", "gauge", "resident memory", count(ResidentBytes()));
+  return text;
+}
+
+void AddClusterRoutes(std::vector<Route>& routes, ApiContext& context) {
+  routes.push_back(
+      {"GET", "/v1/agents", "the agents that offer resources", [&context](const Call& call) {
+         Json agents = Json::array();
+         for (const AgentView& view : context.backend.Agents()) {
+           agents.push_back(AgentViewToJson(view));
+         }
+         call.Answer(200, {{"agents", std::move(agents)}});
+       }});
+  routes.push_back({"GET", "/v1/endpoints", "the model servers that run, with their addresses",
+                    [&context](const Call& call) {
+                      call.Answer(200, {{"endpoints", EndpointsToJson(context.backend.state())}});
+                    }});
+  // 200 and 202 both mean alive: without a master the scheduler waits, and a restart helps nobody.
+  routes.push_back({"GET", "/v1/health", "200 when it schedules, 202 while it connects or recovers",
+                    [&context](const Call& call) {
+                      const Health health = context.backend.GetHealth();
+                      const bool ready = health.connected && health.recovered;
+                      call.Answer(ready ? 200 : 202, {{"status", ready ? "ready" : "starting"},
+                                                      {"connected", health.connected},
+                                                      {"recovered", health.recovered},
+                                                      {"framework_id", health.framework_id},
+                                                      {"master", health.master}});
+                    }});
+  routes.push_back({"GET", "/v1/metrics/prometheus", "counters and gauges for Prometheus",
+                    [&context](const Call& call) {
+                      call.exchange->Respond(
+                          {200,
+                           {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
+                           MetricsText(context.backend)});
+                    }});
+}
+
+}  // namespace kiln::scheduler

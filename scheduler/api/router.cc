@@ -1,0 +1,138 @@
+#include "scheduler/api/router.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "wire/rest/json.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using wire::Json;
+using Parameters = std::map<std::string, std::string, std::less<>>;
+
+// The parts between slashes; "/" has one empty part.
+std::vector<std::string_view> Split(std::string_view path) {
+  std::vector<std::string_view> parts;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  while (true) {
+    const size_t slash = path.find('/');
+    parts.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) return parts;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool IsParameter(std::string_view part) { return part.starts_with('{'); }
+bool TakesRest(std::string_view part) { return part.ends_with("...}"); }
+std::string_view NameOf(std::string_view part) {
+  return part.substr(1, part.size() - (TakesRest(part) ? 5 : 2));
+}
+
+std::optional<Parameters> Match(std::string_view pattern, std::string_view path) {
+  const auto wanted = Split(pattern);
+  const auto found = Split(path);
+  Parameters parameters;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (i >= found.size()) return std::nullopt;
+    if (TakesRest(wanted[i])) {
+      const auto rest = path.substr(static_cast<size_t>(found[i].data() - path.data()));
+      parameters.emplace(NameOf(wanted[i]), net::PercentDecode(rest));
+      return parameters;
+    }
+    if (IsParameter(wanted[i])) {
+      if (found[i].empty()) return std::nullopt;
+      parameters.emplace(NameOf(wanted[i]), net::PercentDecode(found[i]));
+    } else if (wanted[i] != found[i]) {
+      return std::nullopt;
+    }
+  }
+  if (found.size() != wanted.size()) return std::nullopt;
+  return parameters;
+}
+
+Json StringParameter(std::string_view name, const char* in, bool required) {
+  return {{"name", name}, {"in", in}, {"required", required}, {"schema", {{"type", "string"}}}};
+}
+
+Json Operation(const Route& route) {
+  Json operation = {{"summary", route.summary}};
+  Json parameters = Json::array();
+  for (std::string_view part : Split(route.pattern)) {
+    if (IsParameter(part)) parameters.push_back(StringParameter(NameOf(part), "path", true));
+  }
+  for (const char* name : route.query) parameters.push_back(StringParameter(name, "query", false));
+  if (!parameters.empty()) operation["parameters"] = std::move(parameters);
+  if (route.body != nullptr) {
+    operation["requestBody"] = {{"required", true}, {"content", {{route.body, Json::object()}}}};
+  }
+  operation["responses"] = {
+      {"2XX", {{"description", "done"}}},
+      {"default",
+       {{"description", "what is wrong"},
+        {"content",
+         {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}}}};
+  return operation;
+}
+
+}  // namespace
+
+void Call::Answer(int status, const Json& body) const {
+  exchange->Respond({status, {{"Content-Type", "application/json"}}, wire::DumpJson(body) + "\n"});
+}
+
+void Call::AnswerError(const Error& error) const { exchange->Respond(net::ErrorResponse(error)); }
+
+Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {}
+
+void Router::Dispatch(std::shared_ptr<net::Exchange> exchange) const {
+  const net::Request& request = exchange->request();
+  const std::string target = request.target.substr(0, request.target.find('?'));
+  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  std::string allowed;
+  for (const Route& route : routes_) {
+    auto parameters = Match(route.pattern, target);
+    if (!parameters) continue;
+    if (route.method == method) {
+      return route.handler({std::move(exchange), *std::move(parameters)});
+    }
+    if (allowed.find(route.method) == std::string::npos) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+    }
+  }
+  if (allowed.empty()) {
+    return exchange->Respond(net::ErrorResponse(
+        {ErrorCode::kNotFound,
+         fmt::format("path is {}: expected one of those in /v1/openapi.json", target),
+         {}}));
+  }
+  auto response = net::ErrorResponse(
+      {ErrorCode::kInvalidArgument,
+       fmt::format("method of {} is {}: expected {}", target, request.method, allowed),
+       {}});
+  response.status = 405;
+  response.headers.Set("Allow", allowed);
+  exchange->Respond(std::move(response));
+}
+
+Json Router::OpenApi() const {
+  Json paths = Json::object();
+  for (const Route& route : routes_) {
+    std::string path = route.pattern;
+    if (const size_t dots = path.find("...}"); dots != std::string::npos) path.erase(dots, 3);
+    std::string method = route.method;
+    std::transform(method.begin(), method.end(), method.begin(), ::tolower);
+    paths[path][method] = Operation(route);
+  }
+  const Json text = {{"type", "string"}};
+  const Json error = {{"type", "object"},
+                      {"required", {"code", "message"}},
+                      {"properties", {{"code", text}, {"message", text}, {"field", text}}}};
+  return {{"openapi", "3.1.0"},
+          {"info", {{"title", "Kiln"}, {"version", "1"}}},
+          {"paths", std::move(paths)},
+          {"components",
+           {{"schemas", {{"Error", {{"type", "object"}, {"properties", {{"error", error}}}}}}}}}};
+}
+
+}  // namespace kiln::scheduler

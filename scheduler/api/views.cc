@@ -1,0 +1,180 @@
+#include "scheduler/api/views.h"
+
+#include <algorithm>
+
+#include "wire/rest/job_codec.h"
+#include "wire/rest/json.h"
+#include "wire/rest/view_codec.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using wire::InstantToJson;
+using wire::Json;
+
+// What the members of a group are doing.
+struct Progress {
+  int members = 0;
+  int starting = 0;
+  int running = 0;
+  int finished = 0;
+  double fraction = 0;  // sum over members
+};
+
+// By the last attempt of each member.
+Progress ProgressOf(const Group& group, const std::vector<const Task*>& tasks) {
+  std::map<int, const Task*> last;
+  for (const Task* task : tasks) {
+    if (task->member.group != group.name) continue;
+    const Task*& held = last[task->member.index];
+    if (held == nullptr || held->attempt < task->attempt) held = task;
+  }
+  Progress progress{.members = group.count};
+  for (const auto& [index, task] : last) {
+    if (task->state == TaskState::kFinished) {
+      ++progress.finished;
+      progress.fraction += 1;
+    } else if (task->state == TaskState::kRunning || task->state == TaskState::kKilling) {
+      ++progress.running;
+      progress.fraction += task->fraction;
+    } else if (!IsTerminal(task->state)) {
+      ++progress.starting;
+    }
+  }
+  return progress;
+}
+
+Json ProgressToJson(const Progress& progress) {
+  return {{"members", progress.members},
+          {"starting", progress.starting},
+          {"running", progress.running},
+          {"finished", progress.finished},
+          {"fraction", progress.members == 0 ? 0 : progress.fraction / progress.members}};
+}
+
+}  // namespace
+
+TasksOfJobs GroupTasks(const State& state) {
+  TasksOfJobs tasks;
+  for (const auto& [id, task] : state.tasks) tasks[task.member.job].push_back(&task);
+  return tasks;
+}
+
+std::vector<const Task*> TasksOf(const State& state, const std::string& job) {
+  std::vector<const Task*> tasks;
+  for (const auto& [id, task] : state.tasks) {
+    if (task.member.job == job) tasks.push_back(&task);
+  }
+  std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) {
+    return std::tie(a->member, a->attempt) < std::tie(b->member, b->attempt);
+  });
+  return tasks;
+}
+
+Json JobSummary(const JobRecord& record, const std::vector<const Task*>& tasks) {
+  Progress sum;
+  for (const Group& group : record.job.groups) {
+    const Progress progress = ProgressOf(group, tasks);
+    sum.members += progress.members;
+    sum.starting += progress.starting;
+    sum.running += progress.running;
+    sum.finished += progress.finished;
+    sum.fraction += progress.fraction;
+  }
+  Json json = {{"name", record.job.name},
+               {"kind", wire::JobKindName(record.job.kind)},
+               {"phase", JobPhaseName(record.phase)},
+               {"message", record.message},
+               {"role", record.job.role},
+               {"priority", record.job.priority},
+               {"digest", DigestText(record.digest)},
+               {"submitted", InstantToJson(record.submitted)},
+               {"ended", InstantToJson(record.ended)}};
+  json.update(ProgressToJson(sum));
+  return json;
+}
+
+Json JobDetail(const JobRecord& record, const std::vector<const Task*>& tasks) {
+  Json json = JobSummary(record, tasks);
+  json["groups"] = Json::array();
+  for (const Group& group : record.job.groups) {
+    Json item = {{"name", group.name}};
+    item.update(ProgressToJson(ProgressOf(group, tasks)));
+    json["groups"].push_back(std::move(item));
+  }
+  json["job"] = wire::JobToJson(record.job);
+  return json;
+}
+
+Json RefusalsToJson(const std::vector<Refusal>& refusals) {
+  Json list = Json::array();
+  for (const Refusal& refusal : refusals) {
+    list.push_back({{"job", refusal.job},
+                    {"group", refusal.group},
+                    {"members", refusal.members},
+                    {"blocker", BlockerName(refusal.blocker)},
+                    {"reason", refusal.reason}});
+  }
+  return list;
+}
+
+Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents) {
+  Json launches = Json::array();
+  for (const Launch& launch : plan.launches) {
+    std::string hostname;
+    for (const AgentView& view : agents) {
+      if (view.agent.id == launch.agent) hostname = view.agent.hostname;
+    }
+    launches.push_back({{"group", launch.member.group},
+                        {"index", launch.member.index},
+                        {"agent_id", launch.agent.text},
+                        {"hostname", hostname},
+                        {"resources", wire::ResourcesToJson(launch.resources)}});
+  }
+  return {{"fits", plan.refusals.empty()},
+          {"launches", std::move(launches)},
+          {"refusals", RefusalsToJson(plan.refusals)}};
+}
+
+Json AgentViewToJson(const AgentView& view) {
+  Json json = wire::AgentToJson(view.agent);
+  json["free"] = wire::ResourcesToJson(view.offered);
+  json["used"] = wire::ResourcesToJson(view.used);
+  json["tasks"] = view.tasks;
+  json["seen"] = InstantToJson(view.seen);
+  return json;
+}
+
+Json EventToJson(const Event& event) {
+  return {{"sequence", event.sequence}, {"time", InstantToJson(event.time)},
+          {"type", event.type},         {"name", event.name},
+          {"state", event.state},       {"message", event.message}};
+}
+
+Json EndpointsToJson(const State& state) {
+  Json list = Json::array();
+  for (const auto& [id, task] : state.tasks) {
+    if (task.endpoint.empty() || IsTerminal(task.state)) continue;
+    Json models = Json::array();
+    const auto record = state.jobs.find(task.member.job);
+    for (const Group& group :
+         record == state.jobs.end() ? std::vector<Group>() : record->second.job.groups) {
+      const auto* serve = std::get_if<ServeWork>(&group.work);
+      if (group.name != task.member.group || serve == nullptr) continue;
+      for (const ModelRef& model : serve->models) models.push_back(model.name);
+    }
+    list.push_back({{"job", task.member.job},
+                    {"group", task.member.group},
+                    {"index", task.member.index},
+                    {"task", id.text},
+                    {"state", TaskStateName(task.state)},
+                    {"address", task.endpoint},
+                    {"models", std::move(models)},
+                    {"healthy", task.healthy ? Json(*task.healthy) : Json()}});
+  }
+  return list;
+}
+
+std::string DigestText(uint64_t digest) { return fmt::format("{:016x}", digest); }
+
+}  // namespace kiln::scheduler
