@@ -57,6 +57,7 @@ class Master {
   const std::map<std::string, mesos::v1::AgentInfo>& recovered() const { return recovered_; }
   const Registry& registry() const { return registry_; }
   const MasterCounts& counts() const { return counts_; }
+  size_t operator_streams() const { return operators_.size(); }
   const Allocator& allocator() const { return allocator_; }
   // What its tasks and executors hold: of a framework, of an agent.
   Resources UsedBy(const MasterFramework& framework) const;

@@ -1,0 +1,28 @@
+// The old JSON endpoints of a master: /state, /frameworks and so on, as Mesos's tools read them.
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "local/node/master_flags.h"
+#include "proto/mesos/v1/master.pb.h"
+
+namespace kiln::local {
+
+class Master;
+
+std::string VersionJson(const std::string& version);
+std::string FlagsJson(const MasterFlags& flags);
+mesos::v1::master::Response FlagsView(const MasterFlags& flags);
+
+std::string MetricsJson(const Master& master, Instant now);
+mesos::v1::master::Response MetricsView(const Master& master, Instant now);
+
+std::string StateJson(const Master& master, const MasterFlags& flags);
+std::string SummaryJson(const Master& master);
+std::string AgentsJson(const Master& master);
+std::string FrameworksJson(const Master& master);
+std::string TasksJson(const Master& master);
+std::string RolesJson(const Master& master);
+
+}  // namespace kiln::local

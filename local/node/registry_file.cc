@@ -1,0 +1,56 @@
+#include "local/node/registry_file.h"
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "wire/mesos/json.h"
+
+namespace kiln::local {
+
+using Json = nlohmann::json;
+
+Status WriteRegistry(const std::string& path, const Registry& registry) {
+  Json json{{"agents", Json::array()},
+            {"unreachable", Json::object()},
+            {"gone", Json::object()},
+            {"deactivated", registry.deactivated}};
+  for (const auto& agent : registry.agents) json["agents"].push_back(wire::ToJson(agent));
+  for (const auto& [id, since] : registry.unreachable) json["unreachable"][id] = since.nanoseconds;
+  for (const auto& [id, since] : registry.gone) json["gone"][id] = since.nanoseconds;
+  std::error_code failed;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary);
+  file << json.dump(1);
+  if (!file.flush()) return Fail(ErrorCode::kUnavailable, "cannot write {}", temporary);
+  std::filesystem::rename(temporary, path, failed);
+  if (failed) return Fail(ErrorCode::kUnavailable, "cannot write {}: {}", path, failed.message());
+  return {};
+}
+
+Result<Registry> ReadRegistry(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return Registry{};
+  const Json json = Json::parse(file, nullptr, false);
+  if (!json.is_object()) return Fail(ErrorCode::kDataLoss, "{} is no registry", path);
+  Registry registry;
+  for (const Json& text : json.value("agents", Json::array())) {
+    mesos::v1::AgentInfo agent;
+    KILN_TRY_OK(wire::FromJson(text.get<std::string>(), agent));
+    registry.agents.push_back(std::move(agent));
+  }
+  for (const auto& [id, since] : json.value("unreachable", Json::object()).items()) {
+    registry.unreachable[id] = Instant{since.get<int64_t>()};
+  }
+  for (const auto& [id, since] : json.value("gone", Json::object()).items()) {
+    registry.gone[id] = Instant{since.get<int64_t>()};
+  }
+  for (const Json& id : json.value("deactivated", Json::array())) {
+    registry.deactivated.push_back(id.get<std::string>());
+  }
+  return registry;
+}
+
+}  // namespace kiln::local
