@@ -48,6 +48,10 @@ std::string ContainerOf(const Json& json) {
   return status && status->contains(kContainer) ? status->at(kContainer).get<std::string>() : "";
 }
 
+std::string NameOfUpdate(const Json& status) {
+  return status.value("task_id", Json()).dump() + status.value("uuid", Json()).dump();
+}
+
 std::string Name(const Json& json, const std::string& end) {
   return end.empty() ? KindOf(json, end) : end;
 }
@@ -106,8 +110,9 @@ std::optional<Difference> StreamMatcher::CheckHeartbeat(const Record& record) {
 }
 
 bool StreamMatcher::CameBefore(const Record& record) const {
-  return agent_restarted_ && std::any_of(updates_taken_.begin(), updates_taken_.end(),
-                                         [&](const Json& update) { return update == record.json; });
+  const Json* status = StatusOf(record.json);
+  return agent_restarted_ && status && status->contains("uuid") &&
+         updates_taken_.contains(NameOfUpdate(*status));
 }
 
 std::optional<Difference> StreamMatcher::TakeIfAlike(const Wanted& wanted, const Record& record,
@@ -122,7 +127,7 @@ std::optional<Difference> StreamMatcher::TakeIfAlike(const Wanted& wanted, const
       return difference;
     }
     containers_.insert(container);
-    if (StatusOf(record.json)) updates_taken_.push_back(record.json);
+    if (const Json* status = StatusOf(record.json)) updates_taken_.insert(NameOfUpdate(*status));
   }
   if (record.at_ms >= wanted.event.earliest_ms && record.at_ms <= wanted.event.latest_ms) return {};
   return Difference{

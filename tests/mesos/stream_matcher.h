@@ -73,7 +73,7 @@ class StreamMatcher {
 
   std::list<Wanted> expected_;
   std::list<Pending> pending_;
-  std::vector<Json> updates_taken_;
+  std::set<std::string> updates_taken_;
   std::set<std::string> containers_;  // whose first update has come
   std::optional<double> last_heartbeat_ms_;
   bool agent_restarted_ = false;
