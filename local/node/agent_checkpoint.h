@@ -1,0 +1,49 @@
+// What an agent keeps on disk for its next life.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "local/cluster/agent_values.h"
+
+namespace kiln::local {
+
+// Files below <work_dir>/meta, in the places where Mesos has them; `meta/slaves/latest` names the
+// life that goes on. Each run of an executor has a journal of its tasks, updates and
+// acknowledgements. Writes reach the kernel before a Save returns, so they outlive the process; a
+// machine that goes down takes the executors with it, and then nothing of this is of use.
+// Threads: one. Owner: the agent's node. Failing writes are logged: the agent goes on.
+class AgentCheckpoint {
+ public:
+  explicit AgentCheckpoint(std::string work_dir);
+  ~AgentCheckpoint();
+  AgentCheckpoint(const AgentCheckpoint&) = delete;
+  AgentCheckpoint& operator=(const AgentCheckpoint&) = delete;
+
+  // None in a first life. Pids are left out: which executors still run is not known here.
+  std::optional<RecoveredAgent> Load();
+
+  void Save(const SaveAgent& action);
+  void Save(const SaveFramework& action);
+  void Save(const SaveExecutor& action);
+  void Save(const SaveTask& action);
+  void Save(const SaveUpdate& action);
+  void Save(const SaveAcknowledgement& action);
+  void Save(const SaveEnd& action);
+  // The next Load finds nothing.
+  void Forget();
+
+ private:
+  std::string FrameworkFolder(const std::string& framework_id) const;
+  std::string ExecutorFolder(const RunKey& key) const;
+  std::string Journal(const RunKey& key) const;
+  void Append(const RunKey& key, char kind, const std::string& bytes);
+
+  std::string slaves_;  // <work_dir>/meta/slaves
+  std::string agent_id_;
+  std::map<std::string, int> journals_;  // open ones, by container id
+};
+
+}  // namespace kiln::local

@@ -1,0 +1,31 @@
+// The old JSON endpoints of an agent, and its metrics.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/time.h"
+#include "local/cluster/agent.h"
+#include "proto/mesos/v1/agent.pb.h"
+
+namespace kiln::local {
+
+struct AgentView {
+  const Agent* agent;
+  const std::map<std::string, std::string>* flags;
+  std::string folder;  // <work_dir>/slaves/<agent id>
+  Instant started;
+  Instant now;
+};
+
+std::string AgentStateJson(const AgentView& view);
+std::string AgentFlagsJson(const std::map<std::string, std::string>& flags);
+std::string AgentVersionJson(Instant started);
+// /containers and, without the containers themselves, /monitor/statistics.
+std::string AgentContainersJson(const AgentView& view,
+                                const mesos::v1::agent::Response::GetContainers& containers,
+                                bool statistics_only);
+std::map<std::string, double> AgentMetrics(const AgentView& view);
+
+}  // namespace kiln::local
