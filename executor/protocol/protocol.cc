@@ -210,7 +210,9 @@ void Protocol::Handle(const WorkEnded& event) {
   TaskStatus status;
   switch (task->cause) {
     case Cause::kNone:
-      status = StatusOf(*task, event.ok ? TaskState::TASK_FINISHED : TaskState::TASK_FAILED);
+      status = StatusOf(*task, event.ok        ? TaskState::TASK_FINISHED
+                               : event.invalid ? TaskState::TASK_ERROR
+                                               : TaskState::TASK_FAILED);
       if (event.reason) status.set_reason(*event.reason);
       break;
     case Cause::kDeadline:

@@ -75,6 +75,7 @@ struct WorkEnded {
   bool ok = false;
   std::string message;
   std::string data;
+  bool invalid = false;  // it can never do well: TASK_ERROR
   // Why it failed, where Mesos has a word for it.
   std::optional<mesos::v1::TaskStatus::Reason> reason;
 };

@@ -111,6 +111,12 @@ TEST_F(ProtocolTest, ATaskGoesFromStartingToFinished) {
   EXPECT_THAT(Acknowledge(), IsEmpty());  // an executor of work waits for more
 }
 
+TEST_F(ProtocolTest, WorkThatCanNeverDoWellIsAnError) {
+  RunTask(TaskOf("t"));
+  EXPECT_THAT(Do(WorkEnded{.task = "t", .message = "no such column", .invalid = true}),
+              ElementsAre("t ERROR: no such column"));
+}
+
 TEST_F(ProtocolTest, AStatusSaysWhoseItIs) {
   Do(Subscribed{});
   Do(Launch{{TaskOf("t")}});

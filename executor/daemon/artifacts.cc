@@ -1,0 +1,183 @@
+#include "executor/daemon/artifacts.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "base/log.h"
+#include "base/sha256.h"
+#include "executor/process/uris.h"
+#include "wire/net/client.h"
+
+namespace kiln::executor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Duration kFirstPause = std::chrono::milliseconds(100);
+constexpr Duration kPauseMax = std::chrono::seconds(5);
+constexpr Duration kAwayMax = std::chrono::minutes(15);
+
+bool MayRecover(const Error& error) {
+  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded;
+}
+
+// An answer that is no success, as an error.
+Status CheckAnswer(const std::string& what, const net::Response& answer) {
+  if (answer.status >= 200 && answer.status < 300) return {};
+  ErrorCode code = answer.status == 404                           ? ErrorCode::kNotFound
+                   : answer.status == 409                         ? ErrorCode::kConflict
+                   : answer.status == 413 || answer.status == 507 ? ErrorCode::kResourceExhausted
+                   : answer.status == 429 || answer.status >= 500 ? ErrorCode::kUnavailable
+                                                                  : ErrorCode::kFailedPrecondition;
+  return Fail(code, "{}: found status {} {}, expected success: {}", what, answer.status,
+              net::ReasonPhrase(answer.status), answer.body.substr(0, 500));
+}
+
+// Fetched files that somebody reads, by their URL.
+struct Shared {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<const LocalFile>> files;
+  std::map<std::string, std::weak_ptr<std::mutex>> fetching;  // one fetch of a URL at a time
+};
+
+Shared& TheShared() {
+  static Shared shared;
+  return shared;
+}
+
+std::shared_ptr<std::mutex> FetchLock(const std::string& url) {
+  Shared& shared = TheShared();
+  std::lock_guard lock(shared.mutex);
+  auto held = shared.fetching[url].lock();
+  if (!held) shared.fetching[url] = held = std::make_shared<std::mutex>();
+  return held;
+}
+
+Status PutLocal(const std::string& path, const std::string& target) {
+  std::error_code ec;
+  fs::create_directories(fs::path(target).parent_path(), ec);
+  std::string temporary = fmt::format("{}.part-{}", target, getpid());
+  fs::copy_file(path, temporary, fs::copy_options::overwrite_existing, ec);
+  if (!ec) fs::rename(temporary, target, ec);
+  if (!ec) return {};
+  std::error_code ignored;
+  fs::remove(temporary, ignored);
+  return Fail(ErrorCode::kFailedPrecondition, "cannot write {}: {}", target, ec.message());
+}
+
+std::string JsonNumber(double number) {
+  return std::isfinite(number) ? fmt::format("{}", number) : "null";
+}
+
+}  // namespace
+
+LocalFile::~LocalFile() {
+  if (owned_) unlink(path_.c_str());
+}
+
+Artifacts::Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel)
+    : api_url_(std::move(api_url)), cancel_(std::move(cancel)) {}
+
+template <typename Call>
+auto Artifacts::Retry(const Call& call) -> decltype(call()) {
+  Duration pause = kFirstPause;
+  Duration away{};
+  while (true) {
+    auto result = call();
+    if (result || !MayRecover(result.error()) || away >= kAwayMax) return result;
+    LogWarning("{}; trying again in {:.1f} s", result.error().message, ToSeconds(pause));
+    if (cancel_->WaitFor(pause)) return Fail(ErrorCode::kFailedPrecondition, "work was cancelled");
+    away += pause;
+    pause = std::min(pause * 2, kPauseMax);
+  }
+}
+
+Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri,
+                                                          const std::string& folder) {
+  if (std::string local = LocalPath(uri); !local.empty()) {
+    return std::make_shared<const LocalFile>(local, false);
+  }
+  std::string url = ResolveArtifact(uri, api_url_);
+  auto held = FetchLock(url);
+  std::lock_guard fetch_lock(*held);
+  Shared& shared = TheShared();
+  {
+    std::lock_guard lock(shared.mutex);
+    if (auto file = shared.files[url].lock()) return file;
+  }
+  // The folder goes with the work that fetches; the file may be read by others for longer.
+  static std::atomic<uint64_t> number{0};
+  std::string name = url.substr(url.find_last_of('/') + 1);
+  fs::path target = fs::path(folder).parent_path() / fmt::format("fetched-{}-{}", ++number, name);
+  KILN_TRY_OK(Retry([&] { return net::FetchToFile(url, target.string()); }));
+  auto file = std::make_shared<const LocalFile>(target.string(), true);
+  std::lock_guard lock(shared.mutex);
+  shared.files[url] = file;
+  return file;
+}
+
+Status Artifacts::Put(const std::string& path, const std::string& uri) {
+  if (std::string local = LocalPath(uri); !local.empty()) return PutLocal(path, local);
+  std::string url = ResolveArtifact(uri, api_url_);
+  return Retry([&]() -> Status {
+    KILN_TRY(net::Response answer, net::SendFile(url, path));
+    return CheckAnswer("PUT " + url, answer);
+  });
+}
+
+Result<int64_t> Artifacts::Register(const ModelRegistration& registration) {
+  std::string url =
+      fmt::format("{}/v1/models/{}/versions", api_url_, net::PercentEncode(registration.model));
+  net::Request request{
+      "POST", "/", {{"Content-Type", "application/json"}}, RegistrationJson(registration), {}};
+  return Retry([&]() -> Result<int64_t> {
+    KILN_TRY(net::Response answer, net::Fetch(url, request));
+    KILN_TRY_OK(CheckAnswer("POST " + url, answer));
+    constexpr std::string_view kName = "\"version\":";
+    size_t at = answer.body.find(kName);
+    int64_t version = 0;
+    const char* begin = answer.body.data() + (at == std::string::npos ? 0 : at + kName.size());
+    while (*begin == ' ') ++begin;
+    auto [end, code] = std::from_chars(begin, answer.body.data() + answer.body.size(), version);
+    if (at == std::string::npos || code != std::errc()) {
+      return Fail(ErrorCode::kDataLoss, "POST {}: found '{}', expected a version", url,
+                  answer.body.substr(0, 200));
+    }
+    return version;
+  });
+}
+
+Result<std::string> DigestOfFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Fail(ErrorCode::kNotFound, "cannot read {}", path);
+  Sha256 digest;
+  std::string piece(1 << 20, '\0');
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
+    digest.Update({piece.data(), static_cast<size_t>(in.gcount())});
+  }
+  return ToHex(digest.Finish());
+}
+
+std::string RegistrationJson(const ModelRegistration& registration) {
+  using net::JsonString;
+  std::string metrics, parameters, features;
+  auto comma = [](std::string& text) -> std::string& { return text += text.empty() ? "" : ","; };
+  for (const auto& [name, value] : registration.metrics) {
+    comma(metrics) += JsonString(name) + ":" + JsonNumber(value);
+  }
+  for (const auto& [name, value] : registration.parameters) {
+    comma(parameters) += JsonString(name) + ":" + JsonString(value);
+  }
+  for (const auto& name : registration.features) comma(features) += JsonString(name);
+  return fmt::format(R"({{"uri":{},"job":{},"metrics":{{{}}},"data_digest":{},"parameters":{{{}}},)"
+                     R"("algorithm":{},"features":[{}]}})",
+                     JsonString(registration.uri), JsonString(registration.job), metrics,
+                     JsonString(registration.data_digest), parameters,
+                     JsonString(registration.algorithm), features);
+}
+
+}  // namespace kiln::executor

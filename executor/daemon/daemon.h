@@ -1,0 +1,63 @@
+// The executor as a whole: the protocol, the agent's streams, and the work of its tasks.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "executor/daemon/work.h"
+#include "executor/process/monitor.h"
+#include "executor/protocol/protocol.h"
+#include "wire/mesos/executor_client.h"
+#include "wire/net/loop.h"
+
+namespace kiln::executor {
+
+// Runs any number of tasks: Kiln's work in this process, commands as processes of their own, bare
+// commands as Mesos's command executor does.
+// Threads: the loop's alone. Owner: main, or a test; the loop outlives it.
+class Daemon {
+ public:
+  // `host`: where the servers of tasks listen. `on_exit` comes once, with the exit code.
+  Daemon(net::Loop& loop, wire::ExecutorEnvironment environment, std::string host,
+         std::function<void(int)> on_exit);
+  ~Daemon();
+
+  void Start();
+  // As if the agent asked for it.
+  void ShutDown();
+
+ private:
+  struct Running {
+    mesos::v1::TaskInfo task;
+    Surroundings surroundings;
+    std::unique_ptr<RunningWork> work;
+    std::unique_ptr<HealthMonitor> health;
+    std::unique_ptr<CheckMonitor> check;
+  };
+
+  void OnEvent(const mesos::v1::executor::Event& event);
+  void OnAnswer(const wire::CallAnswer& answer);
+  mesos::v1::executor::Call_Subscribe SubscribeCall();
+  void Feed(const Input& input);
+  void Perform(const SendUpdate& effect);
+  void Perform(const StartWork& effect);
+  void Perform(const StopWork& effect);
+  void Perform(const Exit& effect);
+  void Notice(const Input& input);
+  void StartMonitors(const std::string& id);
+  std::function<void(Input)> Teller();
+
+  net::Loop& loop_;
+  wire::ExecutorEnvironment environment_;
+  std::string host_;
+  std::function<void(int)> on_exit_;
+  Protocol protocol_;
+  net::Handle timer_;
+  std::map<uint64_t, std::string> calls_;  // updates that wait for their answer: task
+  std::map<std::string, Running> running_;
+  std::shared_ptr<Daemon*> self_;
+  std::unique_ptr<wire::ExecutorClient> client_;
+};
+
+}  // namespace kiln::executor

@@ -1,0 +1,43 @@
+// kiln-executor: started by an agent for the tasks of one executor.
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "base/log.h"
+#include "executor/daemon/daemon.h"
+
+namespace kiln::executor {
+namespace {
+
+std::optional<std::string> Variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+int Run() {
+  StartLog("kiln-executor");
+  auto environment = wire::ReadExecutorEnvironment(Variable);
+  if (!environment) {
+    LogError("{}", environment.error().message);
+    LogError("kiln-executor is started by a Mesos agent");
+    return 2;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  net::Loop loop;
+  int code = 0;
+  auto daemon = std::make_unique<Daemon>(
+      loop, *environment, Variable("LIBPROCESS_IP").value_or("127.0.0.1"), [&](int exit_code) {
+        code = exit_code;
+        loop.Stop();
+      });
+  auto on_term = loop.OnSignal(SIGTERM, [&] { daemon->ShutDown(); });
+  daemon->Start();
+  loop.Run();
+  // A computation that was left behind still has its thread: nothing is taken away under it.
+  std::_Exit(code);
+}
+
+}  // namespace
+}  // namespace kiln::executor
+
+int main() { return kiln::executor::Run(); }

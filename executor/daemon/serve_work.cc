@@ -1,0 +1,86 @@
+// A model server: models are loaded first, then it listens.
+#include <filesystem>
+#include <thread>
+
+#include "executor/daemon/artifacts.h"
+#include "executor/daemon/runners.h"
+#include "executor/serving/model_server.h"
+
+namespace kiln::executor {
+namespace {
+
+namespace fs = std::filesystem;
+
+Status LoadModels(const v1::Work& work, const std::string& scratch, Catalog& catalog,
+                  const std::shared_ptr<CancelFlag>& cancel) {
+  Artifacts artifacts(work.api_url(), cancel);
+  std::error_code ec;
+  fs::create_directories(scratch, ec);
+  for (const v1::ServedModel& model : work.serve().models()) {
+    KILN_TRY(auto file, artifacts.Bring(model.uri(), scratch));
+    KILN_TRY_OK(LoadVersion(catalog, model.name(), model.version(), file->path(),
+                            {model.labels().begin(), model.labels().end()}));
+  }
+  fs::remove_all(scratch, ec);
+  return {};
+}
+
+class ServeWork final : public RunningWork {
+ public:
+  explicit ServeWork(WorkContext context) : context_(std::move(context)) {
+    context_.tell(WorkStarted{context_.id(), {}});
+    std::thread([this, alive = alive_, loop = context_.loop, work = context_.work,
+                 scratch = context_.scratch, catalog = catalog_, cancel = cancel_] {
+      Status loaded = LoadModels(work, scratch, *catalog, cancel);
+      loop->Post([this, alive, loaded] {
+        if (*alive) OnLoaded(loaded);
+      });
+    }).detach();
+  }
+  ~ServeWork() override {
+    *alive_ = false;
+    cancel_->Set();
+  }
+
+  void Stop(bool) override {
+    cancel_->Set();
+    server_.reset();
+    End({.task = context_.id(), .ok = true, .message = "model server was stopped"});
+  }
+
+ private:
+  void OnLoaded(const Status& loaded) {
+    if (ended_) return;
+    if (!loaded) return End(EndOf(context_.id(), loaded.error()));
+    ModelServerOptions options;
+    options.host = context_.host;
+    options.port = context_.work.serve().port();
+    auto server = ModelServer::Start(*context_.loop, options, catalog_);
+    if (!server) return End(EndOf(context_.id(), server.error()));
+    server_ = *std::move(server);
+    v1::Report report;
+    report.set_endpoint(server_->address());
+    report.set_message("serving");
+    context_.tell(WorkProgress{context_.id(), report.SerializeAsString(), true});
+  }
+
+  void End(WorkEnded end) {
+    if (std::exchange(ended_, true)) return;
+    context_.tell(std::move(end));
+  }
+
+  WorkContext context_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<CancelFlag> cancel_ = std::make_shared<CancelFlag>();
+  std::shared_ptr<Catalog> catalog_ = std::make_shared<Catalog>();
+  std::unique_ptr<ModelServer> server_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<RunningWork> RunServe(WorkContext context) {
+  return std::make_unique<ServeWork>(std::move(context));
+}
+
+}  // namespace kiln::executor
