@@ -132,13 +132,21 @@ Result<std::shared_ptr<Upload>> ArtifactStore::Begin(const std::string& path, ui
 Result<bool> ArtifactStore::Publish(const std::shared_ptr<Upload>& upload, const std::string& path,
                                     const std::optional<std::string>& expected,
                                     Artifact* published) {
-  const std::string digest = ToHex(upload->sha_.Finish());
+  auto fresh = Store(*upload, path, expected, published);
+  // Whoever is told of the failure finds nothing left, however long the upload is held.
+  if (!fresh) unlink(upload->file_.c_str());
+  return fresh;
+}
+
+Result<bool> ArtifactStore::Store(Upload& upload, const std::string& path,
+                                  const std::optional<std::string>& expected, Artifact* published) {
+  const std::string digest = ToHex(upload.sha_.Finish());
   if (expected && *expected != digest) {
     return Fail(ErrorCode::kInvalidArgument, "SHA-256 of {} is {}: expected {}", path, digest,
                 *expected);
   }
-  if (fsync(upload->fd_) != 0) return Failure(FileError("write", upload->file_, errno));
-  KILN_TRY(const bool fresh, Link(*upload, path, digest));
+  if (fsync(upload.fd_) != 0) return Failure(FileError("write", upload.file_, errno));
+  KILN_TRY(const bool fresh, Link(upload, path, digest));
   // Outside the lock: names are readable while the disk works.
   KILN_TRY_OK(SyncFolder(folder_ + "/blobs"));
   std::string folder = NameFile(path);
@@ -146,7 +154,7 @@ Result<bool> ArtifactStore::Publish(const std::shared_ptr<Upload>& upload, const
     folder.resize(folder.rfind('/'));
     KILN_TRY_OK(SyncFolder(folder));
   }
-  *published = {digest, upload->size_, BlobFile(digest)};
+  *published = {digest, upload.size_, BlobFile(digest)};
   return fresh;
 }
 

@@ -72,6 +72,8 @@ class ArtifactStore {
   Status Recover();
   std::string NameFile(const std::string& path) const { return folder_ + "/names/" + path; }
   std::string BlobFile(const std::string& digest) const { return folder_ + "/blobs/" + digest; }
+  Result<bool> Store(Upload& upload, const std::string& path,
+                     const std::optional<std::string>& expected, Artifact* published);
   Result<bool> Link(const Upload& upload, const std::string& path, const std::string& digest);
   void Drop(const std::string& digest);
 

@@ -56,11 +56,12 @@ class Backend {
   virtual Counters GetCounters() const = 0;
   // Current reasons of all that waits; of one job when named.
   virtual std::vector<Refusal> Why(const std::string& job) const = 0;
-  // Where a job not submitted would go at this moment.
+  // Where a job not submitted would go at this moment. Its groups are not expanded.
   virtual Plan DryRun(const Job& job) const = 0;
 
   using Done = std::function<void(Status)>;
-  // kConflict when a job of that name lives with another digest. The same digest is success.
+  // kConflict when a job of that name lives with another digest. The same digest is success. Its
+  // groups are not expanded.
   virtual void Submit(Job job, uint64_t digest, Done done) = 0;
   virtual void Kill(const std::string& job, Done done) = 0;
   // Ends one task; the job starts another attempt in its place without charge.

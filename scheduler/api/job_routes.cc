@@ -64,18 +64,17 @@ void Submit(ApiContext& context, const Call& call) {
   const auto& jobs = context.backend.state().jobs;
   const auto before = jobs.find(name);
   const bool same = before != jobs.end() && before->second.digest == digest;
-  context.backend.Submit(
-      ExpandGroups(*std::move(job)), digest, [call, name, same, &context](Status status) {
-        if (!status) return call.AnswerError(status.error());
-        const State& state = context.backend.state();
-        const auto record = state.jobs.find(name);
-        if (record == state.jobs.end()) return call.AnswerError(UnknownJob(name).value());
-        const Json body = JobSummary(record->second, TasksOf(state, name));
-        call.exchange->Respond({same ? 200 : 201,
-                                {{"Content-Type", "application/json"},
-                                 {"Location", "/v1/jobs/" + net::PercentEncode(name)}},
-                                wire::DumpJson(body) + "\n"});
-      });
+  context.backend.Submit(*std::move(job), digest, [call, name, same, &context](Status status) {
+    if (!status) return call.AnswerError(status.error());
+    const State& state = context.backend.state();
+    const auto record = state.jobs.find(name);
+    if (record == state.jobs.end()) return call.AnswerError(UnknownJob(name).value());
+    const Json body = JobSummary(record->second, TasksOf(state, name));
+    call.exchange->Respond({same ? 200 : 201,
+                            {{"Content-Type", "application/json"},
+                             {"Location", "/v1/jobs/" + net::PercentEncode(name)}},
+                            wire::DumpJson(body) + "\n"});
+  });
 }
 
 void List(ApiContext& context, const Call& call) {
@@ -165,7 +164,7 @@ void AddJobRoutes(std::vector<Route>& routes, ApiContext& context) {
                     [&context](const Call& call) {
                       auto job = JobBody(call);
                       if (!job) return;
-                      const Plan plan = context.backend.DryRun(ExpandGroups(*std::move(job)));
+                      const Plan plan = context.backend.DryRun(*job);
                       call.Answer(200, PlanToJson(plan, context.backend.Agents()));
                     },
                     {},

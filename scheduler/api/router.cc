@@ -88,7 +88,7 @@ Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {}
 void Router::Dispatch(std::shared_ptr<net::Exchange> exchange) const {
   const net::Request& request = exchange->request();
   const std::string target = request.target.substr(0, request.target.find('?'));
-  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
   for (const Route& route : routes_) {
     auto parameters = Match(route.pattern, target);

@@ -131,7 +131,11 @@ Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents) {
                         {"hostname", hostname},
                         {"resources", wire::ResourcesToJson(launch.resources)}});
   }
-  return {{"fits", plan.refusals.empty()},
+  // A group behind another one has to wait in any case.
+  const bool fits =
+      std::all_of(plan.refusals.begin(), plan.refusals.end(),
+                  [](const Refusal& refusal) { return refusal.blocker == Blocker::kAfter; });
+  return {{"fits", fits},
           {"launches", std::move(launches)},
           {"refusals", RefusalsToJson(plan.refusals)}};
 }
