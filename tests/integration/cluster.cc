@@ -82,15 +82,16 @@ void Cluster::StartScheduler() {
                                    "--listen=" + listen,
                                    "--state=" + folder_.File("state.db"),
                                    "--executor=" + Program("kiln-executor"),
-                                   "--ready-file=" + folder_.File("scheduler.ready")};
+                                   "--address-file=" + folder_.File("scheduler.address")};
   argv.insert(argv.end(), options_.scheduler_flags.begin(), options_.scheduler_flags.end());
-  std::filesystem::remove(folder_.File("scheduler.ready"));
+  std::filesystem::remove(folder_.File("scheduler.address"));
   scheduler_ = *support::Process::Start({argv, output, {}});
-  std::optional<Json> ready;
+  std::string address;
   ASSERT_TRUE(support::Eventually(
-      [&] { return (ready = ReadyLine(folder_.File("scheduler.ready"))).has_value(); }, kStart))
+      [&] { return !(address = support::ReadFile(folder_.File("scheduler.address"))).empty(); },
+      kStart))
       << Logs();
-  api_ = ready->at("api");
+  api_ = "http://" + address.substr(0, address.find('\n'));
   ASSERT_TRUE(support::Eventually([&] { return Alive(Api("GET", "/v1/health").status); }, kStart))
       << Logs();
 }
