@@ -6,6 +6,7 @@
 #include "local/node/http_call.h"
 #include "local/node/master_json.h"
 #include "local/node/master_node.h"
+#include "wire/mesos/recordio.h"
 
 namespace kiln::local {
 
@@ -134,6 +135,16 @@ void MasterNode::ServeScheduler(const std::shared_ptr<net::Exchange>& exchange) 
   if (decoded.refusal) return Respond(exchange, std::move(*decoded.refusal));
   if (auto stream = request.headers.Get("Mesos-Stream-Id")) input.stream_id = *stream;
   const auto encoding = AcceptedEncoding(request);
+  if (refusal_ && encoding && input.call.type() == mesos::v1::scheduler::Call::SUBSCRIBE) {
+    mesos::v1::scheduler::Event error;
+    error.set_type(mesos::v1::scheduler::Event::ERROR);
+    error.mutable_error()->set_message(*std::exchange(refusal_, std::nullopt));
+    net::Response head;
+    head.headers.Set("Content-Type", wire::MediaType(*encoding));
+    exchange->BeginStream(std::move(head));
+    exchange->Write(wire::EncodeRecord(wire::Serialize(*encoding, error)));
+    return exchange->EndStream();
+  }
   input.acceptable = encoding.has_value();
   input.request = next_request_++;
   requests_[input.request] = {exchange, encoding.value_or(wire::Encoding::kJson)};

@@ -45,6 +45,8 @@ class MasterNode {
   void Kill();
   void StartAgain();
   Status RescindOffer(const std::string& offer_id);
+  // The next SUBSCRIBE gets 200 and this ERROR event.
+  void RefuseNextSubscribe(std::string message) { refusal_ = std::move(message); }
   Status DropStream(const std::string& framework_id);
   // Answers as a master without a leader does, or as one that knows another leader ("host:port").
   void SetLeader(bool elected, std::string other = {});
@@ -96,6 +98,7 @@ class MasterNode {
   Phase phase_ = Phase::kDown;
   bool elected_ = true;
   std::string other_leader_;
+  std::optional<std::string> refusal_;  // of the next SUBSCRIBE
   uint64_t next_request_ = 0;
   std::map<uint64_t, Stream> requests_;  // waiting for their answer, with the encoding they want
   std::map<std::string, Stream> streams_;

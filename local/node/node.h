@@ -43,10 +43,16 @@ class Node {
   virtual void ShutDown(std::function<void()> done) = 0;
 
   // What POST /kiln/fault on the master's port does. `target` is "agent1", an offer, a framework.
-  // kill_agent, start_agent, start_agent_as_new, freeze_agent, thaw_agent, shut_agent_down,
-  // kill_master, start_master; rescind_offer, drop_stream, no_leader, leader.
+  // kill_agent, start_agent, start_agent_as_new, freeze_agent, thaw_agent, shut_agent_down;
+  // kill_master, start_master; rescind_offer; drop_stream (of a framework); refuse_subscribe (the
+  // next one, with this text); no_leader (503, or 307 to the target "host:port"), leader.
   virtual Status Inject(const std::string& fault, const std::string& target) = 0;
 };
+
+// The command line of kiln-local; what it does not know is a flag of the master.
+Result<NodeOptions> ParseNodeOptions(const std::vector<std::string>& arguments);
+// What a Mesos agent offers of this machine when nothing else is said; `folder` is on its disk.
+std::string MachineResources(const std::string& folder);
 
 // Runs a node until SIGTERM or SIGINT, then shuts it down. `ready` is called when it listens.
 Status RunLocalNode(NodeOptions options, std::function<void(const Node&)> ready = {});

@@ -30,7 +30,7 @@ Json AgentOf(const Agent& agent, const Bindings::Inventor& invent, Bindings& bin
 std::vector<std::string> CommandLine(const fs::path& program, const fs::path& directory,
                                      const Scenario& scenario, Bindings& bindings) {
   const auto invent = [](const std::string& name) { return Json("unknown " + name); };
-  std::vector<std::string> arguments = {program.string(), "--port=0",
+  std::vector<std::string> arguments = {program.string(), "--port=0", "--agents=0", "--agents=0",
                                         "--work_dir=" + (directory / "work").string()};
   for (const std::string& flag : scenario.master_flags) {
     arguments.push_back(bindings.FillText(flag, invent));
