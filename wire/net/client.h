@@ -49,7 +49,8 @@ struct FetchOptions {
   Duration timeout = std::chrono::seconds(60);  // without any progress
   size_t body_limit = size_t{1} << 30;
   int redirects_max = 5;
-  std::function<void(uint64_t received, uint64_t total)> progress;  // total 0 when it is not known
+  // Bytes of the answer's body; for SendFile those sent. total 0 when it is not known.
+  std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
 // One request on a connection of its own; blocks the calling thread. Never call it on a loop's

@@ -111,9 +111,10 @@ class Call final : private MessageEvents {
     if (!sent.headers.Has("Connection")) sent.headers.Add("Connection", "close");
     NextParser();
     std::string head = FormatRequestHead(sent, url.Authority(), body.length);
-    if (body.file < 0) head += body.bytes;
+    sends_file_ = body.file >= 0;
+    if (!sends_file_) head += body.bytes;
     KILN_TRY(bool answered, SendAll(head));
-    if (body.file >= 0 && !answered) KILN_TRY_OK(SendFileBytes(body.file, body.length));
+    if (sends_file_ && !answered) KILN_TRY_OK(SendFileBytes(body.file, body.length));
     return Receive();
   }
 
@@ -144,6 +145,7 @@ class Call final : private MessageEvents {
       KILN_TRY(bool answered, SendAll({piece.data(), static_cast<size_t>(count)}));
       if (answered) return {};
       offset += static_cast<uint64_t>(count);
+      if (options_.progress) options_.progress(offset, length);
     }
     return {};
   }
@@ -190,7 +192,7 @@ class Call final : private MessageEvents {
 
   Status OnBody(std::string_view piece) override {
     received_ += piece.size();
-    if (options_.progress) options_.progress(received_, total_);
+    if (options_.progress && !sends_file_) options_.progress(received_, total_);
     if (on_data_ && response_.status == 200) {
       stopped_ = !on_data_(piece);
       if (stopped_) return Fail(ErrorCode::kUnavailable, "stopped by the caller");
@@ -212,6 +214,7 @@ class Call final : private MessageEvents {
   Response response_;
   uint64_t received_ = 0;
   uint64_t total_ = 0;
+  bool sends_file_ = false;
   bool stopped_ = false;
 };
 
