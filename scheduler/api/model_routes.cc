@@ -33,6 +33,11 @@ void Register(ApiContext& context, const Call& call) {
       ModelVersionFromJson(*body, name == call.parameters.end() ? std::string() : name->second);
   if (!version) return call.AnswerError(version.error());
   const std::string model = version->model;
+  const auto& jobs = context.backend.state().jobs;
+  const auto record = jobs.find(version->job);
+  if (version->job_digest == 0 && record != jobs.end()) {
+    version->job_digest = record->second.digest;
+  }
   context.backend.Register(*std::move(version), [call, model](Result<int64_t> number) {
     if (!number) return call.AnswerError(number.error());
     call.Answer(201, {{"model", model}, {"version", *number}});

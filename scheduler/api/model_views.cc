@@ -15,6 +15,7 @@ Form::SpecialParts MetricsParts(std::map<std::string, double>& metrics) {
   return {[&metrics](const Json& json, const std::string& path) -> Status {
             if (!json.is_object()) return FailField(path, "metrics is no map: expected numbers");
             for (const auto& [name, value] : json.items()) {
+              if (value.is_null()) continue;  // not finite
               if (!value.is_number()) {
                 return FailField(path + "." + name, "{} is {}: expected a number", name,
                                  wire::DumpJson(value));

@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "model/gpu_inventory.h"
 #include "wire/rest/json.h"
 
 namespace kiln::wire {
@@ -19,25 +20,15 @@ const char* ChargeName(Charge charge) {
   return "";
 }
 
-const char* LinkName(GpuLink link) {
-  switch (link) {
-    case GpuLink::kNvlink:
-      return "nvlink";
-    case GpuLink::kPcieSwitch:
-      return "pcie";
-    case GpuLink::kSocket:
-      return "socket";
-    case GpuLink::kSystem:
-      return "system";
-  }
-  return "";
-}
-
 Json GpuToJson(const Gpu& gpu) {
-  return {
-      {"id", gpu.id.text},          {"model", gpu.model},    {"memory", FormatBytes(gpu.memory)},
-      {"minor", gpu.minor},         {"mig", gpu.mig},        {"link_group", gpu.link_group},
-      {"link", LinkName(gpu.link)}, {"healthy", gpu.healthy}};
+  return {{"id", gpu.id.text},
+          {"model", gpu.model},
+          {"memory", FormatBytes(gpu.memory)},
+          {"minor", gpu.minor},
+          {"mig", gpu.mig},
+          {"link_group", gpu.link_group},
+          {"link", GpuLinkName(gpu.link)},
+          {"healthy", gpu.healthy}};
 }
 
 }  // namespace
