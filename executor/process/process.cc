@@ -5,6 +5,8 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,13 +86,24 @@ void Redirect(const std::string& path, int target) {
   close(file);
 }
 
+// Sockets and files of this process are none of the command's.
+void CloseOthers() {
+  if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0) return;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  for (int fd = 3; fd < static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20)); ++fd) {
+    close(fd);
+  }
+}
+
 [[noreturn]] void RunChild(const ChildPlan& plan) {
   setsid();
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  int null = open("/dev/null", O_RDONLY);
+  CloseOthers();
+  int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(null, STDIN_FILENO);
   Redirect(plan.stderr_path, STDERR_FILENO);
   Redirect(plan.stdout_path, STDOUT_FILENO);

@@ -114,6 +114,12 @@ TEST_F(ProcessTest, EnvironmentAndDirectoryAreThoseGivenAndOutputIsAppended) {
   EXPECT_EQ(Read("stderr"), "oops\n");
 }
 
+TEST_F(ProcessTest, OpenFilesOfThisProcessAreNotInherited) {
+  std::ofstream open_file(folder_ + "/open");
+  EXPECT_EQ(Run(Shell("ls /proc/self/fd | wc -l")), "exited with status 0");
+  EXPECT_EQ(Read("stdout"), "4\n");  // three, and the folder that ls reads
+}
+
 TEST_F(ProcessTest, ASignalReachesGrandchildrenAndOtherSessions) {
   std::string ended;
   auto process = Process::Start(

@@ -1,5 +1,7 @@
 #include "wire/net/client.h"
 
+#include <fcntl.h>
+
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
@@ -113,6 +115,7 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
   void OnConnected() {
     error_code ec;
     socket_.set_option(tcp::no_delay(true), ec);
+    fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
     connected_ = true;
     if (auto on_open = std::move(callbacks_.on_open)) on_open();
     if (!open_) return;

@@ -1,6 +1,6 @@
 #include "wire/net/loop.h"
 
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
@@ -115,7 +115,7 @@ Handle Loop::Every(Duration pause, std::function<void()> function) {
 
 Handle Loop::WatchReadable(int fd, std::function<void()> function) {
   // A duplicate, because the watch closes what it owns and the descriptor is the caller's.
-  int own = dup(fd);
+  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   KILN_CHECK(own >= 0);
   auto watch = std::make_shared<ReadWatch>(std::move(function), parts_->context, own);
   watch->again = [](ReadWatch& w) { Arm(w); };

@@ -1,5 +1,7 @@
 #include "wire/net/server.h"
 
+#include <fcntl.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <unordered_map>
@@ -37,6 +39,7 @@ class ServerImpl final : public Server {
     if (!ec) {
       tcp::endpoint endpoint = *found.begin();
       acceptor_.open(endpoint.protocol(), ec);
+      if (!ec) fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
       if (!ec) acceptor_.set_option(tcp::acceptor::reuse_address(true), ec);
       if (!ec) acceptor_.bind(endpoint, ec);
       if (!ec) acceptor_.listen(4096, ec);

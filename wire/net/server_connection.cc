@@ -42,6 +42,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerShared> shared, Socket 
   error_code ec;
   socket_.set_option(asio::ip::tcp::no_delay(true), ec);
   socket_.non_blocking(true, ec);
+  fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
   auto end = socket_.remote_endpoint(ec);
   if (!ec) peer_ = Url{end.address().to_string(), end.port(), "/"}.Authority();
   request_started_ = read_progress_ = write_progress_ = steady_clock::now();
