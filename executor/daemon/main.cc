@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "executor/daemon/daemon.h"
+#include "wire/net/http.h"
 
 namespace kiln::executor {
 namespace {
@@ -12,6 +13,13 @@ namespace {
 std::optional<std::string> Variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+// The agent's address is this machine's: servers listen there, and others find them.
+std::string OwnHost(const wire::ExecutorEnvironment& environment) {
+  if (auto ip = Variable("LIBPROCESS_IP")) return *ip;
+  auto agent = net::ParseHostPort(environment.agent_endpoint);
+  return agent ? agent->host : "127.0.0.1";
 }
 
 int Run() {
@@ -25,8 +33,8 @@ int Run() {
   signal(SIGPIPE, SIG_IGN);
   net::Loop loop;
   int code = 0;
-  auto daemon = std::make_unique<Daemon>(
-      loop, *environment, Variable("LIBPROCESS_IP").value_or("127.0.0.1"), [&](int exit_code) {
+  auto daemon =
+      std::make_unique<Daemon>(loop, *environment, OwnHost(*environment), [&](int exit_code) {
         code = exit_code;
         loop.Stop();
       });

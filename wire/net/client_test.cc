@@ -118,7 +118,7 @@ TEST_F(ConnectionTest, NoAnswerInTimeClosesTheConnection) {
   std::vector<std::shared_ptr<Exchange>> kept;
   Listen([&](std::shared_ptr<Exchange> e) { kept.push_back(e); });
   Open();
-  connection_->Send(Post("a"), Log(), milliseconds(10));
+  connection_->Send(Post("a"), Log(), milliseconds(200));
   connection_->Send(Post("b"), Log());
   loop_.RunFor(kLong);
   EXPECT_THAT(log_, ElementsAre("open", "DEADLINE_EXCEEDED", "UNAVAILABLE",
