@@ -27,7 +27,8 @@ class Placer {
         rooms_(RoomsOf(snapshot.offers)),
         warm_(snapshot.warm) {
     for (const Offer& offer : snapshot.offers) agents_[offer.agent.id] = &offer.agent;
-    for (const auto& [id, agent] : snapshot.agents) agents_.emplace(id, &agent);
+    if (snapshot.agents == nullptr) return;
+    for (const auto& [id, agent] : *snapshot.agents) agents_.emplace(id, &agent);
   }
 
   Plan Run() {

@@ -32,11 +32,11 @@ struct WaitingJob {
   bool may_hold = true;  // offers for a gang that nearly fits
 };
 
-// Jobs are borrowed: they outlive the snapshot.
+// Jobs and agents are borrowed: they outlive the snapshot.
 struct Snapshot {
   std::vector<Offer> offers;
-  std::vector<WaitingJob> jobs;     // who is to be served first stands first
-  std::map<AgentId, Agent> agents;  // of placed members
+  std::vector<WaitingJob> jobs;                      // who is to be served first stands first
+  const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   WarmExecutors warm;
   Resources executor;  // what a shared executor needs for itself
 };

@@ -1,0 +1,138 @@
+// The scheduler as the REST routes see it.
+#include "scheduler/daemon/scheduler.h"
+#include "scheduler/lifecycle/models.h"
+#include "scheduler/placement/place.h"
+
+namespace kiln::scheduler {
+
+// Answers when what has happened up to this moment is durable.
+void Scheduler::Later(Status status, Done done) {
+  answers_.push_back([status = std::move(status), done = std::move(done)](const Status& written) {
+    done(written ? status : written);
+  });
+  Wake();
+}
+
+void Scheduler::Submit(Job job, uint64_t digest, Done done) {
+  Later(lifecycle_->Submit(std::move(job), digest, loop_.Now()), std::move(done));
+}
+
+void Scheduler::Kill(const std::string& job, Done done) {
+  Later(lifecycle_->Kill(job, loop_.Now()), std::move(done));
+}
+
+void Scheduler::KillTask(const TaskId& task, Done done) {
+  Later(lifecycle_->KillTask(task, loop_.Now()), std::move(done));
+}
+
+void Scheduler::SetLabel(const std::string& model, const std::string& label,
+                         std::optional<int64_t> version, Done done) {
+  Later(lifecycle_->SetLabel(model, label, version), std::move(done));
+}
+
+void Scheduler::Register(ModelVersion version, std::function<void(Result<int64_t>)> done) {
+  const Result<int64_t> number = lifecycle_->Register(std::move(version), loop_.Now());
+  answers_.push_back([number, done = std::move(done)](const Status& written) {
+    done(written ? number : Result<int64_t>(Failure(written.error())));
+  });
+  Wake();
+}
+
+void Scheduler::Teardown(Done done) {
+  if (!connected_) {
+    Later(Fail(ErrorCode::kUnavailable, "no Mesos master is connected, expected one to tear down"),
+          std::move(done));
+    return;
+  }
+  lifecycle_->KillAll(loop_.Now());
+  // The jobs end durably before their framework does.
+  answers_.push_back([this, done = std::move(done)](const Status& written) {
+    if (!written) return done(written);
+    link_.Teardown();
+    lifecycle_->FrameworkRemoved(loop_.Now());
+    connected_ = false;
+    Later({}, done);
+  });
+  Wake();
+}
+
+std::vector<AgentView> Scheduler::Agents() const {
+  std::map<AgentId, AgentView> views;
+  for (const Offer& offer : book_.Known()) {
+    AgentView& view = views[offer.agent.id];
+    view.agent = offer.agent;
+    view.offered += offer.resources;
+    view.seen = std::max(view.seen, offer.received);
+  }
+  for (const auto& [id, task] : state().tasks) {
+    if (IsTerminal(task.state)) continue;
+    AgentView& view = views[task.agent];
+    const auto agent = state().agents.find(task.agent);
+    if (view.agent.id.empty() && agent != state().agents.end()) view.agent = agent->second;
+    view.used += task.resources;
+    ++view.tasks;
+    view.seen = std::max({view.seen, task.launched, task.started});
+  }
+  std::vector<AgentView> list;
+  for (auto& [id, view] : views) list.push_back(std::move(view));
+  return list;
+}
+
+Health Scheduler::GetHealth() const {
+  return {.connected = connected_,
+          .recovered = lifecycle_->Settled(loop_.Now()),
+          .framework_id = state().framework_id,
+          .master = master_};
+}
+
+std::vector<Refusal> Scheduler::Why(const std::string& job) const {
+  std::vector<Refusal> refusals = refusals_;
+  if (!job.empty()) {
+    std::erase_if(refusals, [&](const Refusal& refusal) { return refusal.job != job; });
+  }
+  return refusals;
+}
+
+Plan Scheduler::DryRun(const Job& submitted) const {
+  Job job = ExpandGroups(submitted);
+  if (job.role.empty()) job.role = options_.roles.front();
+  Plan blocked;
+  WaitingJob waiting{.job = &job, .role = job.role, .gang_needed = job.gang_members};
+  for (const Group& group : job.groups) {
+    const Status models = HasModels(state().models, group.work);
+    if (!group.after.empty() || !models) {
+      blocked.refusals.push_back(
+          {job.name, group.name, group.count, models ? Blocker::kAfter : Blocker::kNoModel,
+           models ? "waits for group " + group.after.front() : models.error().message});
+      continue;
+    }
+    WaitingGroup members{.group = &group, .in_gang = job.gang_members > 0};
+    for (int index = 0; index < group.count; ++index) members.members.push_back(index);
+    waiting.groups.push_back(std::move(members));
+  }
+  Sight sight;
+  sight.jobs.push_back(std::move(waiting));
+  Plan plan = Place(SnapshotOf(book_.Known(), sight, loop_.Now()), policy_);
+  plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
+  plan.held.clear();
+  plan.holder.clear();
+  plan.declined.clear();
+  return plan;
+}
+
+Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {
+  const auto task = state().tasks.find(id);
+  if (task == state().tasks.end()) {
+    return Fail(ErrorCode::kNotFound, "task {} is not known", id.text);
+  }
+  const auto agent = state().agents.find(task->second.agent);
+  if (agent == state().agents.end() || agent->second.address.empty()) {
+    return Fail(ErrorCode::kNotFound, "the address of agent {} is not known",
+                task->second.agent.text);
+  }
+  return Sandbox{agent->second.address,
+                 fmt::format("/frameworks/{}/executors/{}/runs/latest", state().framework_id,
+                             task->second.executor.text)};
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,48 @@
+#include "scheduler/daemon/ledger.h"
+
+#include "wire/records/records.h"
+
+namespace kiln::scheduler {
+namespace {
+
+template <typename Map, typename Key>
+Change ChangeOf(const char* kind, const Map& map, const Key& key, const std::string& name) {
+  const auto found = map.find(key);
+  if (found == map.end()) return {kind, name, std::nullopt};
+  return {kind, name, wire::Encode(found->second)};
+}
+
+}  // namespace
+
+Result<State> Ledger::Load() {
+  KILN_TRY(const Records records, store_->Load());
+  State state;
+  for (const auto& [key, bytes] : records.bytes) {
+    if (Status decoded = wire::Decode(bytes, state); !decoded) {
+      return Failure(Within(fmt::format("state {} {}", key.first, key.second), decoded.error()));
+    }
+  }
+  revision_ = records.revision;
+  return state;
+}
+
+Status Ledger::Write(const State& state, const Effects& effects) {
+  std::vector<Change> changes;
+  if (effects.meta) changes.push_back({"meta", "", wire::EncodeMeta(state)});
+  for (const std::string& name : effects.jobs) {
+    changes.push_back(ChangeOf("job", state.jobs, name, name));
+  }
+  for (const TaskId& id : effects.tasks) {
+    changes.push_back(ChangeOf("task", state.tasks, id, id.text));
+  }
+  for (const std::string& name : effects.models) {
+    changes.push_back(ChangeOf("model", state.models, name, name));
+  }
+  for (const AgentId& id : effects.agents) {
+    changes.push_back(ChangeOf("agent", state.agents, id, id.text));
+  }
+  KILN_TRY(revision_, store_->Commit(revision_, changes));
+  return {};
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,98 @@
+// kiln-scheduler: takes jobs over REST and runs them on Mesos.
+#include <signal.h>
+
+#include <cstdio>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "scheduler/api/api.h"
+#include "scheduler/daemon/options.h"
+#include "scheduler/daemon/scheduler.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// As in sysexits.h.
+enum Exit { kOk = 0, kUsage = 64, kData = 65, kUnavailable = 69, kSoftware = 70, kIo = 74 };
+
+int ExitOf(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kDataLoss:
+    case ErrorCode::kFailedPrecondition:
+    case ErrorCode::kConflict:
+      return kData;
+    case ErrorCode::kInvalidArgument:
+      return kUsage;
+    case ErrorCode::kUnavailable:
+      return kUnavailable;
+    case ErrorCode::kResourceExhausted:
+    case ErrorCode::kPermissionDenied:
+    case ErrorCode::kNotFound:
+      return kIo;
+    default:
+      return kSoftware;
+  }
+}
+
+int Failed(const Error& error) {
+  std::fprintf(stderr, "kiln-scheduler: %s\n", error.message.c_str());
+  return ExitOf(error);
+}
+
+// The address that others reach: where it listens, unless that is every interface.
+std::string Reachable(const Options& options, const Api& api) {
+  if (!options.advertise.empty()) return options.advertise;
+  if (options.listen_host != "0.0.0.0") return api.address();
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return fmt::format("{}:{}", name, api.port());
+}
+
+Result<int> Run(const Options& options) {
+  net::Loop loop;
+  KILN_TRY(std::unique_ptr<Store> store, OpenSqliteStore(options.state));
+  KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
+           Scheduler::Open(loop, options, std::move(store)));
+  int code = kOk;
+  scheduler->OnFatal([&](const Error& error) {
+    code = Failed(error);
+    loop.Stop();
+  });
+  KILN_TRY(const std::unique_ptr<Api> api, Api::Listen(loop, *scheduler,
+                                                       {.host = options.listen_host,
+                                                        .port = options.listen_port,
+                                                        .artifacts = options.artifacts,
+                                                        .service_name = options.framework_name,
+                                                        .uninstall = options.uninstall}));
+  const std::string address = Reachable(options, *api);
+  scheduler->SetApiUrl("http://" + address);
+  if (!options.address_file.empty()) KILN_TRY_OK(WriteFile(options.address_file, address));
+  std::printf("kiln-scheduler listens on http://%s\n", address.c_str());
+  std::fflush(stdout);
+
+  const auto stop = [&] { loop.Stop(); };
+  const net::Handle terminate = loop.OnSignal(SIGTERM, stop);
+  const net::Handle interrupt = loop.OnSignal(SIGINT, stop);
+  scheduler->Start();
+  loop.Run();
+  scheduler->Stop();
+  return code;
+}
+
+int Main(int argc, char** argv) {
+  StartLog("kiln-scheduler");
+  signal(SIGPIPE, SIG_IGN);
+  const auto parsed = ParseOptions(argc, argv);
+  if (!parsed) return Failed(parsed.error());
+  if (!parsed->help.empty()) {
+    std::fputs(parsed->help.c_str(), stdout);
+    return kOk;
+  }
+  const auto code = Run(parsed->options);
+  return code ? *code : Failed(code.error());
+}
+
+}  // namespace
+}  // namespace kiln::scheduler
+
+int main(int argc, char** argv) { return kiln::scheduler::Main(argc, argv); }

@@ -1,0 +1,271 @@
+#include "scheduler/daemon/mesos_link.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proto/kiln/v1/work.pb.h"
+#include "proto/mesos/v1/scheduler.pb.h"
+#include "wire/net/http.h"
+#include "wire/net/loop.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using mesos::v1::scheduler::Event;
+using MesosCall = mesos::v1::scheduler::Call;
+
+// What a declined rest of an accepted offer may come back after: at the next allocation.
+constexpr double kRestRefused = 0;
+
+wire::SchedulerClientOptions ClientOptions(const Options& options) {
+  wire::SchedulerClientOptions client;
+  client.masters = options.masters;
+  client.encoding = options.encoding;
+  if (!options.secret.empty()) {
+    client.authorization = "Basic " + net::Base64Encode(options.principal + ":" + options.secret);
+  }
+  return client;
+}
+
+MesosCall NewCall(MesosCall::Type type) {
+  MesosCall call;
+  call.set_type(type);
+  return call;
+}
+
+std::string Hostname() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+StatusUpdate ToUpdate(const mesos::v1::TaskStatus& status) {
+  StatusUpdate update{.task = {status.task_id().value()},
+                      .agent = {status.agent_id().value()},
+                      .state = wire::ToTaskState(status.state()),
+                      .reason = wire::ReasonName(status),
+                      .message = status.message(),
+                      .uuid = status.uuid(),
+                      .by_executor = status.source() == mesos::v1::TaskStatus::SOURCE_EXECUTOR};
+  if (status.has_healthy()) update.healthy = status.healthy();
+  v1::Report report;
+  if (status.has_data() && report.ParseFromString(status.data())) {
+    update.fraction = report.fraction();
+    update.endpoint = report.endpoint();
+    if (update.message.empty()) update.message = report.message();
+  }
+  return update;
+}
+
+}  // namespace
+
+MesosLink::MesosLink(net::Loop& loop, const Options& options, Callbacks callbacks)
+    : loop_(loop),
+      options_(options),
+      callbacks_(std::move(callbacks)),
+      client_(loop, ClientOptions(options),
+              {.subscribe = [this] { return Subscribe(); },
+               .on_event = [this](const Event& event) { OnEvent(event); },
+               .on_disconnected = [this](const wire::Disconnected& why) { OnDisconnected(why); },
+               .on_answer =
+                   [](const wire::CallAnswer& answer) {
+                     if (!answer.ok()) LogWarning("a call got {}: {}", answer.status, answer.text);
+                   }}) {}
+
+mesos::v1::scheduler::Call_Subscribe MesosLink::Subscribe() const {
+  using Capability = mesos::v1::FrameworkInfo::Capability;
+  mesos::v1::scheduler::Call_Subscribe subscribe;
+  mesos::v1::FrameworkInfo& info = *subscribe.mutable_framework_info();
+  info.set_user(options_.user);
+  info.set_name(options_.framework_name);
+  if (const std::string id = callbacks_.framework_id(); !id.empty()) {
+    info.mutable_id()->set_value(id);
+  }
+  info.set_failover_timeout(ToSeconds(options_.failover_timeout));
+  info.set_checkpoint(true);
+  info.set_hostname(Hostname());
+  if (!options_.principal.empty()) info.set_principal(options_.principal);
+  info.set_webui_url(options_.webui_url.empty() ? web_url_ : options_.webui_url);
+  for (const Capability::Type type : {Capability::PARTITION_AWARE, Capability::MULTI_ROLE,
+                                      Capability::GPU_RESOURCES, Capability::RESERVATION_REFINEMENT,
+                                      Capability::TASK_KILLING_STATE, Capability::REGION_AWARE}) {
+    info.add_capabilities()->set_type(type);
+  }
+  for (const std::string& role : options_.roles) info.add_roles(role);
+  for (const std::string& role : callbacks_.suppressed()) subscribe.add_suppressed_roles(role);
+  return subscribe;
+}
+
+void MesosLink::OnEvent(const Event& event) {
+  switch (event.type()) {
+    case Event::SUBSCRIBED: {
+      const auto& master = event.subscribed().master_info();
+      offers_.clear();
+      error_.clear();
+      return callbacks_.subscribed(
+          event.subscribed().framework_id().value(),
+          fmt::format("{}:{}",
+                      master.has_address() && master.address().has_hostname()
+                          ? master.address().hostname()
+                          : master.hostname(),
+                      master.port()));
+    }
+    case Event::OFFERS:
+      for (const mesos::v1::Offer& offer : event.offers().offers()) {
+        std::vector<ExecutorId> executors;
+        for (const auto& id : offer.executor_ids()) executors.push_back({id.value()});
+        offers_[{offer.id().value()}] = offer;
+        callbacks_.offer(wire::ToOffer(offer, loop_.Now()), executors);
+      }
+      return;
+    case Event::RESCIND:
+      offers_.erase({event.rescind().offer_id().value()});
+      return callbacks_.rescinded({event.rescind().offer_id().value()});
+    case Event::UPDATE:
+      return callbacks_.update(ToUpdate(event.update().status()));
+    case Event::FAILURE:
+      if (event.failure().has_executor_id()) {
+        return callbacks_.executor_lost({event.failure().executor_id().value()},
+                                        {event.failure().agent_id().value()});
+      }
+      return callbacks_.agent_lost({event.failure().agent_id().value()});
+    case Event::ERROR:
+      error_ = event.error().message();
+      LogError("the master refuses: {}", error_);
+      return;
+    default:
+      return;
+  }
+}
+
+void MesosLink::OnDisconnected(const wire::Disconnected& disconnected) {
+  offers_.clear();
+  const bool removed = error_.find("Framework has been removed") != std::string::npos;
+  const Error why =
+      error_.empty() ? disconnected.why : Error{ErrorCode::kFailedPrecondition, error_, {}};
+  callbacks_.disconnected(why, disconnected.final, removed);
+}
+
+void MesosLink::Call(MesosCall call) {
+  const auto sent = client_.Call(std::move(call));
+  if (!sent) LogInfo("a call is not sent: {}", sent.error().message);
+}
+
+Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const State& state,
+                                             const Settings& settings,
+                                             const TaskInfoOptions& task_options,
+                                             wire::OfferedResources& offered) {
+  const Task& task = state.tasks.at(start.task);
+  const JobRecord& record = state.jobs.at(task.member.job);
+  const Group& group =
+      record.job.groups[static_cast<size_t>(GroupIndex(record.job, task.member.group))];
+  mesos::v1::ExecutorInfo executor;
+  if (const auto known = executors_.find(task.executor); known != executors_.end()) {
+    executor = known->second;
+  } else {
+    executor = ExecutorInfoFor(task, group, state.framework_id, task_options);
+    if (start.new_executor) {
+      KILN_TRY(*executor.mutable_resources(), offered.Take(settings.executor));
+    }
+    if (!start.pool.empty()) executors_[task.executor] = executor;
+  }
+  KILN_TRY(wire::ResourceList resources, offered.Take(task.resources));
+  return TaskInfoFor(task, state, std::move(executor), std::move(resources), task_options);
+}
+
+std::vector<TaskId> MesosLink::Accept(const std::vector<LaunchCall>& starts, const State& state,
+                                      const Settings& settings,
+                                      const TaskInfoOptions& task_options) {
+  std::vector<TaskId> failed;
+  std::map<std::vector<OfferId>, std::vector<const LaunchCall*>> by_offers;
+  for (const LaunchCall& start : starts) by_offers[start.offers].push_back(&start);
+  for (const auto& [ids, group] : by_offers) {
+    MesosCall call = NewCall(MesosCall::ACCEPT);
+    wire::OfferedResources offered;
+    for (const OfferId& id : ids) {
+      call.mutable_accept()->add_offer_ids()->set_value(id.text);
+      const auto offer = offers_.find(id);
+      if (offer == offers_.end()) continue;
+      offered.Add(offer->second.resources());
+      offers_.erase(offer);
+    }
+    auto& operation = *call.mutable_accept()->add_operations();
+    operation.set_type(mesos::v1::Offer::Operation::LAUNCH);
+    for (const LaunchCall* start : group) {
+      auto info = Build(*start, state, settings, task_options, offered);
+      if (info) {
+        *operation.mutable_launch()->add_task_infos() = *std::move(info);
+      } else {
+        LogWarning("task {} is not launched: {}", start->task.text, info.error().message);
+        failed.push_back(start->task);
+      }
+    }
+    call.mutable_accept()->mutable_filters()->set_refuse_seconds(kRestRefused);
+    Call(std::move(call));
+  }
+  return failed;
+}
+
+void MesosLink::Answer(const OfferCalls& calls) {
+  // A role is suppressed before its offers go back, and revived after: so neither is undone.
+  if (!calls.suppress.empty()) {
+    MesosCall call = NewCall(MesosCall::SUPPRESS);
+    for (const std::string& role : calls.suppress) call.mutable_suppress()->add_roles(role);
+    Call(std::move(call));
+  }
+  for (const DeclineCall& decline : calls.declines) {
+    MesosCall call = NewCall(MesosCall::DECLINE);
+    for (const OfferId& id : decline.offers) {
+      call.mutable_decline()->add_offer_ids()->set_value(id.text);
+      offers_.erase(id);
+    }
+    call.mutable_decline()->mutable_filters()->set_refuse_seconds(ToSeconds(decline.refuse));
+    Call(std::move(call));
+  }
+  if (!calls.revive.empty()) {
+    MesosCall call = NewCall(MesosCall::REVIVE);
+    for (const std::string& role : calls.revive) call.mutable_revive()->add_roles(role);
+    Call(std::move(call));
+  }
+}
+
+void MesosLink::Send(const Effects& effects) {
+  for (const Acknowledgement& one : effects.acknowledgements) {
+    MesosCall call = NewCall(MesosCall::ACKNOWLEDGE);
+    call.mutable_acknowledge()->mutable_agent_id()->set_value(one.agent.text);
+    call.mutable_acknowledge()->mutable_task_id()->set_value(one.task.text);
+    call.mutable_acknowledge()->set_uuid(one.uuid);
+    Call(std::move(call));
+  }
+  for (const KillCall& one : effects.kills) {
+    MesosCall call = NewCall(MesosCall::KILL);
+    call.mutable_kill()->mutable_task_id()->set_value(one.task.text);
+    if (!one.agent.empty()) call.mutable_kill()->mutable_agent_id()->set_value(one.agent.text);
+    Call(std::move(call));
+  }
+  for (const ShutdownCall& one : effects.shutdowns) {
+    MesosCall call = NewCall(MesosCall::SHUTDOWN);
+    call.mutable_shutdown()->mutable_executor_id()->set_value(one.executor.text);
+    call.mutable_shutdown()->mutable_agent_id()->set_value(one.agent.text);
+    executors_.erase(one.executor);
+    Call(std::move(call));
+  }
+  for (const ReconcileCall& one : effects.reconciles) {
+    MesosCall call = NewCall(MesosCall::RECONCILE);
+    call.mutable_reconcile();
+    for (const auto& [task, agent] : one.tasks) {
+      auto& entry = *call.mutable_reconcile()->add_tasks();
+      entry.mutable_task_id()->set_value(task.text);
+      if (!agent.empty()) entry.mutable_agent_id()->set_value(agent.text);
+    }
+    Call(std::move(call));
+  }
+}
+
+void MesosLink::Teardown() { Call(NewCall(MesosCall::TEARDOWN)); }
+
+void MesosLink::KeepExecutors(const std::function<bool(const ExecutorId&)>& known) {
+  std::erase_if(executors_, [&](const auto& entry) { return !known(entry.first); });
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,132 @@
+#include "scheduler/daemon/options.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "base/file.h"
+#include "model/units.h"
+#include "wire/net/http.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// The arguments as they are written.
+struct Texts {
+  std::string masters;
+  std::string listen = "127.0.0.1:0";
+  std::string failover_timeout = "14d";
+  std::string encoding = "protobuf";
+  std::string hold = "30s";
+  std::string unreachable_wait = "1min";
+  std::string executor_idle = "1min";
+  std::string secret_file;
+  std::vector<std::string> roles;
+};
+
+std::string CurrentUser() {
+  const passwd* entry = getpwuid(geteuid());
+  return entry == nullptr ? "root" : entry->pw_name;
+}
+
+std::string BesideThisProgram(const char* name) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (self.parent_path() / name).string();
+}
+
+void Declare(CLI::App& app, Options& options, Texts& texts) {
+  app.add_option("--master", texts.masters, "HOST:PORT of a Mesos master; several with commas")
+      ->required();
+  app.add_option("--listen", texts.listen, "HOST:PORT of the REST API; port 0 is a free one");
+  app.add_option("--advertise", options.advertise,
+                 "HOST:PORT under which agents and people reach the API");
+  app.add_option("--state", options.state, "file of the state; made if it is not there")
+      ->required();
+  app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
+  app.add_option("--role", texts.roles, "Mesos role; may be given several times (*)");
+  app.add_option("--framework-name", options.framework_name, "name of the framework (kiln)");
+  app.add_option("--user", options.user, "user that executors run as (the current one)");
+  app.add_option("--principal", options.principal, "principal of the framework");
+  app.add_option("--secret-file", texts.secret_file, "file with the principal's secret");
+  app.add_option("--webui-url", options.webui_url, "URL of the service (the API's address)");
+  app.add_option("--failover-timeout", texts.failover_timeout,
+                 "how long tasks outlive the scheduler (14d)");
+  app.add_option("--encoding", texts.encoding, "protobuf or json (protobuf)");
+  app.add_option("--placement", options.policy, "placement policy: pack or spread (pack)");
+  app.add_option("--hold", texts.hold, "how long offers are held for a gang (30s)");
+  app.add_option("--unreachable-wait", texts.unreachable_wait,
+                 "when a task on an agent that is cut off is replaced (1min)");
+  app.add_option("--executor-idle", texts.executor_idle,
+                 "when a shared executor without tasks is shut down (1min)");
+  app.add_option("--executor", options.executor,
+                 "path of kiln-executor on the agents (beside this program)");
+  app.add_option("--executor-uri", options.executor_uri, "where agents fetch kiln-executor from");
+  app.add_option("--address-file", options.address_file,
+                 "file that gets the API's HOST:PORT once it listens");
+  app.add_flag("--uninstall", options.uninstall, "tear everything down");
+}
+
+Result<Duration> Time(const char* flag, const std::string& text) {
+  auto duration = ParseDuration(text);
+  if (!duration) return Failure(Within(flag, duration.error()));
+  return duration;
+}
+
+Status Read(const Texts& texts, Options& options) {
+  std::stringstream masters(texts.masters);
+  for (std::string one; std::getline(masters, one, ',');) {
+    if (auto url = net::ParseHostPort(one); !url) return Failure(Within("--master", url.error()));
+    options.masters.push_back(one);
+  }
+  auto listen = net::ParseHostPort(texts.listen);
+  if (!listen) return Failure(Within("--listen", listen.error()));
+  options.listen_host = listen->host;
+  options.listen_port = listen->port;
+  if (!texts.roles.empty()) options.roles = texts.roles;
+  KILN_TRY(options.failover_timeout, Time("--failover-timeout", texts.failover_timeout));
+  KILN_TRY(options.hold, Time("--hold", texts.hold));
+  KILN_TRY(options.unreachable_wait, Time("--unreachable-wait", texts.unreachable_wait));
+  KILN_TRY(options.executor_idle, Time("--executor-idle", texts.executor_idle));
+  if (texts.encoding == "json") {
+    options.encoding = wire::Encoding::kJson;
+  } else if (texts.encoding != "protobuf") {
+    return Fail(ErrorCode::kInvalidArgument, "--encoding is \"{}\", expected protobuf or json",
+                texts.encoding);
+  }
+  if (!texts.secret_file.empty()) {
+    auto secret = ReadFile(texts.secret_file);
+    if (!secret) return Failure(Within("--secret-file", secret.error()));
+    options.secret = secret->substr(0, secret->find_last_not_of("\r\n") + 1);
+    if (options.principal.empty()) {
+      return Fail(ErrorCode::kInvalidArgument, "--secret-file is given without --principal");
+    }
+  }
+  if (options.user.empty()) options.user = CurrentUser();
+  if (options.artifacts.empty()) options.artifacts = options.state + ".artifacts";
+  if (options.executor.empty()) options.executor = BesideThisProgram("kiln-executor");
+  return {};
+}
+
+}  // namespace
+
+Result<Parsed> ParseOptions(int argc, char** argv) {
+  Parsed parsed;
+  Texts texts;
+  CLI::App app("Schedules machine learning on Apache Mesos.", "kiln-scheduler");
+  Declare(app, parsed.options, texts);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    parsed.help = app.help();
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    return Fail(ErrorCode::kInvalidArgument, "{}", error.what());
+  }
+  KILN_TRY_OK(Read(texts, parsed.options));
+  return parsed;
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,45 @@
+// The command line of kiln-scheduler.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "wire/mesos/json.h"
+
+namespace kiln::scheduler {
+
+struct Options {
+  std::vector<std::string> masters;  // host:port
+  std::string listen_host = "127.0.0.1";
+  int listen_port = 0;
+  std::string advertise;  // host:port that agents and people reach; empty: where it listens
+  std::string state;
+  std::string artifacts;
+  std::vector<std::string> roles = {"*"};
+  std::string framework_name = "kiln";
+  std::string user;
+  std::string principal;
+  std::string secret;
+  std::string webui_url;
+  Duration failover_timeout = std::chrono::hours(24 * 14);
+  wire::Encoding encoding = wire::Encoding::kProtobuf;
+  std::string policy = "pack";
+  Duration hold = std::chrono::seconds(30);
+  Duration unreachable_wait = std::chrono::minutes(1);
+  Duration executor_idle = std::chrono::minutes(1);
+  std::string executor;
+  std::string executor_uri;
+  std::string address_file;  // gets the address of the API once it listens
+  bool uninstall = false;
+};
+
+// What the arguments ask for. kInvalidArgument is one sentence about the first fault.
+struct Parsed {
+  std::string help;  // to be printed, instead of anything else
+  Options options;
+};
+Result<Parsed> ParseOptions(int argc, char** argv);
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,294 @@
+#include "scheduler/daemon/scheduler.h"
+
+#include "base/log.h"
+#include "base/random.h"
+#include "scheduler/placement/place.h"
+
+namespace kiln::scheduler {
+namespace {
+
+constexpr Duration kRestartPause = std::chrono::seconds(5);
+
+OfferSettings BookSettings(const Options& options) {
+  OfferSettings settings;
+  settings.hold = options.hold;
+  return settings;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(net::Loop& loop, Options options, std::unique_ptr<Store> store,
+                     const Policy& policy)
+    : loop_(loop),
+      options_(std::move(options)),
+      policy_(policy),
+      ledger_(std::move(store)),
+      book_(BookSettings(options_), options_.roles),
+      task_options_{.executor = options_.executor, .executor_uri = options_.executor_uri},
+      link_(loop, options_, MesosCallbacks()) {}
+
+Result<std::unique_ptr<Scheduler>> Scheduler::Open(net::Loop& loop, Options options,
+                                                   std::unique_ptr<Store> store) {
+  KILN_TRY(const Policy* policy, FindPolicy(options.policy));
+  auto scheduler = std::unique_ptr<Scheduler>(
+      new Scheduler(loop, std::move(options), std::move(store), *policy));
+  KILN_TRY_OK(scheduler->Load());
+  // The incarnation is counted before anything is done in it.
+  KILN_TRY_OK(scheduler->ledger_.Write(scheduler->state(), scheduler->lifecycle_->TakeEffects()));
+  return scheduler;
+}
+
+Settings Scheduler::LifecycleSettings() const {
+  Settings settings;
+  settings.roles = options_.roles;
+  settings.unreachable_wait = options_.unreachable_wait;
+  settings.executor_idle = options_.executor_idle;
+  return settings;
+}
+
+Status Scheduler::Load() {
+  KILN_TRY(State state, ledger_.Load());
+  lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), RandomSeed());
+  return {};
+}
+
+void Scheduler::SetApiUrl(const std::string& url) {
+  task_options_.api_url = url;
+  link_.SetWebUrl(url);
+}
+
+void Scheduler::Start() {
+  LogInfo("state has {} jobs and {} tasks, framework {}, life {}", state().jobs.size(),
+          state().tasks.size(), state().framework_id.empty() ? "new" : state().framework_id,
+          state().incarnation);
+  link_.Start();
+  Wake();
+}
+
+void Scheduler::Stop() {
+  if (!stopped_) Turn();
+  stopped_ = true;
+  restart_.Reset();
+  timer_.Reset();
+  link_.Stop();
+}
+
+MesosLink::Callbacks Scheduler::MesosCallbacks() {
+  return {
+      .subscribed = [this](const std::string& id,
+                           const std::string& master) { OnSubscribed(id, master); },
+      .offer =
+          [this](Offer offer, const std::vector<ExecutorId>& executors) {
+            OnOffer(std::move(offer), executors);
+          },
+      .rescinded =
+          [this](const OfferId& offer) {
+            book_.Rescind(offer);
+            Wake();
+          },
+      .update =
+          [this](const StatusUpdate& update) {
+            ++counters_.updates;
+            lifecycle_->Update(update, loop_.Now());
+            Wake();
+          },
+      .agent_lost =
+          [this](const AgentId& agent) {
+            book_.DropAgent(agent);
+            lifecycle_->AgentLost(agent, loop_.Now());
+            events_.Add({0, loop_.Now(), "agent", agent.text, "LOST", ""});
+            Wake();
+          },
+      .executor_lost =
+          [this](const ExecutorId& executor, const AgentId& agent) {
+            lifecycle_->ExecutorLost(executor, agent, loop_.Now());
+            Wake();
+          },
+      .disconnected = [this](const Error& why, bool final,
+                             bool removed) { OnDisconnected(why, final, removed); },
+      .framework_id = [this] { return state().framework_id; },
+      .suppressed = [this]() -> const std::set<std::string>& { return book_.suppressed(); },
+  };
+}
+
+void Scheduler::OnSubscribed(const std::string& framework_id, const std::string& master) {
+  LogInfo("subscribed as framework {} with master {}", framework_id, master);
+  connected_ = true;
+  master_ = master;
+  book_.Clear(loop_.Now());
+  lifecycle_->Subscribed(framework_id, loop_.Now());
+  Wake();
+}
+
+void Scheduler::OnOffer(Offer offer, const std::vector<ExecutorId>& executors) {
+  ++counters_.offers_received;
+  if (lifecycle_->Settled(loop_.Now())) lifecycle_->ExecutorsSeen(offer.agent.id, executors);
+  book_.Add(std::move(offer));
+  Wake();
+}
+
+void Scheduler::OnDisconnected(const Error& why, bool final, bool removed) {
+  if (connected_ || final) LogWarning("not subscribed: {}", why.message);
+  connected_ = false;
+  book_.Clear(loop_.Now());
+  lifecycle_->Disconnected();
+  if (removed) {
+    LogWarning("framework {} is no more: its tasks are lost, and the next one begins",
+               state().framework_id);
+    lifecycle_->FrameworkRemoved(loop_.Now());
+  }
+  if (final && !stopped_) {
+    restart_ = loop_.After(removed ? Duration(0) : kRestartPause, [this] { link_.Start(); });
+  }
+  Wake();
+}
+
+void Scheduler::Wake() {
+  if (turn_posted_ || stopped_) return;
+  turn_posted_ = true;
+  loop_.Post([this] {
+    turn_posted_ = false;
+    if (!stopped_) Turn();
+  });
+}
+
+void Scheduler::Turn() {
+  const Instant now = loop_.Now();
+  ++counters_.cycles;
+  lifecycle_->Tick(now);
+  const Plan plan = Decide(now);
+  Effects effects = lifecycle_->TakeEffects();
+  for (const Freed& freed : effects.freed) book_.Freed(freed.agent, freed.role, freed.resources);
+  Charge(plan, effects.starts, now);
+  const OfferCalls calls = Explain(plan, now);
+
+  if (effects.Durable()) {
+    ++counters_.commits;
+    if (const Status written = ledger_.Write(state(), effects); !written) {
+      return Reload(written.error());
+    }
+  }
+  Act(effects, calls);
+  for (const auto& answer : std::exchange(answers_, {})) answer({});
+  Announce(std::move(effects.notices), now);
+  SetTimer(now);
+  counters_.cycle_seconds += ToSeconds(loop_.Now() - now);
+}
+
+Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, Instant now) const {
+  Snapshot snapshot{.offers = std::move(offers),
+                    .jobs = sight.jobs,
+                    .agents = &state().agents,
+                    .warm = lifecycle_->Warm(),
+                    .executor = lifecycle_->settings().executor};
+  for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
+  return snapshot;
+}
+
+Plan Scheduler::Decide(Instant now) {
+  if (!connected_) return {};
+  const Sight sight = lifecycle_->See(now);
+  if (sight.jobs.empty()) return {};
+  const Snapshot snapshot = SnapshotOf(book_.Hand(), sight, now);
+  Plan plan = Place(snapshot, policy_);
+  std::map<AgentId, Agent> agents;
+  for (const Offer& offer : snapshot.offers) agents.emplace(offer.agent.id, offer.agent);
+  lifecycle_->LaunchAll(plan.launches, agents, now);
+  counters_.launches += plan.launches.size();
+  return plan;
+}
+
+// What a plan takes of each agent.
+void Scheduler::Charge(const Plan& plan, const std::vector<LaunchCall>& starts, Instant now) {
+  std::map<AgentRole, Resources> charged;
+  for (const LaunchCall& start : starts) {
+    const Task& task = state().tasks.at(start.task);
+    Resources& sum = charged[{task.agent, state().jobs.at(task.member.job).job.role}];
+    sum += task.resources;
+    if (start.new_executor) sum += lifecycle_->settings().executor;
+  }
+  book_.Spend(plan, charged, now);
+}
+
+// The reasons of all that still waits, judged by everything that agents are known to have free; and
+// the answers to offers.
+OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
+  const Sight sight = lifecycle_->See(now);
+  refusals_ = sight.blocked;
+  if (!connected_) return {};
+  std::set<std::string> elsewhere;
+  if (!sight.jobs.empty()) {
+    const Plan wider = Place(SnapshotOf(book_.Known(), sight, now), policy_);
+    refusals_.insert(refusals_.end(), wider.refusals.begin(), wider.refusals.end());
+    std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
+    for (const Launch& launch : wider.launches) {
+      elsewhere.insert(state().jobs.at(launch.member.job).job.role);
+      auto& fit = fits[{launch.member.job, launch.member.group}];
+      ++fit.first;
+      fit.second = launch.agent;
+    }
+    for (const auto& [group, fit] : fits) {
+      refusals_.push_back({group.first, group.second, fit.first, Blocker::kNoOffers,
+                           fmt::format("fits what agent {} had free when it last offered: waits "
+                                       "for its next offer",
+                                       fit.second.text)});
+    }
+  }
+  return book_.Settle(plan, sight.roles, elsewhere, now);
+}
+
+void Scheduler::Act(const Effects& effects, const OfferCalls& calls) {
+  if (!connected_) return;
+  const std::vector<TaskId> failed =
+      link_.Accept(effects.starts, state(), lifecycle_->settings(), task_options_);
+  link_.Send(effects);
+  link_.Answer(calls);
+  for (const DeclineCall& decline : calls.declines) {
+    counters_.offers_declined += decline.offers.size();
+  }
+  for (const TaskId& task : failed) {
+    lifecycle_->Update({.task = task,
+                        .agent = state().tasks.at(task).agent,
+                        .state = TaskState::kDropped,
+                        .message = "could not be launched with these offers"},
+                       loop_.Now());
+    Wake();
+  }
+}
+
+void Scheduler::Announce(std::vector<Notice> notices, Instant now) {
+  for (Notice& notice : notices) {
+    events_.Add({0, now, std::move(notice.type), std::move(notice.name), std::move(notice.state),
+                 std::move(notice.message)});
+  }
+}
+
+// Nothing that could not be written has happened: what is written is taken up again, as after a
+// restart.
+void Scheduler::Reload(const Error& why) {
+  LogError("{}", why.message);
+  for (const auto& answer : std::exchange(answers_, {})) answer(Failure(why));
+  connected_ = false;
+  link_.Stop();
+  book_.Clear(loop_.Now());
+  const Status loaded = why.code == ErrorCode::kConflict ? Status(Failure(why)) : Load();
+  if (!loaded) {
+    stopped_ = true;
+    if (fatal_) fatal_(loaded.error());
+    return;
+  }
+  link_.KeepExecutors([](const ExecutorId&) { return false; });
+  restart_ = loop_.After(kRestartPause, [this] { link_.Start(); });
+  SetTimer(loop_.Now());
+}
+
+void Scheduler::SetTimer(Instant now) {
+  std::optional<Instant> next = lifecycle_->NextTick(now);
+  if (connected_) {
+    if (const auto other = book_.Next(now); other && (!next || *other < *next)) next = other;
+  }
+  timer_.Reset();
+  if (next) timer_ = loop_.After(std::max(*next - now, Duration(0)), [this] { Wake(); });
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,105 @@
+// The cycle of the daemon: see, decide, remember, act, explain.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "scheduler/api/backend.h"
+#include "scheduler/daemon/event_log.h"
+#include "scheduler/daemon/ledger.h"
+#include "scheduler/daemon/mesos_link.h"
+#include "scheduler/daemon/options.h"
+#include "scheduler/lifecycle/lifecycle.h"
+#include "scheduler/lifecycle/offer_book.h"
+#include "scheduler/placement/policy.h"
+#include "wire/net/loop.h"
+
+namespace kiln::scheduler {
+
+// Whatever happens is put into the lifecycle at once; a turn of the loop then decides, commits all
+// changes together, and only then calls Mesos and answers users.
+//
+// Threads: the loop's alone. Owner: main. The loop outlives it.
+class Scheduler final : public Backend {
+ public:
+  // Takes up the state that the store holds. kInvalidArgument for a policy that is not there, else
+  // the store's errors.
+  static Result<std::unique_ptr<Scheduler>> Open(net::Loop& loop, Options options,
+                                                 std::unique_ptr<Store> store);
+
+  // Where tasks and people find the REST API: "http://host:port".
+  void SetApiUrl(const std::string& url);
+  // Called when the state can be read or written no more by this process.
+  void OnFatal(std::function<void(const Error&)> function) { fatal_ = std::move(function); }
+  void Start();
+  // Commits what is pending and leaves Mesos; the framework and its tasks stay.
+  void Stop();
+
+  const State& state() const override { return lifecycle_->state(); }
+  std::vector<AgentView> Agents() const override;
+  Health GetHealth() const override;
+  Counters GetCounters() const override { return counters_; }
+  std::vector<Refusal> Why(const std::string& job) const override;
+  Plan DryRun(const Job& job) const override;
+  void Submit(Job job, uint64_t digest, Done done) override;
+  void Kill(const std::string& job, Done done) override;
+  void KillTask(const TaskId& task, Done done) override;
+  void Register(ModelVersion version, std::function<void(Result<int64_t>)> done) override;
+  void SetLabel(const std::string& model, const std::string& label, std::optional<int64_t> version,
+                Done done) override;
+  void Teardown(Done done) override;
+  std::vector<Event> EventsAfter(uint64_t sequence) const override {
+    return events_.After(sequence);
+  }
+  std::shared_ptr<void> Subscribe(std::function<void(const Event&)> listener) override {
+    return events_.Subscribe(std::move(listener));
+  }
+  Result<Sandbox> FindSandbox(const TaskId& task) const override;
+
+ private:
+  Scheduler(net::Loop& loop, Options options, std::unique_ptr<Store> store, const Policy& policy);
+
+  MesosLink::Callbacks MesosCallbacks();
+  void OnSubscribed(const std::string& framework_id, const std::string& master);
+  void OnOffer(Offer offer, const std::vector<ExecutorId>& executors);
+  void OnDisconnected(const Error& why, bool final, bool removed);
+
+  Status Load();
+  void Wake();
+  void Turn();
+  Plan Decide(Instant now);
+  void Charge(const Plan& plan, const std::vector<LaunchCall>& starts, Instant now);
+  OfferCalls Explain(const Plan& plan, Instant now);
+  Snapshot SnapshotOf(std::vector<Offer> offers, const Sight& sight, Instant now) const;
+  void Act(const Effects& effects, const OfferCalls& calls);
+  void Announce(std::vector<Notice> notices, Instant now);
+  void Reload(const Error& why);
+  void SetTimer(Instant now);
+  void Later(Status status, Done done);
+  Settings LifecycleSettings() const;
+
+  net::Loop& loop_;
+  const Options options_;
+  const Policy& policy_;
+  Ledger ledger_;
+  std::unique_ptr<Lifecycle> lifecycle_;
+  OfferBook book_;
+  EventLog events_;
+  std::vector<Refusal> refusals_;  // of the last turn
+  TaskInfoOptions task_options_;
+  Counters counters_;
+  std::string master_;
+  bool connected_ = false;
+  bool turn_posted_ = false;
+  bool stopped_ = false;
+  std::vector<std::function<void(const Status&)>> answers_;  // after the next commit
+  std::function<void(const Error&)> fatal_;
+  MesosLink link_;
+  net::Handle timer_;
+  net::Handle restart_;
+};
+
+}  // namespace kiln::scheduler

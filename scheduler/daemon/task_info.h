@@ -1,0 +1,31 @@
+// A launch as Mesos wants to see it: TaskInfo, its executor, and the work inside.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "proto/mesos/v1/mesos.pb.h"
+#include "scheduler/lifecycle/state.h"
+#include "wire/mesos/convert.h"
+
+namespace kiln::scheduler {
+
+struct TaskInfoOptions {
+  std::string executor;      // path of kiln-executor on the agents
+  std::string executor_uri;  // where agents fetch it from instead; may be empty
+  std::string api_url;       // "http://host:port" of the scheduler's REST
+};
+
+// The executor of a task. Two tasks of one executor id get equal ones: nothing in it is per task,
+// but for executors that have one task.
+mesos::v1::ExecutorInfo ExecutorInfoFor(const Task& task, const Group& group,
+                                        const std::string& framework_id,
+                                        const TaskInfoOptions& options);
+
+// kNotFound when a model it needs is gone from the registry.
+Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
+                                        mesos::v1::ExecutorInfo executor,
+                                        wire::ResourceList resources,
+                                        const TaskInfoOptions& options);
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,182 @@
+// Users: jobs and models.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "scheduler/lifecycle/lifecycle.h"
+
+namespace kiln::scheduler {
+
+Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
+  if (job.role.empty()) job.role = settings_.roles.front();
+  const auto& roles = settings_.roles;
+  if (std::find(roles.begin(), roles.end(), job.role) == roles.end()) {
+    return FailField("role", "role is \"{}\": expected one of {}", job.role,
+                     fmt::join(roles, ", "));
+  }
+  if (const auto found = state_.jobs.find(job.name); found != state_.jobs.end()) {
+    const JobRecord& old = found->second;
+    const bool same = old.digest == digest;
+    if (same && (old.phase == JobPhase::kWaiting || old.phase == JobPhase::kRunning ||
+                 old.phase == JobPhase::kSucceeded)) {
+      return {};
+    }
+    if (!IsEnded(old.phase)) {
+      return Fail(ErrorCode::kConflict,
+                  "job {} is {} with {} content: expected another name, or to wait for its end",
+                  job.name, JobPhaseName(old.phase), same ? "the same" : "other");
+    }
+    const auto& live = runs_.at(job.name).live;
+    const auto stopping = std::count_if(live.begin(), live.end(), [this](const TaskId& id) {
+      return state_.tasks.at(id).state != TaskState::kUnreachable;
+    });
+    if (stopping > 0) {
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "job {} has ended but {} of its tasks still stop: expected to wait for them",
+                  job.name, stopping);
+    }
+    Forget(job.name);
+  }
+  JobRecord record{.job = ExpandGroups(std::move(job)), .digest = digest, .submitted = now};
+  const std::string name = record.job.name;
+  runs_[name] = Derive(record.job, {});
+  order_.insert(OrderOf(record));
+  TouchJob(record);
+  effects_.notices.push_back({"job", name, JobPhaseName(record.phase), "submitted"});
+  state_.jobs.insert_or_assign(name, std::move(record));
+  return {};
+}
+
+Status Lifecycle::Kill(const std::string& job, Instant now) {
+  const auto found = state_.jobs.find(job);
+  if (found == state_.jobs.end()) return Fail(ErrorCode::kNotFound, "job {} is not known", job);
+  JobRecord& record = found->second;
+  if (IsEnded(record.phase) || record.phase == JobPhase::kKilling) return {};
+  SetPhase(record, JobPhase::kKilling, "killed by request", now);
+  KillLive(record, now);
+  CheckJob(job, now);
+  return {};
+}
+
+void Lifecycle::KillAll(Instant now) {
+  std::vector<std::string> names;
+  for (const Order& order : order_) names.push_back(std::get<std::string>(order));
+  for (const std::string& name : names) static_cast<void>(Kill(name, now));
+}
+
+Status Lifecycle::KillTask(const TaskId& id, Instant now) {
+  const auto found = state_.tasks.find(id);
+  if (found == state_.tasks.end()) {
+    return Fail(ErrorCode::kNotFound, "task {} is not known", id.text);
+  }
+  if (IsTerminal(found->second.state)) {
+    return Fail(ErrorCode::kFailedPrecondition, "task {} is {}: expected one that lives", id.text,
+                TaskStateName(found->second.state));
+  }
+  WantKill(found->second, now);
+  return {};
+}
+
+void Lifecycle::SetPhase(JobRecord& record, JobPhase phase, std::string message, Instant now) {
+  const std::string& name = record.job.name;
+  record.phase = phase;
+  record.message = std::move(message);
+  TouchJob(record);
+  effects_.notices.push_back({"job", name, JobPhaseName(phase), record.message});
+  if (!IsEnded(phase)) return;
+  record.ended = now;
+  order_.erase(OrderOf(record));
+  runs_.at(name).groups.clear();
+  ended_jobs_.emplace(now, name);
+}
+
+void Lifecycle::KillLive(const JobRecord& record, Instant now) {
+  const std::set<TaskId> live = runs_.at(record.job.name).live;
+  for (const TaskId& id : live) WantKill(state_.tasks.at(id), now);
+}
+
+// Ends a job whose time has come.
+void Lifecycle::CheckJob(const std::string& job, Instant now) {
+  const auto found = state_.jobs.find(job);
+  if (found == state_.jobs.end() || IsEnded(found->second.phase)) return;
+  JobRecord& record = found->second;
+  const JobRun& run = runs_.at(job);
+  if (record.phase == JobPhase::kKilling) {
+    // A task that is cut off is killed whenever it comes back: nobody waits for that.
+    const bool stopped = std::all_of(run.live.begin(), run.live.end(), [this](const TaskId& id) {
+      return state_.tasks.at(id).state == TaskState::kUnreachable;
+    });
+    if (stopped) SetPhase(record, JobPhase::kKilled, record.message, now);
+  } else if (EndsByItself(record.job.kind) &&
+             std::all_of(run.groups.begin(), run.groups.end(),
+                         [](const GroupRun& group) { return group.Finished(); })) {
+    SetPhase(record, JobPhase::kSucceeded, "", now);
+  }
+  ForgetOldest();
+}
+
+void Lifecycle::ForgetOldest() {
+  while (ended_jobs_.size() > settings_.ended_jobs_max) Forget(ended_jobs_.begin()->second);
+}
+
+// Tasks of it that still live somewhere are killed as strangers when they are heard of.
+void Lifecycle::Forget(const std::string& job) {
+  const auto found = state_.jobs.find(job);
+  ended_jobs_.erase({found->second.ended, job});
+  // Task ids begin with the name of their job, and a name holds no point.
+  auto task = state_.tasks.lower_bound({job + "."});
+  while (task != state_.tasks.end() && task->second.member.job == job) {
+    effects_.tasks.insert(task->first);
+    cut_off_.erase(task->first);
+    kills_.erase(task->first);
+    reconciliation_.Answered(task->first);
+    task = state_.tasks.erase(task);
+  }
+  runs_.erase(job);
+  effects_.jobs.insert(job);
+  state_.jobs.erase(found);
+}
+
+Result<int64_t> Lifecycle::Register(ModelVersion version, Instant now) {
+  Model& model = state_.models[version.model];
+  model.name = version.model;
+  if (!version.job.empty()) {
+    for (const auto& [number, old] : model.versions) {
+      if (old.job == version.job && old.job_digest == version.job_digest) return number;
+    }
+  }
+  version.version = model.versions.empty() ? 1 : model.versions.rbegin()->first + 1;
+  version.created = now;
+  effects_.models.insert(model.name);
+  effects_.notices.push_back(
+      {"model", fmt::format("{}/{}", model.name, version.version), "REGISTERED", version.uri});
+  const int64_t number = version.version;
+  model.versions[number] = std::move(version);
+  return number;
+}
+
+Status Lifecycle::SetLabel(const std::string& name, const std::string& label,
+                           std::optional<int64_t> version) {
+  const auto found = state_.models.find(name);
+  if (found == state_.models.end()) {
+    return Fail(ErrorCode::kNotFound, "model {} is not registered", name);
+  }
+  Model& model = found->second;
+  if (!version) {
+    if (model.labels.erase(label) == 0) {
+      return Fail(ErrorCode::kNotFound, "model {} has no label {}", name, label);
+    }
+  } else if (!model.versions.contains(*version)) {
+    return Fail(ErrorCode::kNotFound, "model {} has no version {}, the latest is {}", name,
+                *version, model.versions.rbegin()->first);
+  } else {
+    model.labels[label] = *version;
+  }
+  effects_.models.insert(name);
+  effects_.notices.push_back(
+      {"model", name, "LABELLED",
+       version ? fmt::format("{} is version {}", label, *version) : label + " is removed"});
+  return {};
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,152 @@
+// The life of jobs and their tasks: what happens goes in, what is to be remembered and done comes
+// out.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "scheduler/lifecycle/effects.h"
+#include "scheduler/lifecycle/reconciliation.h"
+#include "scheduler/lifecycle/runs.h"
+#include "scheduler/lifecycle/settings.h"
+#include "scheduler/lifecycle/shared_executors.h"
+#include "scheduler/lifecycle/state.h"
+#include "scheduler/placement/plan.h"
+#include "scheduler/placement/snapshot.h"
+
+namespace kiln::scheduler {
+
+// A status of Mesos as a value.
+struct StatusUpdate {
+  TaskId task;
+  AgentId agent;
+  TaskState state = TaskState::kUnknown;
+  std::string reason;  // Mesos's name without its prefix
+  std::string message;
+  std::string uuid;  // empty: nobody waits for an acknowledgement
+  bool by_executor = false;
+  std::optional<bool> healthy;
+  std::optional<double> fraction;
+  std::string endpoint;
+};
+
+// What waits: what may start, and why the rest may not.
+struct Sight {
+  std::vector<WaitingJob> jobs;  // borrowed from the state until it changes
+  std::vector<Refusal> blocked;
+  std::set<std::string> roles;  // that have use for offers, at this moment or soon
+};
+
+// Decides alone: no clock, no chance but its seed. The same calls give the same effects.
+// Threads: one at a time.
+class Lifecycle {
+ public:
+  // Takes up a state where it was left: the incarnation is raised, so that ids are new.
+  Lifecycle(State state, Settings settings, uint64_t seed);
+  Lifecycle(const Lifecycle&) = delete;
+  Lifecycle& operator=(const Lifecycle&) = delete;
+
+  const State& state() const { return state_; }
+  const Settings& settings() const { return settings_; }
+  // What has come up since it was last taken.
+  Effects TakeEffects() { return std::exchange(effects_, {}); }
+
+  // Users. Jobs are valid and not expanded yet.
+  Status Submit(Job job, uint64_t digest, Instant now);
+  Status Kill(const std::string& job, Instant now);
+  Status KillTask(const TaskId& task, Instant now);
+  Result<int64_t> Register(ModelVersion version, Instant now);
+  Status SetLabel(const std::string& model, const std::string& label,
+                  std::optional<int64_t> version);
+  void KillAll(Instant now);
+
+  // Mesos.
+  void Subscribed(const std::string& framework_id, Instant now);
+  void Disconnected();
+  // The framework is no more: its tasks are lost, and it begins as another.
+  void FrameworkRemoved(Instant now);
+  void Update(const StatusUpdate& update, Instant now);
+  void AgentLost(const AgentId& agent, Instant now);
+  void ExecutorLost(const ExecutorId& executor, const AgentId& agent, Instant now);
+  // Executors on an agent, as an offer names them: those that nobody knows are shut down.
+  void ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors);
+
+  // Placement.
+  Sight See(Instant now) const;
+  const WarmExecutors& Warm() const { return executors_.Warm(); }
+  bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
+  // Nothing is launched before: subscribed, and the tasks that were there are accounted for.
+  bool Settled(Instant now) const { return reconciliation_.Settled(now); }
+  // The launches of a plan made of the last See, with the agents of its offers.
+  void LaunchAll(const std::vector<Launch>& launches, const std::map<AgentId, Agent>& agents,
+                 Instant now);
+
+  // Time.
+  void Tick(Instant now);
+  std::optional<Instant> NextTick(Instant now) const;
+
+ private:
+  // Jobs that have not ended, who is served first standing first.
+  using Order = std::tuple<int, Instant, std::string>;  // -priority, submitted, name
+  using Place = std::pair<GroupRun*, Member*>;
+
+  static Order OrderOf(const JobRecord& record);
+  Place Find(const MemberId& id);
+  JobRecord* RecordOf(const Task& task);
+  void Touch(const Task& task);
+  void TouchJob(const JobRecord& record);
+  void SetPhase(JobRecord& record, JobPhase phase, std::string message, Instant now);
+
+  // Jobs (jobs.cc).
+  void Forget(const std::string& job);
+  void ForgetOldest();
+  void KillLive(const JobRecord& record, Instant now);
+  void CheckJob(const std::string& job, Instant now);
+
+  // Tasks (updates.cc).
+  void UpdateUnknown(const StatusUpdate& update, Instant now);
+  void Progress(Task& task, const StatusUpdate& update, Instant now);
+  void End(Task& task, TaskState state, const std::string& reason, const std::string& message,
+           Instant now);
+  void JudgeExecutor(const Task& task, TaskState state, const std::string& reason);
+  Charge Judge(const Task& task, TaskState state, const std::string& reason);
+  void FreeMember(const Task& task, Instant now);
+  void Spend(const Task& task, GroupRun& group, Member& member, Instant now);
+  void Rest(const MemberId& id, GroupRun& group, Member& member, int times, Instant now);
+  void GiveUp(Task& task, Instant now);
+  void WantKill(Task& task, Instant now);
+  void SendKill(const TaskId& task, const AgentId& agent, Instant now);
+
+  // Sight (see.cc).
+  void SeeJob(const JobRecord& record, const JobRun& run, Instant now, Sight& sight) const;
+  std::optional<Refusal> Blocked(const JobRecord& record, const Group& group,
+                                 const JobRun& run) const;
+  WaitingGroup WaitingOf(const Group& group, const GroupRun& run) const;
+
+  TasksAsked LiveTasks() const;
+  void Call(std::vector<ReconcileCall> calls);
+  std::string NextId();
+
+  State state_;
+  const Settings settings_;
+  Random random_;
+  Effects effects_;
+  uint64_t counter_ = 0;  // of ids in this incarnation
+  std::map<std::string, JobRun> runs_;
+  std::set<Order> order_;
+  std::set<std::pair<Instant, std::string>> ended_jobs_;
+  SharedExecutors executors_;
+  Reconciliation reconciliation_;
+  std::set<std::pair<Instant, MemberId>> resting_;
+  std::map<TaskId, Instant> cut_off_;                    // when it is given up
+  std::map<TaskId, std::pair<AgentId, Instant>> kills_;  // to be sent again at this time
+};
+
+}  // namespace kiln::scheduler

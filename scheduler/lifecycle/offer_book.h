@@ -1,0 +1,103 @@
+// Which offers are in hand, what agents had free when they last offered, and how offers that nobody
+// uses are answered.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "model/offer.h"
+#include "scheduler/placement/plan.h"
+
+namespace kiln::scheduler {
+
+struct OfferSettings {
+  Duration hold = std::chrono::seconds(30);        // for one gang, at most; then a pause as long
+  Duration keep_idle = std::chrono::seconds(5);    // offers stay in hand after the last work
+  Duration refuse = std::chrono::seconds(300);     // declined offers stay away
+  Duration refuse_gang = std::chrono::seconds(5);  // while a gang waits for more of them
+  Duration revive_min = std::chrono::milliseconds(5);  // between two REVIVEs that brought offers
+  Duration revive_max = std::chrono::seconds(30);      // between two that brought none
+  Duration revive_answer = std::chrono::seconds(2);    // after a REVIVE, silence means none free
+};
+
+using AgentRole = std::pair<AgentId, std::string>;
+
+struct DeclineCall {
+  std::vector<OfferId> offers;
+  Duration refuse{};
+
+  bool operator==(const DeclineCall&) const = default;
+};
+
+struct OfferCalls {
+  std::vector<DeclineCall> declines;
+  std::vector<std::string> suppress;  // roles
+  std::vector<std::string> revive;    // roles
+
+  bool operator==(const OfferCalls&) const = default;
+};
+
+// Pure: time comes in. Threads: one at a time.
+class OfferBook {
+ public:
+  OfferBook(OfferSettings settings, std::vector<std::string> roles)
+      : settings_(settings), roles_(std::move(roles)) {}
+
+  // A subscription began: all offers are void; the master takes `suppressed` from the subscription.
+  void Clear(Instant now);
+  void Add(Offer offer);
+  void Rescind(const OfferId& offer);
+  void DropAgent(const AgentId& agent);
+  // Resources that a task gave back: the agent has more free than it last offered.
+  void Freed(const AgentId& agent, const std::string& role, const Resources& resources);
+
+  std::vector<Offer> Hand() const;
+  // One offer for each agent and role with all that it has free, in hand or not, as far as is
+  // known.
+  std::vector<Offer> Known() const;
+  // Whether a gang may hold offers at this moment.
+  bool MayHold(const std::string& job, Instant now) const;
+  const std::set<std::string>& suppressed() const { return suppressed_; }
+
+  // A plan is carried out: its offers are gone. `charged` is what it took, executors included.
+  void Spend(const Plan& plan, const std::map<AgentRole, Resources>& charged, Instant now);
+  // Answers the offers that stay. `wanted`: roles with waiting work. `elsewhere`: roles of which
+  // work would fit into what is known but not in hand.
+  OfferCalls Settle(const Plan& plan, const std::set<std::string>& wanted,
+                    const std::set<std::string>& elsewhere, Instant now);
+  // When Settle has something to do again, though nothing else happens.
+  std::optional<Instant> Next(Instant now) const;
+
+ private:
+  struct Entry {
+    Offer offer;  // without an id
+    Instant seen;
+  };
+  void UpdateHold(const Plan& plan, Instant now);
+  void Decline(const Plan& plan, const std::set<std::string>& wanted, Instant now,
+               OfferCalls& calls);
+  void Revive(const std::set<std::string>& wanted, const std::set<std::string>& elsewhere,
+              Instant now, OfferCalls& calls);
+  Instant ReviveDue() const;
+
+  OfferSettings settings_;
+  std::vector<std::string> roles_;
+  std::map<OfferId, Offer> hand_;
+  std::map<AgentRole, Entry> known_;
+  std::set<std::string> suppressed_;
+  std::map<std::string, Instant> wanted_;  // by role, when work last waited
+  std::string holder_;
+  Instant hold_ends_;
+  std::map<std::string, Instant> rests_;  // jobs that may not hold until then
+  Instant revived_;                       // the last REVIVE
+  std::set<std::string> revived_roles_;   // while it may still be answered
+  Duration revive_pause_{};
+  bool answered_ = true;  // offers have come since
+  bool revive_later_ = false;
+};
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,50 @@
+// Asking the master for the state of tasks until it has answered for each of them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "scheduler/lifecycle/effects.h"
+#include "scheduler/lifecycle/settings.h"
+
+namespace kiln::scheduler {
+
+// By task, the agent it is on.
+using TasksAsked = std::map<TaskId, AgentId>;
+
+class Reconciliation {
+ public:
+  explicit Reconciliation(const Settings& settings) : settings_(settings) {}
+
+  // A subscription began: all of these, and whatever else the master has.
+  std::vector<ReconcileCall> Begin(TasksAsked tasks, Instant now);
+  // The subscription ended.
+  void End();
+  // These too.
+  std::vector<ReconcileCall> Ask(const TasksAsked& tasks, Instant now);
+  // An update came for it, or it needs none any more.
+  void Answered(const TaskId& task);
+  bool Running() const { return running_; }
+  // The first round since Begin is answered, or has been waited for long enough.
+  bool Settled(Instant now) const;
+  // All tasks are to be asked for again.
+  bool RoundDue(Instant now) const { return running_ && now >= next_round_; }
+  std::vector<ReconcileCall> Tick(Instant now);
+  std::optional<Instant> Next(Instant now) const;
+
+ private:
+  ReconcileCall CallForAll() const;
+
+  const Settings& settings_;
+  bool running_ = false;
+  bool first_round_ = false;
+  Instant first_ends_;
+  TasksAsked unanswered_;
+  Duration pause_{};
+  Instant next_try_;
+  Instant next_round_;
+};
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,52 @@
+// What a job's members are at, derived from its tasks: the part of the state that is not stored.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "model/job.h"
+#include "model/task.h"
+
+namespace kiln::scheduler {
+
+struct Member {
+  TaskId live;  // its attempt that has not ended; empty: none
+  bool finished = false;
+  int attempts = 0;     // the number of the next
+  int failures = 0;     // charged to the job
+  int losses = 0;       // in a row, charged to the cluster
+  Instant rests_until;  // while it rests
+  std::deque<TaskId> ended;
+};
+
+struct GroupRun {
+  std::vector<Member> members;
+  std::set<int> ready;    // may start
+  std::set<int> resting;  // may start when their rest is over
+  int live = 0;
+  int finished = 0;
+
+  bool Finished() const { return finished == static_cast<int>(members.size()); }
+};
+
+struct JobRun {
+  std::vector<GroupRun> groups;  // in the job's order; none when the job has ended
+  std::set<TaskId> live;         // every task that has not ended, replaced ones too
+};
+
+// What the tasks of a job tell of its members. `tasks` are the job's own, in any order.
+JobRun Derive(const Job& job, const std::vector<const Task*>& tasks);
+
+// A task that was given up while its agent is cut off: its member may have another attempt.
+inline bool GivenUp(const Task& task) {
+  return task.state == TaskState::kUnreachable && task.kill_wanted;
+}
+
+// The position of a group in its job; -1 when there is none of that name.
+int GroupIndex(const Job& job, const std::string& group);
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,133 @@
+// What waits, and why.
+#include <algorithm>
+
+#include "model/units.h"
+#include "scheduler/lifecycle/lifecycle.h"
+#include "scheduler/lifecycle/models.h"
+
+namespace kiln::scheduler {
+namespace {
+
+int Waiting(const GroupRun& run) { return static_cast<int>(run.ready.size() + run.resting.size()); }
+
+Refusal RefusalOf(const JobRecord& record, const Group& group, int members, Blocker blocker,
+                  std::string reason) {
+  return {record.job.name, group.name, members, blocker, std::move(reason)};
+}
+
+// "2 members rest after failures, the next starts in 3.2s"
+std::string RestReason(const GroupRun& run, Instant now) {
+  Instant first{INT64_MAX};
+  for (const int index : run.resting) {
+    first = std::min(first, run.members[static_cast<size_t>(index)].rests_until);
+  }
+  const Duration left = std::max(first - now, Duration(0));
+  return fmt::format("{} after a failure, {} in {}",
+                     run.resting.size() == 1 ? "1 member rests"
+                                             : fmt::format("{} members rest", run.resting.size()),
+                     run.resting.size() == 1 ? "it starts again" : "the next starts",
+                     FormatDuration(left));
+}
+
+}  // namespace
+
+Sight Lifecycle::See(Instant now) const {
+  Sight sight;
+  for (const Order& order : order_) {
+    const std::string& name = std::get<std::string>(order);
+    const JobRecord& record = state_.jobs.at(name);
+    if (record.phase != JobPhase::kKilling) SeeJob(record, runs_.at(name), now, sight);
+  }
+  if (Settled(now)) return sight;
+  const bool connected = reconciliation_.Running();
+  for (const WaitingJob& job : sight.jobs) {
+    for (const WaitingGroup& group : job.groups) {
+      sight.blocked.push_back(
+          {job.job->name, group.group->name, static_cast<int>(group.members.size()),
+           connected ? Blocker::kRecovering : Blocker::kNotConnected,
+           connected ? "waits until Mesos has told of the tasks that were running"
+                     : "waits for the connection to a Mesos master"});
+    }
+  }
+  sight.jobs.clear();
+  return sight;
+}
+
+// What keeps a whole group back, whatever is offered.
+std::optional<Refusal> Lifecycle::Blocked(const JobRecord& record, const Group& group,
+                                          const JobRun& run) const {
+  const int waiting = Waiting(run.groups[static_cast<size_t>(GroupIndex(record.job, group.name))]);
+  for (const std::string& name : record.job.after) {
+    const auto before = state_.jobs.find(name);
+    if (before != state_.jobs.end() && before->second.phase == JobPhase::kSucceeded) continue;
+    const char* phase =
+        before == state_.jobs.end() ? "not known" : JobPhaseName(before->second.phase);
+    return RefusalOf(record, group, waiting, Blocker::kAfter,
+                     fmt::format("waits for job {}, which is {}", name, phase));
+  }
+  for (const std::string& name : group.after) {
+    const auto index = static_cast<size_t>(GroupIndex(record.job, name));
+    const GroupRun& before = run.groups[index];
+    if (before.Finished()) continue;
+    return RefusalOf(record, group, waiting, Blocker::kAfter,
+                     fmt::format("waits for group {}, of which {} of {} have finished", name,
+                                 before.finished, before.members.size()));
+  }
+  if (const Status models = HasModels(state_.models, group.work); !models) {
+    return RefusalOf(record, group, waiting, Blocker::kNoModel, models.error().message);
+  }
+  return std::nullopt;
+}
+
+WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const {
+  WaitingGroup waiting{.group = &group, .members = {run.ready.begin(), run.ready.end()}};
+  if (group.constraints.empty()) return waiting;
+  for (const Member& member : run.members) {
+    if (!member.live.empty()) waiting.placed.push_back(state_.tasks.at(member.live).agent);
+  }
+  return waiting;
+}
+
+void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
+                       Sight& sight) const {
+  const Job& job = record.job;
+  WaitingJob waiting{.job = &job, .role = job.role, .gang_needed = job.gang_members};
+  int ready = 0;
+  bool soon = false;
+  for (size_t i = 0; i < job.groups.size(); ++i) {
+    const Group& group = job.groups[i];
+    const GroupRun& members = run.groups[i];
+    const bool in_gang = job.gang_members > 0 && group.after.empty();
+    if (in_gang) waiting.gang_needed -= members.live + members.finished;
+    if (Waiting(members) == 0) continue;
+    if (auto refusal = Blocked(record, group, run)) {
+      sight.blocked.push_back(*std::move(refusal));
+      continue;
+    }
+    if (!members.resting.empty()) {
+      soon = true;
+      sight.blocked.push_back(RefusalOf(record, group, static_cast<int>(members.resting.size()),
+                                        Blocker::kBackoff, RestReason(members, now)));
+    }
+    if (members.ready.empty()) continue;
+    waiting.groups.push_back(WaitingOf(group, members));
+    waiting.groups.back().in_gang = in_gang;
+    if (in_gang) ready += static_cast<int>(members.ready.size());
+  }
+  waiting.gang_needed = std::max(waiting.gang_needed, 0);
+  if (waiting.gang_needed > ready) {
+    // Some of the gang rest, or are blocked: the others wait for them.
+    std::erase_if(waiting.groups, [&](const WaitingGroup& group) {
+      if (!group.in_gang) return false;
+      sight.blocked.push_back(
+          RefusalOf(record, *group.group, static_cast<int>(group.members.size()), Blocker::kGang,
+                    fmt::format("needs {} members together, {} may start at this moment",
+                                waiting.gang_needed, ready)));
+      return true;
+    });
+  }
+  if (soon || !waiting.groups.empty()) sight.roles.insert(job.role);
+  if (!waiting.groups.empty()) sight.jobs.push_back(std::move(waiting));
+}
+
+}  // namespace kiln::scheduler

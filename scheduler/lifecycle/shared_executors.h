@@ -1,0 +1,61 @@
+// Which executors carry the kernel tasks of which pool on which agent.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "scheduler/lifecycle/effects.h"
+#include "scheduler/placement/snapshot.h"
+
+namespace kiln::scheduler {
+
+class SharedExecutors {
+ public:
+  // Where a further task needs no new executor.
+  const WarmExecutors& Warm() const { return warm_; }
+
+  // The executor for a further task; `fresh` names it when there is none yet.
+  struct Use {
+    ExecutorId executor;
+    bool is_new = false;
+  };
+  Use Add(const std::string& pool, const AgentId& agent, const ExecutorId& fresh);
+  // An executor of an earlier life carries this task: it is counted, but gets no further one, since
+  // its ExecutorInfo is not known to be the same.
+  void Adopt(const ExecutorId& executor, const AgentId& agent);
+  // A task of the executor ended. Nothing for an executor that is not shared.
+  void Ended(const ExecutorId& executor, Instant now);
+  // The executor has spoken.
+  void Confirm(const ExecutorId& executor);
+  bool Confirmed(const ExecutorId& executor) const;
+  bool Known(const ExecutorId& executor) const { return entries_.contains(executor); }
+  // Gets no further task. It is shut down when its last one has ended.
+  void Retire(const ExecutorId& executor);
+  // It is gone.
+  void Drop(const ExecutorId& executor);
+  void DropAgent(const AgentId& agent);
+
+  // Those without a task for this long, who are dropped by this.
+  std::vector<ShutdownCall> TakeIdle(Instant now, Duration idle);
+  std::optional<Instant> NextIdle(Duration idle) const;
+
+ private:
+  struct Entry {
+    std::string pool;  // empty: gets no further task
+    AgentId agent;
+    int tasks = 0;
+    bool confirmed = false;
+    Instant idle_since;
+  };
+  void Close(Entry& entry);
+
+  std::map<ExecutorId, Entry> entries_;
+  std::map<std::pair<std::string, AgentId>, ExecutorId> open_;
+  WarmExecutors warm_;  // the keys of open_
+};
+
+}  // namespace kiln::scheduler

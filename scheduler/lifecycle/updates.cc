@@ -1,0 +1,247 @@
+// What Mesos tells of tasks.
+#include <algorithm>
+
+#include "scheduler/lifecycle/charge.h"
+#include "scheduler/lifecycle/lifecycle.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// A task does not go back: late news of an earlier state changes nothing.
+int Rank(TaskState state) {
+  switch (state) {
+    case TaskState::kStaging:
+      return 1;
+    case TaskState::kStarting:
+      return 2;
+    case TaskState::kRunning:
+      return 3;
+    case TaskState::kKilling:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+bool Lives(TaskState state) { return Rank(state) > 0; }
+
+// The member as people name it: "trainer[3]".
+std::string NameOf(const MemberId& member) {
+  return fmt::format("{}[{}]", member.group, member.index);
+}
+
+}  // namespace
+
+void Lifecycle::Update(const StatusUpdate& update, Instant now) {
+  if (!update.uuid.empty()) {
+    effects_.acknowledgements.push_back({update.task, update.agent, update.uuid});
+  }
+  reconciliation_.Answered(update.task);
+  const auto found = state_.tasks.find(update.task);
+  if (found == state_.tasks.end() || IsTerminal(found->second.state)) {
+    return UpdateUnknown(update, now);
+  }
+  Task& task = found->second;
+  if (update.by_executor) executors_.Confirm(task.executor);
+  // The master knows neither the task nor its agent.
+  const TaskState state = update.state == TaskState::kUnknown ? TaskState::kLost : update.state;
+  if (IsTerminal(state)) {
+    if (update.fraction) task.fraction = *update.fraction;
+    End(task, state, update.reason, update.message, now);
+  } else {
+    Progress(task, update, now);
+  }
+}
+
+// A task that the state has not, or that it believes to have ended: if it lives, it is one copy too
+// many.
+void Lifecycle::UpdateUnknown(const StatusUpdate& update, Instant now) {
+  if (!Lives(update.state)) {
+    kills_.erase(update.task);
+  } else if (!kills_.contains(update.task)) {
+    SendKill(update.task, update.agent, now);
+  }
+}
+
+void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
+  const TaskState before = task.state;
+  if (update.state == TaskState::kUnreachable) {
+    task.state = update.state;
+    if (!task.kill_wanted) cut_off_.emplace(task.id, now + settings_.unreachable_wait);
+    kills_.erase(task.id);
+  } else {
+    cut_off_.erase(task.id);
+    if (before == TaskState::kUnreachable || Rank(update.state) > Rank(before)) {
+      task.state = update.state;
+    }
+    if (task.kill_wanted && !kills_.contains(task.id)) SendKill(task.id, task.agent, now);
+  }
+  if (task.state == TaskState::kRunning && task.started.nanoseconds == 0) task.started = now;
+  if (update.healthy) task.healthy = update.healthy;
+  if (update.fraction) task.fraction = *update.fraction;
+  if (!update.endpoint.empty()) task.endpoint = update.endpoint;
+  task.message = update.message;
+  task.reason = update.reason;
+  Touch(task);
+  if (task.state == before) return;
+  effects_.notices.push_back({"task", task.id.text, TaskStateName(task.state), task.message});
+  JobRecord* record = RecordOf(task);
+  if (record != nullptr && record->phase == JobPhase::kWaiting &&
+      task.state == TaskState::kRunning) {
+    SetPhase(*record, JobPhase::kRunning, "", now);
+  }
+  const auto [group, member] = Find(task.member);
+  if (member != nullptr && task.state == TaskState::kRunning) member->losses = 0;
+  CheckJob(task.member.job, now);
+}
+
+void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
+                    const std::string& message, Instant now) {
+  task.charge = Judge(task, state, reason);
+  JudgeExecutor(task, state, reason);
+  task.state = state;
+  task.reason = reason;
+  task.message = message;
+  task.ended = now;
+  if (state == TaskState::kFinished) task.fraction = 1;
+  Touch(task);
+  effects_.notices.push_back({"task", task.id.text, TaskStateName(state), message});
+  kills_.erase(task.id);
+  cut_off_.erase(task.id);
+  reconciliation_.Answered(task.id);
+  executors_.Ended(task.executor, now);
+  if (const JobRecord* record = RecordOf(task)) {
+    effects_.freed.push_back({task.agent, record->job.role, task.resources});
+  }
+  const auto run = runs_.find(task.member.job);
+  if (run != runs_.end()) run->second.live.erase(task.id);
+  FreeMember(task, now);
+  CheckJob(task.member.job, now);
+}
+
+// A task that never reached a shared executor may be refused because the launch that was to bring
+// that executor failed: once, that is the cluster's doing.
+Charge Lifecycle::Judge(const Task& task, TaskState state, const std::string& reason) {
+  if (state == TaskState::kError && executors_.Known(task.executor) &&
+      !executors_.Confirmed(task.executor)) {
+    const auto [group, member] = Find(task.member);
+    if (member != nullptr && member->losses == 0) return Charge::kCluster;
+  }
+  return ChargeOf(state, reason, task.kill_wanted);
+}
+
+// Whether further tasks may be sent to a shared executor after this end.
+void Lifecycle::JudgeExecutor(const Task& task, TaskState state, const std::string& reason) {
+  switch (state) {
+    case TaskState::kFinished:
+    case TaskState::kKilled:
+      return;
+    case TaskState::kError:
+      if (!executors_.Confirmed(task.executor)) executors_.Retire(task.executor);
+      return;
+    case TaskState::kFailed:
+      // Work that failed has said so itself; anything else tells of the container.
+      if (!reason.empty() && reason != "TASK_INVALID" && reason != "MAX_COMPLETION_TIME_REACHED") {
+        executors_.Retire(task.executor);
+      }
+      return;
+    default:
+      executors_.Retire(task.executor);
+  }
+}
+
+void Lifecycle::FreeMember(const Task& task, Instant now) {
+  const auto [group, member] = Find(task.member);
+  if (member == nullptr) return;
+  member->ended.push_back(task.id);
+  if (member->live != task.id) return;
+  member->live = {};
+  --group->live;
+  JobRecord& record = *RecordOf(task);
+  if (record.phase == JobPhase::kKilling) return;
+  if (task.state == TaskState::kFinished && EndsByItself(record.job.kind)) {
+    member->finished = true;
+    ++group->finished;
+    return;
+  }
+  switch (task.charge) {
+    case Charge::kJob:
+      return Spend(task, *group, *member, now);
+    case Charge::kCluster:
+      return Rest(task.member, *group, *member, member->losses++, now);
+    case Charge::kNone:
+      // A service that ends by itself is begun again, but not without a pause.
+      return Rest(task.member, *group, *member, task.kill_wanted ? 0 : ++member->losses, now);
+  }
+}
+
+// One more failure of the job's own.
+void Lifecycle::Spend(const Task& task, GroupRun& group, Member& member, Instant now) {
+  JobRecord& record = *RecordOf(task);
+  const bool sound = task.started.nanoseconds > 0 && now - task.started >= settings_.sound_after;
+  member.failures = task.failures + 1;
+  if (!EndsByItself(record.job.kind)) {
+    if (sound) member.failures = 1;
+  } else if (member.failures > record.job.retries) {
+    SetPhase(record, JobPhase::kFailed,
+             fmt::format("{} failed {} of {} times: {}", NameOf(task.member), member.failures,
+                         record.job.retries + 1,
+                         task.message.empty() ? TaskStateName(task.state) : task.message),
+             now);
+    return KillLive(record, now);
+  }
+  Rest(task.member, group, member, member.failures, now);
+}
+
+// The pause doubles with the number of times; none for the first after 0.
+void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int times, Instant now) {
+  if (times == 0) {
+    group.ready.insert(id.index);
+    return;
+  }
+  Duration pause = settings_.rest_min;
+  for (int i = 1; i < times && pause < settings_.rest_max; ++i) pause *= 2;
+  pause = std::min(pause, settings_.rest_max);
+  const Duration half = pause / 2;
+  member.rests_until =
+      now + half +
+      Duration(static_cast<int64_t>(static_cast<double>(half.count()) * random_.Unit()));
+  group.resting.insert(id.index);
+  resting_.emplace(member.rests_until, id);
+}
+
+// Its agent has been cut off for too long: another attempt may begin, and this one is killed when
+// it comes back.
+void Lifecycle::GiveUp(Task& task, Instant now) {
+  cut_off_.erase(task.id);
+  task.kill_wanted = true;
+  task.charge = Charge::kCluster;
+  Touch(task);
+  effects_.notices.push_back(
+      {"task", task.id.text, TaskStateName(task.state), "given up: its agent is cut off"});
+  executors_.Retire(task.executor);
+  const auto [group, member] = Find(task.member);
+  if (member == nullptr || member->live != task.id) return;
+  member->live = {};
+  --group->live;
+  Rest(task.member, *group, *member, member->losses++, now);
+}
+
+void Lifecycle::WantKill(Task& task, Instant now) {
+  if (!task.kill_wanted) {
+    task.kill_wanted = true;
+    cut_off_.erase(task.id);
+    Touch(task);
+  }
+  if (task.state != TaskState::kUnreachable) {
+    task.kill_sent = now;
+    SendKill(task.id, task.agent, now);
+  }
+}
+
+void Lifecycle::SendKill(const TaskId& task, const AgentId& agent, Instant now) {
+  kills_[task] = {agent, now + settings_.kill_again};
+  effects_.kills.push_back({task, agent});
+}
+
+}  // namespace kiln::scheduler
