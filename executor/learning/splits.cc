@@ -109,30 +109,49 @@ void NumberSplits::Enter(std::span<const uint32_t> rows, std::span<const uint32_
   mean_ = sum / static_cast<double>(count_);
 }
 
-std::optional<Split> NumberSplits::Best(const SplitQuestion& question) {
-  histogram_.assign(question.bin_count, {});
+void NumberSplits::CountBins(const SplitQuestion& question) {
+  cells_.assign(question.bin_count, {});
   for (const uint32_t row : question.rows) {
-    Cell& cell = histogram_[question.bins[row]];
-    cell.sum += (numbers_[row] - mean_) * weights_[row];
-    cell.count += weights_[row];
+    Add(cells_[question.bins[row]], numbers_[row] - mean_, weights_[row]);
+  }
+  for (size_t bin = 0; bin < cells_.size(); ++bin) cells_[bin].bin = bin;
+  std::erase_if(cells_, [](const Cell& cell) { return cell.count == 0; });
+}
+
+void NumberSplits::SortRows(const SplitQuestion& question) {
+  sorted_.clear();
+  for (const uint32_t row : question.rows) {
+    sorted_.push_back(uint64_t{question.bins[row]} << 32 | row);
+  }
+  std::sort(sorted_.begin(), sorted_.end());
+  cells_.clear();
+  for (const uint64_t packed : sorted_) {
+    const size_t bin = packed >> 32;
+    const auto row = static_cast<uint32_t>(packed);
+    if (cells_.empty() || cells_.back().bin != bin) cells_.push_back({.bin = bin});
+    Add(cells_.back(), numbers_[row] - mean_, weights_[row]);
+  }
+}
+
+std::optional<Split> NumberSplits::Best(const SplitQuestion& question) {
+  if (question.rows.size() * 4 < question.bin_count) {
+    SortRows(question);
+  } else {
+    CountBins(question);
   }
   double total = 0;
-  for (const Cell& cell : histogram_) total += cell.sum;
+  for (const Cell& cell : cells_) total += cell.sum;
   std::optional<Split> best;
   Cell left;
-  size_t low = 0;
-  for (size_t bin = 0; bin < question.bin_count; ++bin) {
-    if (histogram_[bin].count == 0) continue;
+  for (const Cell& cell : cells_) {
     const uint64_t right_count = count_ - left.count;
     if (left.count >= question.rows_min && right_count >= question.rows_min) {
       const double right_sum = total - left.sum;
       const double score = left.sum * left.sum / static_cast<double>(left.count) +
                            right_sum * right_sum / static_cast<double>(right_count);
-      if (!best || score > best->score) best = Split{score, low, bin};
+      if (!best || score > best->score) best = Split{score, left.bin, cell.bin};
     }
-    low = bin;
-    left.sum += histogram_[bin].sum;
-    left.count += histogram_[bin].count;
+    left = {cell.bin, left.sum + cell.sum, left.count + cell.count};
   }
   return best;
 }

@@ -72,17 +72,27 @@ class NumberSplits {
   void AppendLeaf(std::vector<float>& leaves) const;
 
  private:
+  // The rows of one bin.
   struct Cell {
-    double sum = 0;
+    size_t bin = 0;
+    double sum = 0;  // of the numbers less the node's mean
     uint64_t count = 0;
   };
+
+  void CountBins(const SplitQuestion& question);
+  void SortRows(const SplitQuestion& question);
+  static void Add(Cell& cell, double number, uint32_t weight) {
+    cell.sum += number * weight;
+    cell.count += weight;
+  }
 
   std::span<const double> numbers_;
   std::span<const uint32_t> weights_;
   double mean_ = 0;  // of the node: sums are taken around it, to lose fewer digits
   uint64_t count_ = 0;
   bool pure_ = false;
-  std::vector<Cell> histogram_;
+  std::vector<Cell> cells_;       // of the bins that the node has, ascending
+  std::vector<uint64_t> sorted_;  // bin and row packed
 };
 
 }  // namespace kiln::executor
