@@ -243,6 +243,8 @@ void Master::LaunchGroup(Acceptance& acceptance, Offer::Operation::LaunchGroup& 
     *task.mutable_executor() = *executor;
     AddTask(acceptance, task, &executor->executor_id());
   }
+  // An agent makes nothing of an empty group; the executor is accounted for all the same.
+  if (launch.task_group().tasks().empty()) return;
   Tell(acceptance.agent,
        RunTaskGroup{framework.info, *executor, launch.task_group(), launch_executor});
 }

@@ -213,6 +213,7 @@ Objection ValidateExecutor(const ExecutorInfo& executor, const TaskContext& cont
   if (Objection objection = ValidateCommand(executor.command())) {
     return "Executor's `CommandInfo` is invalid: " + *objection;
   }
+  if (!executor.has_container()) return ValidateCompatible(executor, context.known_executor);
   if (Objection objection = ValidateContainer(executor.container())) {
     return "Executor's `ContainerInfo` is invalid: " + *objection;
   }
@@ -272,6 +273,7 @@ Objection ValidateTaskAlone(const TaskInfo& task, const TaskContext& context) {
   if (Objection objection = ValidateCommand(task.command())) {
     return "Task's `CommandInfo` is invalid: " + *objection;
   }
+  if (!task.has_container()) return std::nullopt;
   if (Objection objection = ValidateContainer(task.container())) {
     return "Task's `ContainerInfo` is invalid: " + *objection;
   }

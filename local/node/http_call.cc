@@ -11,6 +11,7 @@ namespace kiln::local {
 namespace {
 
 constexpr size_t kCompressMin = 1024;
+constexpr size_t kUncompressedMax = size_t{256} << 20;
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -101,7 +102,14 @@ DecodedCall DecodeCall(const net::Request& request, google::protobuf::Message& c
   if (!encoding) {
     return {{}, TextAnswer(415, fmt::format("Expecting 'Content-Type' of {}", media_types))};
   }
-  if (auto parsed = wire::Parse(*encoding, request.body, call); !parsed) {
+  const auto coding = request.headers.Get("Content-Encoding");
+  std::string plain;
+  if (coding && *coding == "gzip") {
+    auto uncompressed = net::GzipUncompress(request.body, kUncompressedMax);
+    if (!uncompressed) return {*encoding, TextAnswer(500, "failed to decode body")};
+    plain = *std::move(uncompressed);
+  }
+  if (auto parsed = wire::Parse(*encoding, plain.empty() ? request.body : plain, call); !parsed) {
     return {*encoding, TextAnswer(400, parsed.error().message)};
   }
   return {*encoding, std::nullopt};
