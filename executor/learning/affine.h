@@ -12,7 +12,7 @@ namespace kiln::executor {
 
 // Least squares with l2 times the squared weights added; the bias is not penalised. By Cholesky
 // decomposition of the normal equations, so columns that depend on each other share their weight.
-// At most kLinearColumnsMax columns. Runs OpenBLAS on one thread, for the whole process.
+// At most kLinearColumnsMax columns. The same to the bit on every machine.
 Result<Affine> FitLinear(MatrixView x, std::span<const double> numbers, double l2);
 
 constexpr size_t kLinearColumnsMax = 8192;

@@ -1,18 +1,14 @@
-#include <cblas.h>
-
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "executor/learning/affine.h"
-
-// LAPACK: solves A x = b for a symmetric positive definite A, in place.
-extern "C" void dposv_(const char* uplo, const int* n, const int* columns, double* a,
-                       const int* lda, double* b, const int* ldb, int* info);
 
 namespace kiln::executor {
 namespace {
 
-constexpr size_t kBlockRows = 1024;
+// Rows added to the products at once: four pay for one pass over the triangle.
+constexpr size_t kRowsAtOnce = 4;
 
 struct NormalEquations {
   std::vector<double> means;  // of the columns
@@ -20,6 +16,23 @@ struct NormalEquations {
   std::vector<double> products;  // columns x columns, the lower triangle: X'X of centred X
   std::vector<double> right;     // X'y
 };
+
+// Adds four centred rows, one behind the other, and what is to be explained of each.
+void AddRows(const double* rows, const double* wanted, NormalEquations& sums) {
+  const size_t n = sums.means.size();
+  const double* r0 = rows;
+  const double* r1 = rows + n;
+  const double* r2 = rows + 2 * n;
+  const double* r3 = rows + 3 * n;
+  for (size_t i = 0; i < n; ++i) {
+    double* products = sums.products.data() + i * n;
+    const double a = r0[i], b = r1[i], c = r2[i], d = r3[i];
+    for (size_t j = 0; j <= i; ++j) {
+      products[j] += (a * r0[j] + b * r1[j]) + (c * r2[j] + d * r3[j]);
+    }
+    sums.right[i] += (a * wanted[0] + b * wanted[1]) + (c * wanted[2] + d * wanted[3]);
+  }
+}
 
 NormalEquations Accumulate(MatrixView x, std::span<const double> numbers) {
   const size_t n = x.columns;
@@ -33,24 +46,39 @@ NormalEquations Accumulate(MatrixView x, std::span<const double> numbers) {
   for (double& mean : sums.means) mean /= rows;
   sums.number_mean /= rows;
 
-  const int columns = static_cast<int>(n);
-  std::vector<double> block(std::min(kBlockRows, x.rows) * n);
-  std::vector<double> wanted(std::min(kBlockRows, x.rows));
-  for (size_t first = 0; first < x.rows; first += kBlockRows) {
-    const size_t count = std::min(kBlockRows, x.rows - first);
-    for (size_t i = 0; i < count; ++i) {
-      for (size_t j = 0; j < n; ++j) {
-        block[i * n + j] = x.data[(first + i) * n + j] - sums.means[j];
-      }
+  for (size_t first = 0; first < x.rows; first += kRowsAtOnce) {
+    // Rows that are missing at the end are zero and add nothing.
+    std::vector<double> block(kRowsAtOnce * n);
+    double wanted[kRowsAtOnce] = {};
+    for (size_t i = 0; i < std::min(kRowsAtOnce, x.rows - first); ++i) {
+      const std::span<const float> row = x.Row(first + i);
+      for (size_t j = 0; j < n; ++j) block[i * n + j] = row[j] - sums.means[j];
       wanted[i] = numbers[first + i] - sums.number_mean;
     }
-    const int k = static_cast<int>(count);
-    cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, columns, k, 1, block.data(), columns, 1,
-                sums.products.data(), columns);
-    cblas_dgemv(CblasRowMajor, CblasTrans, k, columns, 1, block.data(), columns, wanted.data(), 1,
-                1, sums.right.data(), 1);
+    AddRows(block.data(), wanted, sums);
   }
   return sums;
+}
+
+// Solves A x = b in place by Cholesky decomposition, A = L L'; `a` holds the lower triangle.
+// False when A is not positive definite.
+bool SolveCholesky(std::vector<double>& a, std::vector<double>& b) {
+  const size_t n = b.size();
+  for (size_t i = 0; i < n; ++i) {
+    double* row = a.data() + i * n;
+    for (size_t j = 0; j <= i; ++j) {
+      const double* other = a.data() + j * n;
+      const double rest = row[j] - std::inner_product(row, row + j, other, 0.0);
+      if (i == j && !(rest > 0)) return false;
+      row[j] = i == j ? std::sqrt(rest) : rest / other[j];
+    }
+    b[i] = (b[i] - std::inner_product(row, row + i, b.data(), 0.0)) / row[i];
+  }
+  for (size_t i = n; i-- > 0;) {
+    b[i] /= a[i * n + i];
+    for (size_t j = 0; j < i; ++j) b[j] -= a[i * n + j] * b[i];
+  }
+  return true;
 }
 
 // Scaled so that the diagonal is 1; a breath is added to it, so that columns that depend on each
@@ -67,12 +95,7 @@ Result<std::vector<double>> Solve(NormalEquations& sums, double l2) {
     sums.products[i * n + i] = 1 + 1e-10;
     sums.right[i] *= scale[i];
   }
-  const int size = static_cast<int>(n);
-  const int one = 1;
-  int info = 0;
-  // The lower triangle by rows is the upper triangle by columns.
-  dposv_("U", &size, &one, sums.products.data(), &size, sums.right.data(), &size, &info);
-  if (info != 0) {
+  if (!SolveCholesky(sums.products, sums.right)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the columns depend on each other too much to be fitted, expected l2 above {}", l2);
   }
@@ -87,8 +110,6 @@ Result<Affine> FitLinear(MatrixView x, std::span<const double> numbers, double l
     return Fail(ErrorCode::kInvalidArgument, "linear regression on {} columns, expected at most {}",
                 x.columns, kLinearColumnsMax);
   }
-  // More threads would sum in an order that changes with their number.
-  openblas_set_num_threads(1);
   NormalEquations sums = Accumulate(x, numbers);
   const std::vector<double> means = sums.means;
   KILN_TRY(const std::vector<double> weights, Solve(sums, l2));
