@@ -90,6 +90,18 @@ bool IsVersion(const std::string& key) {
   return key == "version" || key == "build_date" || key == "build_time" || key == "build_user";
 }
 
+// The keys of an object; first those whose difference explains the others.
+std::vector<std::string> TellingFirst(const Json& object) {
+  std::vector<std::string> keys;
+  for (const char* key : {"type", "state", "reason", "message"}) {
+    if (object.contains(key)) keys.emplace_back(key);
+  }
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  }
+  return keys;
+}
+
 class Comparison {
  public:
   Comparison(Bindings& bindings, const MatchOptions& options)
@@ -133,7 +145,8 @@ class Comparison {
                        const Json& found) {
     if (!found.is_object()) return Differ(path, expected, found);
     const bool first = options_.first_update || path.ends_with("statuses[0].container_status");
-    for (const auto& [name, value] : expected.items()) {
+    for (const std::string& name : TellingFirst(expected)) {
+      const Json& value = expected[name];
       if (!found.contains(name)) {
         if (MayLack(key, name, first)) continue;
         return Difference{Under(path, name), Shorten(value.dump()), "nothing"};
