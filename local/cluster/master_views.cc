@@ -151,10 +151,6 @@ std::optional<Response> Master::View(const Call& call) const {
       response.set_type(Response::GET_HEALTH);
       response.mutable_get_health()->set_healthy(true);
       return response;
-    case Call::GET_VERSION:
-      response.set_type(Response::GET_VERSION);
-      response.mutable_get_version()->mutable_version_info()->set_version(options_.version);
-      return response;
     case Call::GET_LOGGING_LEVEL:
       response.set_type(Response::GET_LOGGING_LEVEL);
       response.mutable_get_logging_level()->set_level(0);

@@ -25,9 +25,9 @@ void SetThousandths(Resource* resource, int64_t value) {
   resource->mutable_scalar()->set_value(static_cast<double>(value) / 1000);
 }
 
-std::vector<Interval> Intervals(const Resource& resource) {
+std::vector<Interval> Intervals(const Value::Ranges& ranges) {
   std::vector<Interval> all;
-  for (const auto& range : resource.ranges().range()) {
+  for (const auto& range : ranges.range()) {
     if (range.begin() <= range.end()) all.emplace_back(range.begin(), range.end());
   }
   std::sort(all.begin(), all.end());
@@ -43,14 +43,19 @@ std::vector<Interval> Intervals(const Resource& resource) {
   return united;
 }
 
-void SetIntervals(Resource* resource, const std::vector<Interval>& intervals) {
-  auto* ranges = resource->mutable_ranges();
+std::vector<Interval> Intervals(const Resource& resource) { return Intervals(resource.ranges()); }
+
+void SetIntervals(Value::Ranges* ranges, const std::vector<Interval>& intervals) {
   ranges->clear_range();
   for (const auto& [begin, end] : intervals) {
     auto* range = ranges->add_range();
     range->set_begin(begin);
     range->set_end(end);
   }
+}
+
+void SetIntervals(Resource* resource, const std::vector<Interval>& intervals) {
+  SetIntervals(resource->mutable_ranges(), intervals);
 }
 
 std::vector<Interval> Without(const std::vector<Interval>& from,
@@ -153,7 +158,8 @@ bool ValueContains(const Resource& whole, const Resource& part) {
 bool SameReservation(const Resource::ReservationInfo& a, const Resource::ReservationInfo& b) {
   return a.type() == b.type() && a.role() == b.role() && a.has_principal() == b.has_principal() &&
          a.principal() == b.principal() && a.has_labels() == b.has_labels() &&
-         (!a.has_labels() || a.labels().SerializeAsString() == b.labels().SerializeAsString());
+         (!a.has_labels() ||
+          a.labels().SerializePartialAsString() == b.labels().SerializePartialAsString());
 }
 
 bool IsBelow(const std::string& role, const std::string& above) {
@@ -162,6 +168,8 @@ bool IsBelow(const std::string& role, const std::string& above) {
 }
 
 }  // namespace
+
+void UniteRanges(Value::Ranges* ranges) { SetIntervals(ranges, Intervals(*ranges)); }
 
 bool SameKind(const Resource& a, const Resource& b) {
   if (a.name() != b.name() || a.type() != b.type()) return false;
@@ -176,7 +184,8 @@ bool SameKind(const Resource& a, const Resource& b) {
   if (a.has_revocable() != b.has_revocable() || a.has_shared() != b.has_shared()) return false;
   if (a.provider_id().value() != b.provider_id().value()) return false;
   if (a.has_disk() != b.has_disk()) return false;
-  return !a.has_disk() || a.disk().SerializeAsString() == b.disk().SerializeAsString();
+  return !a.has_disk() ||
+         a.disk().SerializePartialAsString() == b.disk().SerializePartialAsString();
 }
 
 bool IsReservedTo(const Resource& resource, const std::string& role) {

@@ -60,6 +60,9 @@ bool IsReservedTo(const mesos::v1::Resource& resource, const std::string& role);
 // Unreserved, or reserved to the role or to a role above it.
 bool IsAllocatableTo(const mesos::v1::Resource& resource, const std::string& role);
 
+// Sorted, without overlaps and neighbours.
+void UniteRanges(mesos::v1::Value::Ranges* ranges);
+
 // The role and reservation fields of old become `reservations`.
 void UpgradeResource(mesos::v1::Resource* resource);
 // And back; false where more than one reservation makes that impossible.

@@ -111,6 +111,7 @@ Result<ParsedValue> ParseValue(const std::string& text) {
       range->set_begin(*begin);
       range->set_end(*end);
     }
+    UniteRanges(&value.ranges);
     return value;
   }
   if (text.front() == '{') {

@@ -143,7 +143,7 @@ Objection ValidateNoOverlap(const ResourceList& task, const ResourceList& execut
 
 std::multiset<std::string> Serialized(const auto& messages) {
   std::multiset<std::string> all;
-  for (const auto& message : messages) all.insert(message.SerializeAsString());
+  for (const auto& message : messages) all.insert(message.SerializePartialAsString());
   return all;
 }
 
@@ -162,9 +162,9 @@ bool SameExecutor(const ExecutorInfo& a, const ExecutorInfo& b) {
          a.has_command() == b.has_command() && SameCommand(a.command(), b.command()) &&
          a.framework_id().value() == b.framework_id().value() && a.name() == b.name() &&
          a.source() == b.source() && a.has_container() == b.has_container() &&
-         a.container().SerializeAsString() == b.container().SerializeAsString() &&
+         a.container().SerializePartialAsString() == b.container().SerializePartialAsString() &&
          a.has_discovery() == b.has_discovery() &&
-         a.discovery().SerializeAsString() == b.discovery().SerializeAsString();
+         a.discovery().SerializePartialAsString() == b.discovery().SerializePartialAsString();
 }
 
 Objection ValidateCompatible(const ExecutorInfo& executor, const ExecutorInfo* known) {

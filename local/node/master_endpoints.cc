@@ -171,6 +171,9 @@ void MasterNode::ServeOperator(const std::shared_ptr<net::Exchange>& exchange) {
   if (input.call.type() == Call::GET_FLAGS) {
     return Respond(exchange, MessageAnswer(*encoding, FlagsView(options_.flags)));
   }
+  if (input.call.type() == Call::GET_VERSION) {
+    return Respond(exchange, MessageAnswer(*encoding, VersionView(options_.flags.options.version)));
+  }
   if (input.call.type() == Call::GET_METRICS) {
     return Respond(exchange, MessageAnswer(*encoding, MetricsView(*master_, loop_.Now())));
   }

@@ -228,7 +228,8 @@ std::vector<const Task*> AllTasks(const MasterFramework& framework) {
 }
 
 Json VersionOf(const std::string& version) {
-  return {{"version", version}, {"build_date", ""}, {"build_time", 0.0}, {"build_user", "kiln"}};
+  const mesos::v1::master::Response response = VersionView(version);
+  return Parsed(response.get_version().version_info());
 }
 
 Json FrameworkLists(const Master& master) {
@@ -245,6 +246,18 @@ Json FrameworkLists(const Master& master) {
 }
 
 }  // namespace
+
+mesos::v1::master::Response VersionView(const std::string& version) {
+  mesos::v1::master::Response response;
+  response.set_type(mesos::v1::master::Response::GET_VERSION);
+  auto* info = response.mutable_get_version()->mutable_version_info();
+  info->set_version(version);
+  // Mesos has them from its build. Kiln builds the same from the same source, so it tells none.
+  info->set_build_date("");
+  info->set_build_time(0);
+  info->set_build_user("kiln");
+  return response;
+}
 
 std::string VersionJson(const std::string& version) { return VersionOf(version).dump(); }
 

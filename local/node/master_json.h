@@ -12,6 +12,7 @@ namespace kiln::local {
 class Master;
 
 std::string VersionJson(const std::string& version);
+mesos::v1::master::Response VersionView(const std::string& version);
 std::string FlagsJson(const MasterFlags& flags);
 mesos::v1::master::Response FlagsView(const MasterFlags& flags);
 

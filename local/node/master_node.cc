@@ -13,9 +13,10 @@ namespace {
 
 // A scheduler that reads slower than this falls behind is cut off.
 constexpr size_t kUnsentMax = size_t{64} << 20;
-// What a scheduler meets while a real master starts: first no routes, then no registry.
+// What a scheduler meets while a real master starts again: first no routes, then, as long as a
+// replicated log takes to be read, no registry.
 constexpr Duration kRoutesAfter = std::chrono::milliseconds(30);
-constexpr Duration kRecoveredAfter = std::chrono::milliseconds(80);
+constexpr Duration kRecoveredAfter = std::chrono::milliseconds(600);
 
 std::string RegistryPath(const MasterNodeOptions& options) {
   return options.work_dir + "/master/registry.json";
@@ -38,6 +39,10 @@ Result<std::unique_ptr<MasterNode>> MasterNode::Start(net::Loop& loop, MasterNod
   KILN_TRY(node->server_, net::Server::Listen(loop, server, [raw = node.get()](auto exchange) {
              raw->Serve(std::move(exchange));
            }));
+  node->options_.flags.shown.insert({{"hostname", node->options_.flags.options.hostname},
+                                     {"ip", node->options_.host},
+                                     {"port", std::to_string(node->port())},
+                                     {"work_dir", node->options_.work_dir}});
   Registry registry;
   if (node->options_.flags.durable_registry) {
     KILN_TRY(registry, ReadRegistry(RegistryPath(node->options_)));

@@ -62,8 +62,6 @@ class LocalNode final : public Node {
 
 Status LocalNode::Begin(const NodeOptions& options) {
   KILN_TRY(MasterFlags flags, ParseMasterFlags(options.master_flags));
-  flags.shown.insert(
-      {{"hostname", flags.options.hostname}, {"ip", options.host}, {"work_dir", options.work_dir}});
   MasterNode::Callbacks callbacks;
   callbacks.to_agent = [this](const std::string& pid, MasterToAgent message) {
     ToAgent(pid, std::move(message));
