@@ -102,7 +102,7 @@ Status LocalMesos::WaitUntilReady() {
     for (std::string line; std::getline(log, line) && !log.eof();) {
       if (line.starts_with("{\"master\"")) ready = Json::parse(line, nullptr, false);
     }
-    return ready.is_object() || process_->Wait(std::chrono::milliseconds(0)).has_value();
+    return ready.is_object() || Ended();
   };
   support::Eventually(listens, kReadyLimit);
   if (!ready.is_object()) {
@@ -169,6 +169,8 @@ std::optional<fs::path> LocalMesos::SandboxWith(const std::string& executor_id,
   }
   return newest;
 }
+
+bool LocalMesos::Ended() { return process_->Wait(std::chrono::milliseconds(0)).has_value(); }
 
 std::string LocalMesos::Log() const {
   std::ifstream file(folder_.path() / "log");

@@ -35,6 +35,9 @@ class LocalMesos {
   std::optional<std::filesystem::path> SandboxWith(const std::string& executor_id,
                                                    const std::string& file) const;
 
+  // Whether its process has ended by itself.
+  bool Ended();
+
   // What it wrote.
   std::string Log() const;
 

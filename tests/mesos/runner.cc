@@ -189,7 +189,10 @@ Report Replay(const std::filesystem::path& file, const RunOptions& options) {
     KILN_TRY(const Scenario scenario, ReadScenario(file));
     Bindings bindings;
     KILN_TRY(const auto mesos, LocalMesos::Start(options.program, scenario, bindings));
-    const Status status = Runner(scenario, *mesos, bindings, options).Run();
+    Status status = Runner(scenario, *mesos, bindings, options).Run();
+    if (!status && mesos->Ended()) {
+      status.error().message += "; kiln-local ended: " + mesos->Log();
+    }
     if (!status && options.verbose) {
       fmt::print(stderr, "{}: log\n{}\n", report.name, mesos->Log());
     }
