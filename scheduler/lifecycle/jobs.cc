@@ -120,7 +120,7 @@ void Lifecycle::ForgetOldest() {
 }
 
 // Tasks of it that still live somewhere are killed as strangers when they are heard of.
-void Lifecycle::Forget(const std::string& job) {
+void Lifecycle::Forget(std::string job) {
   const auto found = state_.jobs.find(job);
   ended_jobs_.erase({found->second.ended, job});
   // Task ids begin with the name of their job, and a name holds no point.

@@ -105,7 +105,7 @@ class Lifecycle {
   void SetPhase(JobRecord& record, JobPhase phase, std::string message, Instant now);
 
   // Jobs (jobs.cc).
-  void Forget(const std::string& job);
+  void Forget(std::string job);
   void ForgetOldest();
   void KillLive(const JobRecord& record, Instant now);
   void CheckJob(const std::string& job, Instant now);

@@ -1,0 +1,234 @@
+// What holds after restarts, lost connections and lost executors.
+#include <gmock/gmock.h>
+
+#include "scheduler/lifecycle/harness_for_test.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST(Recovery, NothingIsLaunchedBeforeWhatRanIsAccountedFor) {
+  Harness h;
+  h.Submit(CommandJob("old", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Submit(CommandJob("new", 1));
+  h.Restart();
+  EXPECT_EQ(h.Why("new").blocker, Blocker::kNotConnected);
+  h.Connect();
+  EXPECT_EQ(h.Why("new").blocker, Blocker::kRecovering);
+  EXPECT_THAT(h.PlaceAll("a1"), IsEmpty());
+  h.Tell(task, TaskState::kRunning, "RECONCILIATION");
+  EXPECT_THAT(h.PlaceAll("a1"), SizeIs(1));
+}
+
+TEST(Recovery, SilenceIsWaitedForOnlySoLong) {
+  Harness h;
+  h.Submit(CommandJob("old", 1));
+  h.PlaceAll("a1");
+  h.Submit(CommandJob("new", 1));
+  h.Restart();
+  h.Connect();
+  h.Advance(seconds(9));
+  EXPECT_FALSE(h.life().Settled(h.now()));
+  h.Advance(seconds(2));
+  EXPECT_TRUE(h.life().Settled(h.now()));
+  EXPECT_THAT(h.PlaceAll("a1"), SizeIs(1));
+}
+
+TEST(Recovery, TasksAreAskedForUntilTheyAnswer) {
+  Harness h;
+  h.Submit(CommandJob("j", 2));
+  const auto tasks = h.PlaceAll("a1");
+  h.Restart();
+  h.Take();
+  h.Connect();
+  const ReconcileCall both{{{tasks[0], {"a1"}}, {tasks[1], {"a1"}}}};
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(both, ReconcileCall{}));
+  h.Tell(tasks[0], TaskState::kRunning);
+  const ReconcileCall one{{{tasks[1], {"a1"}}}};
+  for (const int pause : {2, 4, 8, 16}) {
+    h.Advance(seconds(pause) - std::chrono::milliseconds(1));
+    EXPECT_THAT(h.Take().reconciles, IsEmpty());
+    h.Advance(std::chrono::milliseconds(1));
+    EXPECT_THAT(h.Take().reconciles, ElementsAre(one));
+  }
+  h.Tell(tasks[1], TaskState::kRunning);
+  h.Advance(minutes(5));
+  EXPECT_THAT(h.Take().reconciles, IsEmpty());
+  h.Advance(minutes(10));
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(both, ReconcileCall{}));
+}
+
+TEST(Recovery, ALaunchThatWasNeverSentIsRepeatedUnderANewId) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId intended = h.PlaceAll("a1")[0];
+  h.Restart();
+  h.Connect();
+  h.Tell(intended, TaskState::kGone, "RECONCILIATION");
+  const auto again = h.PlaceAll("a1");
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_NE(again[0], intended);
+  EXPECT_EQ(h.TaskAt(again[0]).failures, 0);
+}
+
+TEST(Recovery, IdsAreNeverUsedTwice) {
+  Harness h;
+  std::set<std::string> ids;
+  for (int life = 0; life < 4; ++life) {
+    for (int i = 0; i < 3; ++i) {
+      const std::string name = "j" + std::to_string(i);
+      h.Submit(TrainingJob(name, 1), static_cast<uint64_t>(100 * life + i + 1));
+    }
+    for (const TaskId& task : h.PlaceAll("a1")) {
+      EXPECT_TRUE(ids.insert(task.text).second) << task.text;
+      ids.insert(h.TaskAt(task).executor.text);
+      h.Tell(task, TaskState::kFinished);
+    }
+    h.Restart();
+    h.Connect();
+  }
+  EXPECT_THAT(ids, SizeIs(4 * 3 * 2));
+}
+
+TEST(Recovery, AWantedKillOutlivesTheScheduler) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kRunning);
+  ASSERT_TRUE(h.life().Kill("j", h.now()));
+  h.Restart();
+  h.Connect();
+  h.Take();
+  h.Tell(task, TaskState::kRunning, "RECONCILIATION");
+  h.Advance(seconds(1));
+  EXPECT_THAT(h.Take().kills, ElementsAre(KillCall{task, {"a1"}}));
+  EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
+}
+
+TEST(Recovery, ARemovedFrameworkLosesItsTasksAndTheyAreRetried) {
+  Harness h;
+  h.Submit(CommandJob("j", 2));
+  const auto tasks = h.PlaceAll("a1");
+  h.Tell(tasks[0], TaskState::kRunning);
+  h.Take();
+  h.life().FrameworkRemoved(h.now());
+  EXPECT_EQ(h.life().state().framework_id, "");
+  EXPECT_TRUE(h.Take().meta);
+  EXPECT_EQ(h.TaskAt(tasks[0]).state, TaskState::kLost);
+  h.life().Subscribed("f-2", h.now());
+  EXPECT_TRUE(h.Take().meta);
+  EXPECT_THAT(h.PlaceAll("a1"), SizeIs(2));
+}
+
+TEST(Recovery, ALostAgentIsAskedFor) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Take();
+  h.life().AgentLost({"a1"}, h.now());
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{{{task, {"a1"}}}}));
+}
+
+TEST(Executors, KernelWorkOfAJobOnAnAgentSharesOne) {
+  Harness h;
+  h.Submit(TrainingJob("j", 3));
+  const auto tasks = h.PlaceAll("a1");
+  ASSERT_THAT(tasks, SizeIs(3));
+  EXPECT_TRUE(h.starts()[0].new_executor);
+  EXPECT_FALSE(h.starts()[1].new_executor);
+  EXPECT_EQ(h.TaskAt(tasks[0]).executor, h.TaskAt(tasks[2]).executor);
+  EXPECT_THAT(h.life().Warm(), ElementsAre(std::pair<std::string, AgentId>("* job j", {"a1"})));
+
+  h.Submit(CommandJob("c", 2));
+  const auto commands = h.PlaceAll("a1");
+  EXPECT_NE(h.TaskAt(commands[0]).executor, h.TaskAt(commands[1]).executor);
+}
+
+TEST(Executors, APoolKeepsThemWarmBetweenJobs) {
+  Harness h;
+  Job job = TrainingJob("one", 1);
+  job.pool = "warm";
+  h.Submit(job);
+  const TaskId one = h.PlaceAll("a1")[0];
+  h.Tell(one, TaskState::kFinished);
+  h.Advance(seconds(30));
+  job.name = "two";
+  h.Submit(job);
+  const TaskId two = h.PlaceAll("a1")[0];
+  EXPECT_EQ(h.TaskAt(one).executor, h.TaskAt(two).executor);
+  EXPECT_FALSE(h.starts()[0].new_executor);
+  h.Tell(two, TaskState::kFinished);
+  h.Take();
+  h.Advance(seconds(61));
+  EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{h.TaskAt(two).executor, {"a1"}}));
+  EXPECT_THAT(h.life().Warm(), IsEmpty());
+}
+
+TEST(Executors, OneThatFailedGetsNoFurtherTask) {
+  const std::pair<TaskState, const char*> ends[] = {{TaskState::kFailed, "EXECUTOR_TERMINATED"},
+                                                    {TaskState::kDropped, "INVALID_OFFERS"},
+                                                    {TaskState::kLost, "AGENT_REMOVED"}};
+  for (const auto& [state, reason] : ends) {
+    Harness h;
+    h.Submit(TrainingJob("j", 1));
+    const TaskId task = h.PlaceAll("a1")[0];
+    const ExecutorId executor = h.TaskAt(task).executor;
+    h.Tell(task, state, reason);
+    h.Advance(seconds(2));
+    const TaskId next = h.PlaceAll("a1")[0];
+    EXPECT_NE(h.TaskAt(next).executor, executor) << reason;
+  }
+}
+
+TEST(Executors, WorkThatFailedByItselfLeavesItsExecutorWarm) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kRunning);
+  h.Tell(task, TaskState::kFailed, "", "row 3 has a hole");
+  EXPECT_THAT(h.life().Warm(), SizeIs(1));
+}
+
+TEST(Executors, ARefusalBecauseTheExecutorNeverCameIsChargedToTheClusterOnce) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  const TaskId first = h.PlaceAll("a1")[0];
+  h.Tell(first, TaskState::kError, "TASK_INVALID");
+  EXPECT_EQ(h.TaskAt(first).charge, Charge::kCluster);
+  const TaskId second = h.PlaceAll("a1")[0];
+  h.Tell(second, TaskState::kError, "TASK_INVALID");
+  EXPECT_EQ(h.TaskAt(second).charge, Charge::kJob);
+}
+
+TEST(Executors, ThoseOfAnEarlierLifeAreEndedWhenTheirTasksAre) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kRunning);
+  h.Restart();
+  h.Connect();
+  EXPECT_THAT(h.life().Warm(), IsEmpty());
+  h.Tell(task, TaskState::kFinished);
+  h.Take();
+  h.Advance(seconds(1));
+  EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{h.TaskAt(task).executor, {"a1"}}));
+}
+
+TEST(Executors, StrangersAreShutDown) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  h.Submit(CommandJob("c", 1));
+  std::vector<ExecutorId> executors{{"stranger"}};
+  for (const TaskId& task : h.PlaceAll("a1")) executors.push_back(h.TaskAt(task).executor);
+  h.life().ExecutorsSeen({"a1"}, executors);
+  EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{{"stranger"}, {"a1"}}));
+}
+
+}  // namespace
+}  // namespace kiln::scheduler

@@ -1,0 +1,313 @@
+#include "tests/scenarios/scenario.h"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "model/units.h"
+#include "scheduler/placement/needs.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using Words = std::vector<std::string>;
+using Values = std::map<std::string, std::string>;
+
+const Resources kExecutor{.cpus_milli = 100, .mem = MiB(64)};
+
+// Words between blanks; "several words" in quotes are one.
+Words SplitWords(const std::string& line) {
+  Words words;
+  std::string word;
+  bool quoted = false;
+  bool open = false;
+  for (const char c : line) {
+    if (c == '#' && !quoted) break;
+    if (c == '"') {
+      quoted = !quoted;
+      open = true;
+    } else if (c == ' ' && !quoted) {
+      if (open) words.push_back(std::exchange(word, ""));
+      open = false;
+    } else {
+      word += c;
+      open = true;
+    }
+  }
+  if (open) words.push_back(word);
+  return words;
+}
+
+std::vector<std::string> Split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+Result<Values> ReadValues(const Words& words, size_t from) {
+  Values values;
+  for (size_t i = from; i < words.size(); ++i) {
+    const size_t equals = words[i].find('=');
+    if (equals == std::string::npos) {
+      return Fail(ErrorCode::kInvalidArgument, "\"{}\": expected KEY=VALUE", words[i]);
+    }
+    values[words[i].substr(0, equals)] = words[i].substr(equals + 1);
+  }
+  return values;
+}
+
+// Takes the value out, so that what is left is not known.
+std::string Take(Values& values, const std::string& key, const std::string& otherwise) {
+  const auto found = values.find(key);
+  if (found == values.end()) return otherwise;
+  std::string value = found->second;
+  values.erase(found);
+  return value;
+}
+
+int Number(const std::string& text) {
+  int number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+int64_t Milli(const std::string& text) {
+  double number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return static_cast<int64_t>(number * 1000);
+}
+
+Result<Constraint> ReadConstraint(const std::string& text) {
+  const auto parts = Split(text, ':');
+  const char* names[] = {"UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS"};
+  for (size_t i = 0; i < std::size(names) && parts.size() >= 2; ++i) {
+    if (parts[1] != names[i]) continue;
+    return Constraint{parts[0], static_cast<ConstraintOperator>(i),
+                      parts.size() > 2 ? parts[2] : ""};
+  }
+  return Fail(ErrorCode::kInvalidArgument, "constraint is \"{}\": expected FIELD:OPERATOR:VALUE",
+              text);
+}
+
+Result<Group> ReadGroup(Values& values) {
+  Group group{.name = "g", .count = Number(Take(values, "members", "1"))};
+  group.cpus_milli = Milli(Take(values, "cpus", "1"));
+  KILN_TRY(group.mem, ParseBytes(Take(values, "mem", "1GiB")));
+  KILN_TRY(group.disk, ParseBytes(Take(values, "disk", "0B")));
+  group.ports = Number(Take(values, "ports", "0"));
+  group.gpus.count = Number(Take(values, "gpus", "0"));
+  group.gpus.model = Take(values, "model", "");
+  KILN_TRY(group.gpus.memory, ParseBytes(Take(values, "memory", "0B")));
+  group.gpus.link = Take(values, "link", "");
+  for (const std::string& text : Split(Take(values, "constraint", ""), ';')) {
+    KILN_TRY(Constraint constraint, ReadConstraint(text));
+    group.constraints.push_back(std::move(constraint));
+  }
+  group.work = CommandWork{.shell = "true"};
+  if (Take(values, "work", "command") == "kernel") group.work = TrainWork{.model = "m"};
+  return group;
+}
+
+std::string Joined(const Words& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text.empty() ? "nothing" : text;
+}
+
+Failure Differs(const std::string& what, const Words& found, const Words& expected) {
+  return Fail(ErrorCode::kInvalidArgument, "{} is {}, expected {}", what, Joined(found),
+              Joined(expected));
+}
+
+}  // namespace
+
+Status Scenario::Run(const std::string& text) {
+  std::stringstream stream(text);
+  int number = 0;
+  for (std::string line; std::getline(stream, line);) {
+    ++number;
+    const Words words = SplitWords(line);
+    if (words.empty()) continue;
+    if (const Status status = Line(words); !status) {
+      return Failure(Within(fmt::format("line {}", number), status.error()));
+    }
+  }
+  return {};
+}
+
+Status Scenario::Line(const Words& words) {
+  const std::string& verb = words[0];
+  if (verb == "cycle") {
+    Cycle();
+    return {};
+  }
+  if (words.size() < 2) return Fail(ErrorCode::kInvalidArgument, "\"{}\" needs a name", verb);
+  if (verb == "agent") return AddAgent(words);
+  if (verb == "gpu" && words.size() > 2) return AddGpu(words);
+  if (verb == "job" || verb == "gang") return AddJob(words);
+  if (verb == "expect" && words.size() > 2) return Expect(words);
+  if (verb == "policy") {
+    KILN_TRY(policy_, FindPolicy(words[1]));
+    return {};
+  }
+  if (verb == "end" || (verb == "hold" && words.size() == 3)) {
+    KILN_TRY(Entry * entry, Find(words.back()));
+    if (verb == "end") End(*entry);
+    if (verb == "hold") entry->may_hold = words[1] == "yes";
+    return {};
+  }
+  return Fail(ErrorCode::kInvalidArgument, "\"{}\" is no line of a scenario", Joined(words));
+}
+
+Status Scenario::AddAgent(const Words& words) {
+  KILN_TRY(Values values, ReadValues(words, 2));
+  Offer& offer = agents_[words[1]];
+  offer.id = {"offer-" + words[1]};
+  offer.role = Take(values, "role", "*");
+  offer.agent.id = {words[1]};
+  offer.agent.hostname = words[1];
+  offer.agent.zone = Take(values, "zone", "");
+  offer.agent.region = Take(values, "region", "");
+  offer.resources.cpus_milli = Milli(Take(values, "cpus", "8"));
+  KILN_TRY(offer.resources.mem, ParseBytes(Take(values, "mem", "32GiB")));
+  KILN_TRY(offer.resources.disk, ParseBytes(Take(values, "disk", "100GiB")));
+  const int ports = Number(Take(values, "ports", "100"));
+  if (ports > 0) offer.resources.ports = {{31000, 31000 + ports - 1}};
+  offer.resources.gpus = Number(Take(values, "gpus", "0"));
+  offer.agent.attributes = {values.begin(), values.end()};
+  return {};
+}
+
+Status Scenario::AddGpu(const Words& words) {
+  const auto agent = agents_.find(words[1]);
+  if (agent == agents_.end()) {
+    return Fail(ErrorCode::kInvalidArgument, "agent {} is not known", words[1]);
+  }
+  KILN_TRY(Values values, ReadValues(words, 3));
+  Gpu gpu{.id = {words[2]}, .model = Take(values, "model", "A100")};
+  KILN_TRY(gpu.memory, ParseBytes(Take(values, "memory", "40GiB")));
+  if (const auto link = Split(Take(values, "link", ""), ':'); link.size() == 2) {
+    gpu.link = link[0] == "nvlink" ? GpuLink::kNvlink : GpuLink::kPcieSwitch;
+    gpu.link_group = link[1];
+  }
+  gpu.healthy = Take(values, "sick", "no") == "no";
+  agent->second.agent.gpus.push_back(gpu);
+  agent->second.resources += Resources{.gpu_ids = {gpu.id}};
+  return {};
+}
+
+Status Scenario::AddJob(const Words& words) {
+  KILN_TRY(Values values, ReadValues(words, 2));
+  Entry entry{.job = {.name = words[1], .role = Take(values, "role", "*")}};
+  const int needs = Number(Take(values, "needs", "0"));
+  KILN_TRY(Group group, ReadGroup(values));
+  if (!values.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "key {} is not known", values.begin()->first);
+  }
+  for (int i = 0; i < group.count; ++i) entry.waiting.push_back(i);
+  if (words[0] == "gang") entry.job.gang_members = needs > 0 ? needs : group.count;
+  entry.job.groups = {std::move(group)};
+  jobs_.push_back(std::move(entry));
+  return {};
+}
+
+Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
+  for (Entry& entry : jobs_) {
+    if (entry.job.name == name) return &entry;
+  }
+  return Fail(ErrorCode::kInvalidArgument, "job {} is not known", name);
+}
+
+void Scenario::Cycle() {
+  std::map<AgentId, Agent> agents;
+  Snapshot snapshot{.agents = &agents, .warm = warm_, .executor = kExecutor};
+  for (const auto& [name, offer] : agents_) {
+    agents[offer.agent.id] = offer.agent;
+    snapshot.offers.push_back(offer);
+  }
+  for (Entry& entry : jobs_) {
+    entry.last.clear();
+    if (entry.waiting.empty()) continue;
+    WaitingGroup group{.group = &entry.job.groups[0],
+                       .members = entry.waiting,
+                       .in_gang = entry.job.gang_members > 0};
+    for (const Launch& launch : entry.launched) group.placed.push_back(launch.agent);
+    const int live = static_cast<int>(entry.launched.size());
+    snapshot.jobs.push_back({.job = &entry.job,
+                             .role = entry.job.role,
+                             .groups = {std::move(group)},
+                             .gang_needed = std::max(0, entry.job.gang_members - live),
+                             .may_hold = entry.may_hold});
+  }
+  plan_ = Place(snapshot, *policy_);
+  for (const Launch& launch : plan_.launches) {
+    Entry& entry = **Find(launch.member.job);
+    std::erase(entry.waiting, launch.member.index);
+    entry.launched.push_back(launch);
+    entry.last.push_back(launch);
+    Resources& free = agents_.at(launch.agent.text).resources;
+    free -= launch.resources;
+    if (SharesExecutor(entry.job.groups[0]) &&
+        warm_.emplace(ExecutorPool(entry.job, entry.job.role), launch.agent).second) {
+      free -= kExecutor;
+    }
+  }
+}
+
+void Scenario::End(Entry& entry) {
+  for (const Launch& launch : entry.launched) {
+    agents_.at(launch.agent.text).resources += launch.resources;
+  }
+  entry.launched.clear();
+}
+
+Status Scenario::Expect(const Words& words) {
+  if (words[1] == "held") {
+    Words held;
+    for (const OfferId& offer : plan_.held) held.push_back(offer.text.substr(6));
+    const Words expected = words[2] == "nothing" ? Words{} : Words(words.begin() + 2, words.end());
+    if (held != expected) return Differs("what is held", held, expected);
+    return {};
+  }
+  KILN_TRY(const Entry* entry, Find(words[2]));
+  if (words[1] == "start") return ExpectStart(*entry, words);
+  if (words[1] == "wait" || words[1] == "blocker") return ExpectWait(*entry, words);
+  if (words[1] == "gpus") {
+    Words found;
+    for (const Launch& launch : entry->launched) {
+      for (const GpuId& id : launch.resources.gpu_ids) found.push_back(id.text);
+    }
+    const Words expected(words.begin() + 3, words.end());
+    if (found != expected) return Differs("the gpus of " + words[2], found, expected);
+    return {};
+  }
+  return Fail(ErrorCode::kInvalidArgument, "\"expect {}\" is not known", words[1]);
+}
+
+Status Scenario::ExpectStart(const Entry& entry, const Words& words) const {
+  Words found;
+  for (const Launch& launch : entry.last) found.push_back(launch.agent.text);
+  Words expected(words.begin() + std::min<size_t>(4, words.size()), words.end());
+  if (found.empty()) {
+    for (const Refusal& refusal : plan_.refusals) {
+      if (refusal.job == entry.job.name) {
+        return Fail(ErrorCode::kInvalidArgument, "{} waits: {}", refusal.job, refusal.reason);
+      }
+    }
+  }
+  if (found != expected) return Differs("the place of " + entry.job.name, found, expected);
+  return {};
+}
+
+Status Scenario::ExpectWait(const Entry& entry, const Words& words) const {
+  for (const Refusal& refusal : plan_.refusals) {
+    if (refusal.job != entry.job.name) continue;
+    const std::string found = words[1] == "wait" ? refusal.reason : BlockerName(refusal.blocker);
+    if (words.size() < 4 || found.starts_with(words[3])) return {};
+    return Differs("the reason of " + entry.job.name, {found}, {words[3]});
+  }
+  return Fail(ErrorCode::kInvalidArgument, "{} does not wait", entry.job.name);
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,49 @@
+// Reads and runs a scenario of placement; README.md has the lines it may hold.
+#pragma once
+
+#include <list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "scheduler/placement/place.h"
+
+namespace kiln::scheduler {
+
+class Scenario {
+ public:
+  // The first expectation that is not met, or line that cannot be read, with its number.
+  Status Run(const std::string& text);
+
+ private:
+  using Words = std::vector<std::string>;
+  using Values = std::map<std::string, std::string>;
+
+  struct Entry {
+    Job job;
+    std::vector<int> waiting;
+    std::vector<Launch> launched;  // in the order of members
+    std::vector<Launch> last;      // of the last cycle
+    bool may_hold = true;
+  };
+
+  Status Line(const Words& words);
+  Status AddAgent(const Words& words);
+  Status AddGpu(const Words& words);
+  Status AddJob(const Words& words);
+  Status Expect(const Words& words);
+  Status ExpectStart(const Entry& entry, const Words& words) const;
+  Status ExpectWait(const Entry& entry, const Words& words) const;
+  void Cycle();
+  void End(Entry& entry);
+  Result<Entry*> Find(const std::string& name);
+
+  std::list<Entry> jobs_;
+  std::map<std::string, Offer> agents_;
+  WarmExecutors warm_;
+  const Policy* policy_ = &kPack;
+  Plan plan_;
+};
+
+}  // namespace kiln::scheduler
