@@ -41,10 +41,12 @@ Result<Registry> ReadRegistry(const std::string& path) {
     KILN_TRY_OK(wire::FromJson(text.get<std::string>(), agent));
     registry.agents.push_back(std::move(agent));
   }
-  for (const auto& [id, since] : json.value("unreachable", Json::object()).items()) {
+  const Json unreachable = json.value("unreachable", Json::object());
+  for (const auto& [id, since] : unreachable.items()) {
     registry.unreachable[id] = Instant{since.get<int64_t>()};
   }
-  for (const auto& [id, since] : json.value("gone", Json::object()).items()) {
+  const Json gone = json.value("gone", Json::object());
+  for (const auto& [id, since] : gone.items()) {
     registry.gone[id] = Instant{since.get<int64_t>()};
   }
   for (const Json& id : json.value("deactivated", Json::array())) {
