@@ -111,10 +111,14 @@ TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
   Start();
   scheduler_.artifacts["tools/hello.txt"] = "hello";
   v1::Work work;
+  work.set_job("j");
+  work.set_index(2);
+  work.set_count(4);
   auto* command = work.mutable_command();
   command->set_shell(true);
   command->set_value(
-      "echo $(cat greeting) $NAME $CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES $MESOS_TASK_ID > "
+      "echo $(cat greeting) $NAME $CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES $MESOS_TASK_ID "
+      "$PORT0 $PORT1 $PORTS $HOST $KILN_JOB $KILN_INDEX $KILN_COUNT > "
       "out");
   (*command->mutable_environment())["NAME"] = "kiln";
   auto* uri = command->add_uris();
@@ -126,11 +130,20 @@ TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
   gpus->set_type(mesos::v1::Value::SET);
   gpus->mutable_set()->add_item("GPU-a");
   gpus->mutable_set()->add_item("GPU-b");
+  auto* ports = task.add_resources();
+  ports->set_name("ports");
+  ports->set_type(mesos::v1::Value::RANGES);
+  for (uint64_t port : {31005, 31009}) {
+    auto* range = ports->mutable_ranges()->add_range();
+    range->set_begin(port);
+    range->set_end(port);
+  }
   agent_.Launch(task);
   RunUntilExit();
   EXPECT_THAT(StatusesOf("t"),
               ElementsAre("STARTING", "RUNNING", "FINISHED: Command exited with status 0"));
-  EXPECT_EQ(ReadFile(folder_ + "/out").value_or(""), "hello kiln GPU-a,GPU-b GPU-a,GPU-b t\n");
+  EXPECT_EQ(ReadFile(folder_ + "/out").value_or(""),
+            "hello kiln GPU-a,GPU-b GPU-a,GPU-b t 31005 31009 31005,31009 127.0.0.1 j 2 4\n");
 }
 
 TEST_F(CommandDaemonTest, AMissingFileFailsBeforeTheStart) {

@@ -23,21 +23,6 @@ bool KnowsKilling(const mesos::v1::FrameworkInfo& framework) {
   });
 }
 
-Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
-                            const std::string& sandbox) {
-  Surroundings surroundings{sandbox, OwnEnvironment()};
-  auto& environment = surroundings.environment;
-  environment["MESOS_TASK_ID"] = task.task_id().value();
-  if (auto gpus = GpusOf(task); !gpus.empty()) {
-    std::string names = fmt::format("{}", fmt::join(gpus, ","));
-    environment["CUDA_VISIBLE_DEVICES"] = names;
-    environment["NVIDIA_VISIBLE_DEVICES"] = names;
-  }
-  // Checks of a command see what the command sees.
-  for (const auto& [name, value] : work.command().environment()) environment[name] = value;
-  return surroundings;
-}
-
 }  // namespace
 
 Daemon::Daemon(net::Loop& loop, wire::ExecutorEnvironment environment, std::string host,
@@ -196,7 +181,7 @@ void Daemon::Perform(const StartWork& effect) {
   if (work->has_command()) protocol_.LeaveWhenDone();
   Running& running = running_[id];
   running.task = effect.task;
-  running.surroundings = SurroundingsOf(effect.task, *work, environment_.sandbox);
+  running.surroundings = SurroundingsOf(effect.task, *work, environment_.sandbox, host_);
   std::string folder = net::PercentEncode(id);
   std::ranges::replace(folder, '/', '_');
   running.work = runner({&loop_, effect.task, *std::move(work), running.surroundings,

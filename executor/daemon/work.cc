@@ -61,6 +61,48 @@ std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task) {
   return gpus;
 }
 
+std::vector<int> PortsOf(const mesos::v1::TaskInfo& task) {
+  std::vector<int> ports;
+  for (const auto& resource : task.resources()) {
+    if (resource.name() != "ports") continue;
+    for (const auto& range : resource.ranges().range()) {
+      for (uint64_t port = range.begin(); port <= range.end(); ++port) {
+        ports.push_back(static_cast<int>(port));
+      }
+    }
+  }
+  return ports;
+}
+
+Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
+                            const std::string& sandbox, const std::string& host) {
+  Surroundings surroundings{sandbox, OwnEnvironment()};
+  auto& environment = surroundings.environment;
+  environment["MESOS_TASK_ID"] = task.task_id().value();
+  if (auto gpus = GpusOf(task); !gpus.empty()) {
+    std::string names = fmt::format("{}", fmt::join(gpus, ","));
+    environment["CUDA_VISIBLE_DEVICES"] = names;
+    environment["NVIDIA_VISIBLE_DEVICES"] = names;
+  }
+  if (auto ports = PortsOf(task); !ports.empty()) {
+    environment["HOST"] = host;
+    environment["PORT"] = std::to_string(ports[0]);
+    environment["PORTS"] = fmt::format("{}", fmt::join(ports, ","));
+    for (size_t i = 0; i < ports.size(); ++i) {
+      environment[fmt::format("PORT{}", i)] = std::to_string(ports[i]);
+    }
+  }
+  if (!work.job().empty()) {
+    environment["KILN_JOB"] = work.job();
+    environment["KILN_GROUP"] = work.group();
+    environment["KILN_INDEX"] = std::to_string(work.index());
+    environment["KILN_COUNT"] = std::to_string(work.count());
+    environment["KILN_API"] = work.api_url();
+  }
+  for (const auto& [name, value] : work.command().environment()) environment[name] = value;
+  return surroundings;
+}
+
 WorkEnded EndOf(const std::string& task, const Error& error) {
   bool invalid =
       error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kUnimplemented;
