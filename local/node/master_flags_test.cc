@@ -73,6 +73,7 @@ TEST_F(MasterFlagsTest, ARegistrySurvivesItsFile) {
   Registry registry;
   mesos::v1::AgentInfo agent;
   agent.set_hostname("a.test");
+  agent.set_port(5051);
   agent.mutable_id()->set_value("S0");
   registry.agents.push_back(agent);
   registry.unreachable["S1"] = Instant{17};
