@@ -155,8 +155,14 @@ Result<std::unique_ptr<Process>> Process::Start(net::Loop& loop, ProcessSpec spe
   auto process = std::unique_ptr<Process>(new Process(0, std::move(on_exit)));
   // Watched before the fork, so that no end is missed.
   process->watch_ = loop.OnSignal(SIGCHLD, [self = process.get()] { self->Reap(); });
+  // Held until the child has handlers of its own: a signal meant for the command must not run this
+  // process's handlers in the child.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   pid_t pid = fork();
   if (pid == 0) RunChild(plan);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) {
     return Fail(ErrorCode::kResourceExhausted, "cannot start a process: {}", std::strerror(errno));
   }
