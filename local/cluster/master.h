@@ -164,7 +164,7 @@ class Master {
   void Return(MasterAgent& agent, const ReregisterAgent& message);
   void Readmit(const std::string& pid, const ReregisterAgent& message);
   void AdoptFrameworks(const ReregisterAgent& message);
-  void ShutDownCompleted(const MasterAgent& agent, const ReregisterAgent& message);
+  void TellOfFrameworks(const MasterAgent& agent, const ReregisterAgent& message);
   void AddToAllocator(const MasterAgent& agent);
   void DisconnectAgent(MasterAgent& agent);
   // All its tasks get this state, its frameworks a FAILURE.

@@ -140,7 +140,7 @@ void Master::Return(MasterAgent& agent, const ReregisterAgent& message) {
                            options_.agent_ping_timeout * options_.max_agent_ping_timeouts};
   for (auto& [id, entry] : unknown) answer.reconcile.push_back(std::move(entry));
   Tell(agent, std::move(answer));
-  ShutDownCompleted(agent, message);
+  TellOfFrameworks(agent, message);
   std::set<MasterExecutorKey> executors;
   for (const auto& executor : message.executors) {
     executors.insert({executor.framework_id().value(), executor.executor_id().value()});
@@ -211,13 +211,7 @@ void Master::Readmit(const std::string& pid, const ReregisterAgent& message) {
   }
   Tell(agent, AgentReregistered{agent.info.id(),
                                 options_.agent_ping_timeout * options_.max_agent_ping_timeouts});
-  ShutDownCompleted(agent, message);
-  for (const auto& info : message.frameworks) {
-    auto found = frameworks_.find(info.id().value());
-    if (found != frameworks_.end() && found->second.connected) {
-      Tell(agent, UpdateFramework{found->second.info});
-    }
-  }
+  TellOfFrameworks(agent, message);
   operators::Event event;
   event.set_type(operators::Event::AGENT_ADDED);
   *event.mutable_agent_added()->mutable_agent() = AgentEntry(*this, agent);
@@ -248,9 +242,15 @@ void Master::AdoptFrameworks(const ReregisterAgent& message) {
   }
 }
 
-void Master::ShutDownCompleted(const MasterAgent& agent, const ReregisterAgent& message) {
+// The agent learns of frameworks that changed, or ended, while it was away.
+void Master::TellOfFrameworks(const MasterAgent& agent, const ReregisterAgent& message) {
   for (const auto& info : message.frameworks) {
-    if (!frameworks_.count(info.id().value())) Tell(agent, ShutdownFramework{info.id()});
+    auto found = frameworks_.find(info.id().value());
+    if (found == frameworks_.end()) {
+      Tell(agent, ShutdownFramework{info.id()});
+    } else if (found->second.connected) {
+      Tell(agent, UpdateFramework{found->second.info});
+    }
   }
 }
 
