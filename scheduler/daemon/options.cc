@@ -98,7 +98,9 @@ Status Read(const Texts& texts, Options& options) {
   }
   if (!texts.secret_file.empty()) {
     auto secret = ReadFile(texts.secret_file);
-    if (!secret) return Failure(Within("--secret-file", secret.error()));
+    if (!secret) {
+      return Fail(ErrorCode::kInvalidArgument, "--secret-file: {}", secret.error().message);
+    }
     options.secret = secret->substr(0, secret->find_last_not_of("\r\n") + 1);
     if (options.principal.empty()) {
       return Fail(ErrorCode::kInvalidArgument, "--secret-file is given without --principal");

@@ -7,7 +7,7 @@
 namespace kiln::scheduler {
 namespace {
 
-constexpr Duration kRestartPause = std::chrono::seconds(5);
+constexpr Duration kRestartPause = std::chrono::seconds(2);
 
 OfferSettings BookSettings(const Options& options) {
   OfferSettings settings;

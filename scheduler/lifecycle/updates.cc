@@ -80,8 +80,10 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   if (update.healthy) task.healthy = update.healthy;
   if (update.fraction) task.fraction = *update.fraction;
   if (!update.endpoint.empty()) task.endpoint = update.endpoint;
-  task.message = update.message;
-  task.reason = update.reason;
+  if (update.reason != "RECONCILIATION") {
+    task.message = update.message;
+    task.reason = update.reason;
+  }
   Touch(task);
   if (task.state == before) return;
   effects_.notices.push_back({"task", task.id.text, TaskStateName(task.state), task.message});

@@ -116,19 +116,20 @@ Cause ExplainConstraints(const RoomList& rooms, const Constraints& constraints) 
 struct Dimension {
   Blocker blocker;
   int64_t needed;
+  int64_t overhead;  // of it, for the executor
   Amount amount;
   Show show;
   const char* unit;  // after the amount
 };
 
 std::vector<Dimension> Dimensions(const Group& group, const Resources& overhead) {
-  return {{Blocker::kCpus, group.cpus_milli + overhead.cpus_milli,
+  return {{Blocker::kCpus, group.cpus_milli + overhead.cpus_milli, overhead.cpus_milli,
            [](const Room& room) { return room.free.cpus_milli; }, Cpus, " cpus"},
-          {Blocker::kMem, (group.mem + overhead.mem).count,
+          {Blocker::kMem, (group.mem + overhead.mem).count, overhead.mem.count,
            [](const Room& room) { return room.free.mem.count; }, Size, " of memory"},
-          {Blocker::kDisk, (group.disk + overhead.disk).count,
+          {Blocker::kDisk, (group.disk + overhead.disk).count, overhead.disk.count,
            [](const Room& room) { return room.free.disk.count; }, Size, " of disk"},
-          {Blocker::kPorts, group.ports,
+          {Blocker::kPorts, group.ports, 0,
            [](const Room& room) -> int64_t { return room.free.PortCount(); }, Count, " ports"}};
 }
 
@@ -177,8 +178,12 @@ Cause Explain(const Group& group, const std::string& role, const std::vector<Roo
   const std::vector<Dimension> dimensions = Dimensions(group, overhead);
   for (const Dimension& dimension : dimensions) {
     if (dimension.amount(Most(allowed, dimension.amount)) >= dimension.needed) continue;
-    return {dimension.blocker, fmt::format("needs {}{}: {}, {}", dimension.show(dimension.needed),
-                                           dimension.unit, Agents(allowed.size()),
+    std::string executor;
+    if (dimension.overhead > 0) {
+      executor = fmt::format(" ({} for its executor)", dimension.show(dimension.overhead));
+    }
+    return {dimension.blocker, fmt::format("needs {}{}{}: {}, {}", dimension.show(dimension.needed),
+                                           dimension.unit, executor, Agents(allowed.size()),
                                            MostFree(allowed, dimension.amount, dimension.show))};
   }
   return ExplainTogether(group, allowed, dimensions);

@@ -1,0 +1,53 @@
+#include "scheduler/daemon/options.h"
+
+#include <gmock/gmock.h>
+
+namespace kiln::scheduler {
+namespace {
+
+Result<Parsed> Parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "kiln-scheduler");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return ParseOptions(static_cast<int>(argv.size()), argv.data());
+}
+
+TEST(Options, FlagsAreRead) {
+  const auto parsed = Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80",
+                             "--role=a", "--role=b", "--failover-timeout=2d", "--hold=5s",
+                             "--encoding=json", "--executor=/x/kiln-executor"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  const Options& options = parsed->options;
+  EXPECT_THAT(options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
+  EXPECT_EQ(options.listen_host, "0.0.0.0");
+  EXPECT_EQ(options.listen_port, 80);
+  EXPECT_THAT(options.roles, testing::ElementsAre("a", "b"));
+  EXPECT_EQ(options.failover_timeout, std::chrono::hours(48));
+  EXPECT_EQ(options.hold, std::chrono::seconds(5));
+  EXPECT_EQ(options.encoding, wire::Encoding::kJson);
+  EXPECT_EQ(options.artifacts, "/s.artifacts");
+  EXPECT_EQ(options.executor, "/x/kiln-executor");
+}
+
+TEST(Options, EachFaultIsOneSentence) {
+  const std::vector<std::string> good = {"--master=m:5050", "--state=/s"};
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"--state=/s"}, "--master is required"},
+      {{"--master=m:5050"}, "--state is required"},
+      {{"--master=m:99999", "--state=/s"}, "--master: "},
+      {{"--master=m:1", "--state=/s", "--listen=x"}, "--listen: "},
+      {{"--master=m:1", "--state=/s", "--hold=5"}, "--hold: "},
+      {{"--master=m:1", "--state=/s", "--encoding=xml"}, "--encoding is \"xml\""},
+      {{"--master=m:1", "--state=/s", "--secret-file=/none/x"}, "--secret-file: "},
+      {{"--master=m:1", "--state=/s", "--speed=3"}, "The following argument was not expected"}};
+  for (const auto& [words, message] : cases) {
+    const auto parsed = Parse(words);
+    ASSERT_FALSE(parsed) << message;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(parsed.error().message, testing::StartsWith(message));
+  }
+  EXPECT_FALSE(Parse({"--help"})->help.empty());
+}
+
+}  // namespace
+}  // namespace kiln::scheduler

@@ -1,0 +1,280 @@
+// The daemon against a master that a test plays: what is remembered before what is done.
+#include "scheduler/daemon/scheduler.h"
+
+#include <gmock/gmock.h>
+
+#include "proto/kiln/v1/work.pb.h"
+#include "scheduler/daemon/fake_master_for_test.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Call = mesos::v1::scheduler::Call;
+
+// A store that can be told to fail, and whose records outlive the scheduler.
+class TestStore final : public Store {
+ public:
+  TestStore(Store& inner, const bool& full) : inner_(inner), full_(full) {}
+  Result<Records> Load() override { return inner_.Load(); }
+  Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
+    if (full_) return Fail(ErrorCode::kResourceExhausted, "the disk is full");
+    return inner_.Commit(expected, changes);
+  }
+
+ private:
+  Store& inner_;
+  const bool& full_;
+};
+
+class SchedulerTest : public testing::Test {
+ protected:
+  void Open() {
+    Options options;
+    options.masters = {master_.address()};
+    options.user = "somebody";
+    options.executor = "/bin/kiln-executor";
+    scheduler_ = *Scheduler::Open(loop_, options, std::make_unique<TestStore>(*store_, full_));
+    scheduler_->SetApiUrl("http://api:1");
+    scheduler_->OnFatal([this](const Error& error) { fatal_ = error.message; });
+    scheduler_->Start();
+  }
+  void OpenSubscribed() {
+    Open();
+    ASSERT_TRUE(Until([&] { return scheduler_->GetHealth().recovered; }));
+  }
+
+  bool Until(const std::function<bool()>& done, Duration limit = seconds(10)) {
+    const Instant end = loop_.Now() + limit;
+    while (!done() && loop_.Now() < end) loop_.RunFor(milliseconds(2));
+    return done();
+  }
+
+  Status Submit(const Job& job, uint64_t digest = 1) {
+    std::optional<Status> answer;
+    scheduler_->Submit(job, digest, [&](Status status) { answer = std::move(status); });
+    EXPECT_TRUE(Until([&] { return answer.has_value(); }));
+    return *answer;
+  }
+
+  static Job Command(const std::string& name, int count = 1) {
+    return {.name = name,
+            .kind = JobKind::kTraining,
+            .groups = {{.name = "g",
+                        .count = count,
+                        .cpus_milli = 500,
+                        .mem = MiB(64),
+                        .work = CommandWork{.shell = "true"}}}};
+  }
+
+  State Remembered() {
+    Ledger ledger(std::make_unique<TestStore>(*store_, full_));
+    return ledger.Load().value();
+  }
+  std::vector<mesos::v1::TaskInfo> Launched() {
+    std::vector<mesos::v1::TaskInfo> tasks;
+    for (const Call& call : master_.CallsOf(Call::ACCEPT)) {
+      for (const auto& operation : call.accept().operations()) {
+        for (const auto& task : operation.launch().task_infos()) tasks.push_back(task);
+      }
+    }
+    return tasks;
+  }
+
+  net::Loop loop_;
+  FakeMaster master_{loop_};
+  std::unique_ptr<Store> store_ = OpenMemoryStore();
+  bool full_ = false;
+  std::string fatal_;
+  std::unique_ptr<Scheduler> scheduler_;
+};
+
+TEST_F(SchedulerTest, ItSubscribesWithTheCapabilitiesThatItHandles) {
+  OpenSubscribed();
+  ASSERT_THAT(master_.subscriptions, SizeIs(1));
+  const auto& info = master_.subscriptions[0].framework_info();
+  EXPECT_FALSE(info.has_id());
+  EXPECT_TRUE(info.checkpoint());
+  EXPECT_EQ(info.failover_timeout(), 14 * 24 * 3600);
+  EXPECT_EQ(info.webui_url(), "http://api:1");
+  EXPECT_THAT(info.roles(), ElementsAre("*"));
+  std::vector<std::string> capabilities;
+  for (const auto& one : info.capabilities()) {
+    capabilities.push_back(mesos::v1::FrameworkInfo::Capability::Type_Name(one.type()));
+  }
+  EXPECT_THAT(capabilities,
+              ElementsAre("PARTITION_AWARE", "MULTI_ROLE", "GPU_RESOURCES",
+                          "RESERVATION_REFINEMENT", "TASK_KILLING_STATE", "REGION_AWARE"));
+  EXPECT_EQ(Remembered().framework_id, "f-1");
+}
+
+TEST_F(SchedulerTest, EachCallFollowsItsRecord) {
+  OpenSubscribed();
+  master_.on_call = [this](const Call& call) {
+    const State state = Remembered();
+    if (call.type() == Call::ACCEPT) {
+      EXPECT_FALSE(state.framework_id.empty());
+      for (const auto& task : call.accept().operations(0).launch().task_infos()) {
+        EXPECT_TRUE(state.tasks.contains({task.task_id().value()}));
+      }
+    } else if (call.type() == Call::ACKNOWLEDGE) {
+      EXPECT_EQ(state.tasks.at({call.acknowledge().task_id().value()}).state, TaskState::kFinished);
+    } else if (call.type() == Call::KILL) {
+      EXPECT_TRUE(state.tasks.at({call.kill().task_id().value()}).kill_wanted);
+    }
+  };
+  ASSERT_TRUE(Submit(Command("j", 2)));
+  EXPECT_TRUE(Remembered().jobs.contains("j"));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 2; }));
+  const std::string first = Launched()[0].task_id().value();
+  master_.Update(first, mesos::v1::TASK_FINISHED, std::string(16, 'u'));
+  ASSERT_TRUE(Until([&] { return !master_.CallsOf(Call::ACKNOWLEDGE).empty(); }));
+  scheduler_->Kill("j", [](const Status& status) { EXPECT_TRUE(status); });
+  ASSERT_TRUE(Until([&] { return !master_.CallsOf(Call::KILL).empty(); }));
+}
+
+TEST_F(SchedulerTest, ATaskCarriesItsWorkAndTheOffersOwnResources) {
+  OpenSubscribed();
+  Job job = Command("j");
+  job.groups[0].max_completion = seconds(60);
+  job.groups[0].kill_grace = seconds(7);
+  job.labels = {{"team", "x"}};
+  ASSERT_TRUE(Submit(job));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 1; }));
+  const mesos::v1::TaskInfo task = Launched()[0];
+  EXPECT_EQ(task.name(), "j.g.0");
+  EXPECT_EQ(task.agent_id().value(), "a1");
+  ASSERT_EQ(task.resources_size(), 2);
+  EXPECT_EQ(task.resources(0).scalar().value(), 0.5);
+  EXPECT_EQ(task.resources(1).scalar().value(), 64);
+  EXPECT_EQ(task.resources(0).allocation_info().role(), "*");
+  EXPECT_EQ(task.executor().executor_id().value(), task.task_id().value());
+  EXPECT_EQ(task.executor().command().value(), "/bin/kiln-executor");
+  EXPECT_FALSE(task.executor().command().shell());
+  EXPECT_EQ(task.executor().resources_size(), 0);
+  EXPECT_EQ(task.kill_policy().grace_period().nanoseconds(), 7'000'000'000);
+  EXPECT_EQ(task.max_completion_time().nanoseconds(), 60'000'000'000);
+  EXPECT_EQ(task.labels().labels(2).key(), "team");
+  v1::Work work;
+  ASSERT_TRUE(work.ParseFromString(task.data()));
+  EXPECT_EQ(work.api_url(), "http://api:1");
+  EXPECT_EQ(work.count(), 1);
+  EXPECT_EQ(work.command().value(), "true");
+}
+
+TEST_F(SchedulerTest, KernelTasksOfOneExecutorCarryEqualInfos) {
+  OpenSubscribed();
+  Job job = Command("j", 3);
+  job.groups[0].work = SearchWork{.query = {1}};
+  ASSERT_TRUE(Submit(job));
+  master_.Offer("o1", 1.1, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 2; }));
+  master_.Offer("o2", 1, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 3; }));
+  const auto tasks = Launched();
+  ASSERT_EQ(tasks[0].executor().resources_size(), 2);
+  EXPECT_EQ(tasks[0].executor().resources(0).scalar().value(), 0.1);
+  EXPECT_EQ(tasks[0].executor().resources(1).scalar().value(), 64);
+  for (const auto& task : tasks) {
+    EXPECT_EQ(task.executor().SerializeAsString(), tasks[0].executor().SerializeAsString());
+  }
+}
+
+TEST_F(SchedulerTest, WhatCannotBeWrittenHasNotHappened) {
+  OpenSubscribed();
+  master_.Offer("o1", 4, 1024);
+  full_ = true;
+  const Status refused = Submit(Command("j"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_FALSE(scheduler_->state().jobs.contains("j"));
+  EXPECT_THAT(Launched(), IsEmpty());
+  full_ = false;
+  ASSERT_TRUE(Submit(Command("j")));
+  ASSERT_TRUE(Until([&] { return master_.subscriptions.size() == 2; }));
+  master_.Offer("o2", 4, 1024);
+  EXPECT_TRUE(Until([&] { return Launched().size() == 1; }));
+  EXPECT_EQ(fatal_, "");
+}
+
+TEST_F(SchedulerTest, AnotherWriterEndsThisOne) {
+  OpenSubscribed();
+  const Revision revision = store_->Load()->revision;
+  ASSERT_TRUE(store_->Commit(revision, {}));
+  const Status refused = Submit(Command("j"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(fatal_, testing::HasSubstr("somebody else wrote"));
+}
+
+TEST_F(SchedulerTest, ARemovedFrameworkBeginsAnew) {
+  OpenSubscribed();
+  ASSERT_TRUE(Submit(Command("j")));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 1; }));
+  master_.refusal = "Framework has been removed";
+  master_.CloseStream();
+  ASSERT_TRUE(Until([&] { return master_.subscriptions.size() == 3; }));
+  EXPECT_EQ(master_.subscriptions[1].framework_info().id().value(), "f-1");
+  EXPECT_FALSE(master_.subscriptions[2].framework_info().has_id());
+  ASSERT_TRUE(Until([&] { return Remembered().framework_id == "f-3"; }));
+  master_.Offer("o2", 4, 1024);
+  EXPECT_TRUE(Until([&] { return Launched().size() == 2; }));
+}
+
+TEST_F(SchedulerTest, ALaterLifeKeepsTheFrameworkAndAsksForItsTasks) {
+  OpenSubscribed();
+  ASSERT_TRUE(Submit(Command("j")));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 1; }));
+  const std::string task = Launched()[0].task_id().value();
+  scheduler_->Stop();
+  scheduler_.reset();
+  master_.calls.clear();
+  Open();
+  ASSERT_TRUE(Until([&] { return master_.CallsOf(Call::RECONCILE).size() == 2; }));
+  EXPECT_EQ(master_.subscriptions[1].framework_info().id().value(), "f-1");
+  EXPECT_EQ(master_.CallsOf(Call::RECONCILE)[0].reconcile().tasks(0).task_id().value(), task);
+  EXPECT_FALSE(scheduler_->GetHealth().recovered);
+  master_.Update(task, mesos::v1::TASK_RUNNING, "");
+  EXPECT_TRUE(Until([&] { return scheduler_->GetHealth().recovered; }));
+}
+
+TEST_F(SchedulerTest, ReasonsSurviveTheOffersTheyWereJudgedBy) {
+  OpenSubscribed();
+  Job large = Command("large");
+  large.groups[0].cpus_milli = 64'000;
+  ASSERT_TRUE(Submit(large));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return !master_.CallsOf(Call::DECLINE).empty(); }));
+  const double refused = master_.CallsOf(Call::DECLINE)[0].decline().filters().refuse_seconds();
+  EXPECT_GE(refused, 120);
+  EXPECT_THAT(scheduler_->Why("large"),
+              ElementsAre(Refusal{"large", "g", 1, Blocker::kCpus,
+                                  "needs 64 cpus: 1 agent offered, the most free is 4 on host1"}));
+  EXPECT_THAT(scheduler_->Why("other"), IsEmpty());
+  const Plan plan = scheduler_->DryRun(Command("dry", 9));
+  EXPECT_THAT(plan.launches, SizeIs(8));
+  EXPECT_THAT(plan.refusals, SizeIs(1));
+}
+
+TEST_F(SchedulerTest, ATeardownEndsJobsAndTheFramework) {
+  OpenSubscribed();
+  ASSERT_TRUE(Submit(Command("j")));
+  std::optional<Status> answer;
+  scheduler_->Teardown([&](Status status) { answer = std::move(status); });
+  ASSERT_TRUE(Until([&] { return answer.has_value(); }));
+  EXPECT_TRUE(*answer);
+  EXPECT_TRUE(Until([&] { return !master_.CallsOf(Call::TEARDOWN).empty(); }));
+  EXPECT_EQ(Remembered().framework_id, "");
+  EXPECT_EQ(Remembered().jobs.at("j").phase, JobPhase::kKilled);
+}
+
+}  // namespace
+}  // namespace kiln::scheduler
