@@ -148,6 +148,18 @@ Status Runner::AwaitExecutor(const Exchange& exchange) {
   return {};
 }
 
+// A command that runs according to its executor may still be on its way to its first line: a signal
+// would find it without the handler that it is about to set, a reader its sandbox without output.
+Status Runner::AwaitProcesses(const Exchange& exchange) {
+  const Json task = At(exchange.request.json, "/kill/task_id/value");
+  const bool looks = ApiOf(exchange.request.to, exchange.request.path) == Api::kAgentOperator;
+  for (const auto& [name, since] : running_since_ms_) {
+    if (!looks && name != task.dump()) continue;
+    while (clock_.Ms() < since + kProcessMs) KILN_TRY_OK(Pump(kPollMs));
+  }
+  return {};
+}
+
 Result<Connection*> Runner::Connect(const Request& request) {
   auto& connection = connections_[request.connection];
   if (connection) {
@@ -242,6 +254,7 @@ Result<Runner::Outcome> Runner::Attempt(const Step& step, const Exchange& exchan
 
 Status Runner::PlayExchange(const Step& step, const Exchange& exchange) {
   KILN_TRY_OK(AwaitExecutor(exchange));
+  KILN_TRY_OK(AwaitProcesses(exchange));
   KILN_TRY(const std::string bytes, Encode(step, exchange.request));
   while (true) {
     const double sent_ms = clock_.Ms();

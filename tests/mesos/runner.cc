@@ -69,7 +69,13 @@ Status Runner::PlayStream(const StreamStep& step) {
   }
   StreamMatcher& matcher = stream->second.matcher;
   std::vector<ExpectedEvent> events;
-  for (const Event& event : step.events) events.push_back(timeline_.Place(event));
+  for (const Event& event : step.events) {
+    events.push_back(timeline_.Place(event));
+    const Json status = At(event.json, "/update/status");
+    if (At(status, "/state") == "TASK_RUNNING") {
+      running_since_ms_.try_emplace(At(status, "/task_id/value").dump(), clock_.Ms());
+    }
+  }
   matcher.Expect(events);
   while (true) {
     KILN_TRY_OK(Pump(0));

@@ -30,6 +30,7 @@ class Runner {
 
  private:
   static constexpr double kPollMs = 20;
+  static constexpr double kProcessMs = 200;  // what a command takes to come up
   static constexpr double kAnswerLimitMs = 10'000;
   static constexpr double kStartLimitMs = 15'000;     // a started master or agent answers by then
   static constexpr double kExecutorLimitMs = 15'000;  // an executor process has begun by then
@@ -61,6 +62,7 @@ class Runner {
   Json Invent(const std::string& name, const std::string& label);
   Json InventToken(const std::string& label);
   Status AwaitExecutor(const Exchange& exchange);
+  Status AwaitProcesses(const Exchange& exchange);
 
   // Waits for bytes on any connection and hands records to the streams.
   Status Pump(double wait_ms);
@@ -76,7 +78,8 @@ class Runner {
   Timeline timeline_;
   Connections connections_;
   std::map<std::string, Stream> streams_;
-  std::map<std::string, double> started_at_ms_;  // masters and agents started by a fault
+  std::map<std::string, double> running_since_ms_;  // tasks
+  std::map<std::string, double> started_at_ms_;     // masters and agents started by a fault
 };
 
 struct Report {

@@ -174,6 +174,11 @@ Result<Scenario> Parse(const std::string& name, const Json& document) {
 
 }  // namespace
 
+Json At(const Json& json, const char* pointer) {
+  const Json::json_pointer at(pointer);
+  return json.contains(at) ? json.at(at) : Json();
+}
+
 Result<Scenario> ParseScenario(const std::string& name, const Json& document) {
   try {
     return Parse(name, document);

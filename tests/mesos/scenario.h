@@ -15,6 +15,9 @@
 namespace kiln::replay {
 
 using Json = nlohmann::json;
+// What is at "/update/status"; null if there is nothing.
+Json At(const Json& json, const char* pointer);
+
 using HeaderLines = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {

@@ -69,10 +69,11 @@ class StreamMatcher {
                                         Bindings& bindings);
   std::optional<Difference> CheckHeartbeat(const Record& record);
   bool CameBefore(const Record& record) const;
-  void DropRepetitions();
+  bool MayBeMissing(const Json& event);
 
   std::list<Wanted> expected_;
   std::list<Pending> pending_;
+  std::set<std::string> updates_expected_;
   std::set<std::string> updates_taken_;
   std::set<std::string> containers_;  // whose first update has come
   std::optional<double> last_heartbeat_ms_;

@@ -42,11 +42,6 @@ bool Expressible(const Request& request, Api api) {
 
 bool IsSubscribe(const Json& call) { return call.value("type", Json()) == "SUBSCRIBE"; }
 
-Json At(const Json& json, const char* pointer) {
-  const Json::json_pointer at(pointer);
-  return json.contains(at) ? json.at(at) : Json();
-}
-
 // The client fills in the ids, and a SUBSCRIBE names what subscribes.
 bool IsWhole(const Json& call, Api api) {
   if (api == Api::kExecutor) {
