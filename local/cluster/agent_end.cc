@@ -171,7 +171,8 @@ void Agent::ContainerEnded(Instant now, const RunKey& key, const ContainerEnd& e
   executor->state = ExecutorState::kTerminated;
   executor->deadline.reset();
   ++counts_.executors_terminated;
-  CloseStreamOf(*executor);
+  // Its stream is left to whoever holds the other end, as a Mesos agent does.
+  executor->stream.reset();
   if (!executor->command && phase_ == AgentPhase::kRegistered) {
     Send(ExitedExecutor{options_.info.id(), framework.info.id(), executor->info.executor_id(),
                         end.status.value_or(-1)});

@@ -229,7 +229,7 @@ TEST_F(AgentTest, ATaskRunsOnItsExecutor) {
   Acknowledge("t1");
   EXPECT_THAT(agent_.GetTasks().completed_tasks_size(), 1);
   agent_.ContainerEnded(now_, key_, {.status = 0});
-  EXPECT_THAT(Words(), ElementsAre("close 1", "master:exited e 0"));
+  EXPECT_THAT(Words(), ElementsAre("master:exited e 0"));
   EXPECT_THAT(agent_.frameworks(), IsEmpty());
   EXPECT_EQ(agent_.GetFrameworks().completed_frameworks_size(), 1);
 }
@@ -268,7 +268,7 @@ TEST_F(AgentTest, AnUpdateBehindTheTerminalOneIsTakenFromTheExecutorAndDropped) 
 TEST_F(AgentTest, TasksOfAnExecutorThatEndsFail) {
   Running();
   agent_.ContainerEnded(now_, key_, {.status = 256});
-  EXPECT_THAT(Words(), ElementsAre("close 1", "master:exited e 256",
+  EXPECT_THAT(Words(), ElementsAre("master:exited e 256",
                                    "master:t1 TASK_FAILED TASK_FAILED REASON_EXECUTOR_TERMINATED "
                                    "Executor terminated"));
   RunTaskOn("t2", "e");
@@ -285,7 +285,7 @@ TEST_F(AgentTest, ALimitThatWasHitIsTheReason) {
                          .reason = TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY,
                          .message = "Memory limit exceeded"});
   EXPECT_THAT(Words(),
-              ElementsAre("close 1", "master:exited e 9",
+              ElementsAre("master:exited e 9",
                           "master:t1 TASK_FAILED TASK_FAILED REASON_CONTAINER_LIMITATION_MEMORY "
                           "Memory limit exceeded"));
 }
@@ -358,7 +358,7 @@ TEST_F(AgentTest, UpdatesOfATornDownFrameworkAreDropped) {
   agent_.Handle(now_, Update("t1", mesos::v1::TASK_KILLED, 2));
   EXPECT_THAT(Words(), IsEmpty());
   agent_.ContainerEnded(now_, key_, {.status = 0});
-  EXPECT_THAT(Words(), ElementsAre("close 1", "master:exited e 0"));
+  EXPECT_THAT(Words(), ElementsAre("master:exited e 0"));
 }
 
 TEST_F(AgentTest, DrainingKillsWithTheCappedGracePeriodAndChangesTheReason) {
@@ -378,7 +378,7 @@ TEST_F(AgentTest, LeavesInOrder) {
   agent_.ShutDown(now_);
   EXPECT_THAT(Words(), ElementsAre("master:unregister", "forget agent", "event 1 SHUTDOWN"));
   agent_.ContainerEnded(now_, key_, {.status = 0});
-  EXPECT_THAT(Words(), ElementsAre("close 1", "exit"));
+  EXPECT_THAT(Words(), ElementsAre("exit"));
 }
 
 TEST_F(AgentTest, SavesBeforeItTellsAnyone) {

@@ -35,8 +35,6 @@ bool Below(const std::string& path, std::string_view endpoint) {
   return path == endpoint || path.starts_with(std::string(endpoint) + "/");
 }
 
-net::Response Empty(int status) { return TextAnswer(status, ""); }
-
 std::optional<std::string> MissingPart(const Call& call) {
   switch (call.type()) {
     case Call::LIST_FILES:
@@ -54,7 +52,8 @@ std::optional<std::string> MissingPart(const Call& call) {
 }
 
 net::Response FileRefusal(const Error& error) {
-  return error.code == ErrorCode::kInvalidArgument ? TextAnswer(400, error.message) : Empty(404);
+  return error.code == ErrorCode::kInvalidArgument ? TextAnswer(400, error.message)
+                                                   : TextAnswer(404, "");
 }
 
 }  // namespace
@@ -265,7 +264,7 @@ Response::GetContainers AgentNode::GetContainers() const {
 
 net::Response AgentNode::ServeEndpoint(const net::Request& request, const std::string& path) {
   const AgentView view{agent_.get(), &options_.flags.texts, AgentFolder(), started_, loop_.Now()};
-  if (path == "/health") return Empty(200);
+  if (path == "/health") return net::Response();
   if (path == "/version") return JsonAnswer(AgentVersionJson(started_));
   if (path == "/flags") return JsonAnswer(AgentFlagsJson(options_.flags.texts));
   if (path == "/state" || path == "/state.json") return JsonAnswer(AgentStateJson(view));
