@@ -159,10 +159,36 @@ Json Bindings::Fill(const Json& json, const Inventor& invent) {
     return *Find(*name);
   }
   Json filled = json;
-  if (json.is_structured()) {
-    for (Json& item : filled) item = Fill(item, invent);
+  for (auto& [key, item] : filled.items()) {
+    if (!json.is_structured()) break;
+    item = key == "offer_ids" ? FillOfferIds(item, invent) : Fill(item, invent);
   }
   return filled;
+}
+
+Json Bindings::FillOfferIds(const Json& list, const Inventor& invent) {
+  if (!list.is_array()) return Fill(list, invent);
+  Json filled = Json::array();
+  for (const Json& id : list) {
+    const Json value = At(id, "/value");
+    const auto name = value.is_string() ? NameOf(value.get<std::string>()) : std::nullopt;
+    if (name && same_.contains(*name)) continue;
+    filled.push_back(Fill(id, invent));
+    const auto part = parts_.find(At(filled.back(), "/value").dump());
+    if (part != parts_.end()) filled.push_back({{"value", part->second}});
+  }
+  return filled;
+}
+
+void Bindings::SetPart(const std::string& offer_id, const std::string& part_id) {
+  parts_[Json(offer_id).dump()] = part_id;
+}
+
+void Bindings::SetSame(const std::string& part, const std::string& offer_id) {
+  const auto name = NameOf(part);
+  if (!name) return;
+  Set(*name, offer_id);
+  same_.insert(*name);
 }
 
 }  // namespace kiln::replay

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,13 +37,22 @@ class Bindings {
   std::string FillText(const std::string& text, const Inventor& invent);
   Json Fill(const Json& json, const Inventor& invent);
 
+  // An offer that came in two parts goes out as two ids; one that came whole where two parts are
+  // recorded as one: `part` is not sent.
+  void SetPart(const std::string& offer_id, const std::string& part_id);
+  void SetSame(const std::string& part, const std::string& offer_id);
+
   // Bindings made since the mark are undone by a return to it.
   size_t Mark() const { return trail_.size(); }
   void Return(size_t mark);
 
  private:
+  Json FillOfferIds(const Json& list, const Inventor& invent);
+
   std::map<std::string, Json> values_;
   std::vector<std::string> trail_;
+  std::map<std::string, std::string> parts_;  // offer id to that of its other part
+  std::set<std::string> same_;                // placeholders of parts that came with the rest
 };
 
 }  // namespace kiln::replay

@@ -61,11 +61,15 @@ Json Runner::InventToken(const std::string& label) {
     return token;
   }
   const double limit = clock_.Ms() + kExecutorLimitMs;
-  while (!mesos_.SandboxWith("e2", "env.txt") && clock_.Ms() < limit) {
+  while (clock_.Ms() < limit) {
+    for (const auto& sandbox : mesos_.SandboxesWith("env.txt")) {
+      const auto variables = EnvironmentIn(sandbox);
+      const auto token = variables.find("MESOS_EXECUTOR_AUTHENTICATION_TOKEN");
+      if (token != variables.end() && (!known || *known != token->second)) return token->second;
+    }
     if (!Pump(kPollMs)) break;
   }
-  const auto variables = EnvironmentOf("e2");
-  return variables ? variables->at("MESOS_EXECUTOR_AUTHENTICATION_TOKEN") : "";
+  return "";
 }
 
 Status Runner::PlayToken(const Token& token) {
@@ -226,6 +230,7 @@ Result<Runner::Outcome> Runner::Attempt(const Step& step, const Exchange& exchan
                                         const std::string& bytes) {
   const Answer& expected = exchange.answer;
   const auto connected = Connect(exchange.request);
+  if (!connected && expected.status == 0) return Outcome::kPlayed;
   if (!connected) return NotReady(step, exchange, 0, connected.error().message);
   Connection& connection = **connected;
   if (expected.body == Answer::Body::kStream) connection.parser.ExpectStream();

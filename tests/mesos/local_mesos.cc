@@ -151,18 +151,28 @@ Status LocalMesos::Inject(const Fault& fault) {
               answer.body);
 }
 
+std::vector<fs::path> LocalMesos::SandboxesWith(const std::string& file) const {
+  std::vector<fs::path> sandboxes;
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator entry(folder_.path(), ignored), end; entry != end;
+       entry.increment(ignored)) {
+    // .../executors/ID/runs/CONTAINER/FILE
+    const fs::path run = entry->path().parent_path();
+    if (entry->path().filename() == file && run.parent_path().filename() == "runs") {
+      sandboxes.push_back(run);
+    }
+  }
+  return sandboxes;
+}
+
 std::optional<fs::path> LocalMesos::SandboxWith(const std::string& executor_id,
                                                 const std::string& file) const {
   std::optional<fs::path> newest;
   fs::file_time_type newest_time;
   std::error_code ignored;
-  for (fs::recursive_directory_iterator entry(folder_.path(), ignored), end; entry != end;
-       entry.increment(ignored)) {
-    if (entry->path().filename() != file || entry->is_symlink(ignored)) continue;
-    // .../executors/ID/runs/CONTAINER/FILE
-    const fs::path run = entry->path().parent_path();
+  for (const fs::path& run : SandboxesWith(file)) {
     if (run.parent_path().parent_path().filename() != executor_id) continue;
-    const auto time = entry->last_write_time(ignored);
+    const auto time = fs::last_write_time(run / file, ignored);
     if (newest && time < newest_time) continue;
     newest = run;
     newest_time = time;

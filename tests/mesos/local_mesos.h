@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "tests/mesos/bindings.h"
@@ -34,6 +35,9 @@ class LocalMesos {
   // The sandbox of the executor's newest run that holds this file.
   std::optional<std::filesystem::path> SandboxWith(const std::string& executor_id,
                                                    const std::string& file) const;
+
+  // All runs that hold this file.
+  std::vector<std::filesystem::path> SandboxesWith(const std::string& file) const;
 
   // Whether its process has ended by itself.
   bool Ended();

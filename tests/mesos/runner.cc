@@ -129,28 +129,25 @@ Status Runner::PlayFault(const Fault& fault) {
   return {};
 }
 
-Result<std::map<std::string, std::string>> Runner::EnvironmentOf(
-    const std::string& executor_id) const {
-  const auto sandbox = mesos_.SandboxWith(executor_id, "env.txt");
-  if (!sandbox) return Fail(ErrorCode::kNotFound, "executor {} has no env.txt", executor_id);
-  std::ifstream file(*sandbox / "env.txt");
+std::map<std::string, std::string> Runner::EnvironmentIn(const std::filesystem::path& sandbox) {
+  std::ifstream file(sandbox / "env.txt");
   std::map<std::string, std::string> variables;
   for (std::string line; std::getline(file, line);) {
     const size_t equals = line.find('=');
     if (equals != std::string::npos) variables[line.substr(0, equals)] = line.substr(equals + 1);
   }
-  // The shell's own.
   for (const char* name : {"_", "SHLVL", "OLDPWD"}) variables.erase(name);
   return variables;
 }
 
 Status Runner::PlayEnvironment(const ExecutorEnvironment& environment) {
+  const std::string& id = environment.executor_id;
   const double limit = clock_.Ms() + kExecutorLimitMs;
-  while (!mesos_.SandboxWith(environment.executor_id, "env.txt") && clock_.Ms() < limit) {
-    KILN_TRY_OK(Pump(kPollMs));
-  }
-  KILN_TRY(const auto variables, EnvironmentOf(environment.executor_id));
-  if (auto difference = Match(environment.variables, Json(variables), bindings_)) {
+  while (!mesos_.SandboxWith(id, "env.txt") && clock_.Ms() < limit) KILN_TRY_OK(Pump(kPollMs));
+  const auto sandbox = mesos_.SandboxWith(id, "env.txt");
+  if (!sandbox) return Fail(ErrorCode::kNotFound, "executor {} has no env.txt", id);
+  const Json variables = EnvironmentIn(*sandbox);
+  if (auto difference = Match(environment.variables, variables, bindings_)) {
     return Differs(*difference);
   }
   timeline_.StepEnded(clock_.Ms(), 0);

@@ -68,7 +68,8 @@ class Runner {
   Status Pump(double wait_ms);
   Status TakeRecords(const std::string& name, Connection& connection);
   Status NothingLeft(double older_than_ms) const;
-  Result<std::map<std::string, std::string>> EnvironmentOf(const std::string& executor_id) const;
+  // KEY=VALUE lines of env.txt, without the shell's own.
+  static std::map<std::string, std::string> EnvironmentIn(const std::filesystem::path& sandbox);
 
   const Scenario& scenario_;
   LocalMesos& mesos_;

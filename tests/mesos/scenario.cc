@@ -27,7 +27,8 @@ Result<Request> ParseRequest(const Json& json) {
   }
   const std::string note = json.value("note", "");
   request.gzip = note.find("gzip") != std::string::npos;
-  request.chunked = note.find("chunk") != std::string::npos;
+  request.chunked = note.find("chunk") != std::string::npos ||
+                    json["headers"].value("Transfer-Encoding", "") == "chunked";
   if (json.contains("json")) {
     request.body =
         json.contains("protobuf_base64") ? Request::Body::kProtobuf : Request::Body::kJson;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/mesos/offer_parts.h"
+
 namespace kiln::replay {
 namespace {
 
@@ -179,7 +181,49 @@ std::optional<Difference> StreamMatcher::Advance(Bindings& bindings) {
     taken = taken || pending->kind == "HEARTBEAT" || CameBefore(pending->record);
     pending = taken ? pending_.erase(pending) : std::next(pending);
   }
+  while (TakeParts(bindings) || TakeWhole(bindings)) {
+  }
   return {};
+}
+
+// Two pending offers that are parts of an expected one.
+bool StreamMatcher::TakeParts(Bindings& bindings) {
+  for (auto first = pending_.begin(); first != pending_.end(); ++first) {
+    for (auto second = std::next(first); second != pending_.end(); ++second) {
+      const auto joined = Joined(first->record.json, second->record.json);
+      if (!joined) continue;
+      Pending whole{{*joined, "", second->record.at_ms}, "OFFERS", {}};
+      bool taken = false;
+      Try(whole, bindings, taken);
+      if (!taken) continue;
+      bindings.SetPart(OfferIdOf(*joined), OfferIdOf(first->record.json));
+      pending_.erase(first);
+      pending_.erase(second);
+      return true;
+    }
+  }
+  return false;
+}
+
+// A pending offer that is the whole of two expected ones.
+bool StreamMatcher::TakeWhole(Bindings& bindings) {
+  for (auto first = expected_.begin(); first != expected_.end(); ++first) {
+    for (auto second = std::next(first); second != expected_.end(); ++second) {
+      const auto joined = Joined(first->event.json, second->event.json);
+      for (auto pending = pending_.begin(); joined && pending != pending_.end(); ++pending) {
+        Wanted whole = *second;
+        whole.event.json = *joined;
+        whole.event.earliest_ms = first->event.earliest_ms;
+        if (pending->kind != whole.kind || TakeIfAlike(whole, pending->record, bindings)) continue;
+        bindings.SetSame(OfferIdOf(first->event.json), OfferIdOf(pending->record.json));
+        expected_.erase(first);
+        expected_.erase(second);
+        pending_.erase(pending);
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 double StreamMatcher::Deadline() const {

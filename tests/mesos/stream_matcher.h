@@ -67,6 +67,8 @@ class StreamMatcher {
   std::optional<Difference> Try(Pending& pending, Bindings& bindings, bool& taken);
   std::optional<Difference> TakeIfAlike(const Wanted& wanted, const Record& record,
                                         Bindings& bindings);
+  bool TakeParts(Bindings& bindings);
+  bool TakeWhole(Bindings& bindings);
   std::optional<Difference> CheckHeartbeat(const Record& record);
   bool CameBefore(const Record& record) const;
   bool MayBeMissing(const Json& event);

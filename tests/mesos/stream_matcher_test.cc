@@ -115,6 +115,45 @@ TEST(StreamMatcherTest, KeepsWhatComesAheadForItsStep) {
   EXPECT_TRUE(matcher.Unmatched().empty());
 }
 
+Json Part(const std::string& id, double cpus, const std::vector<std::string>& executors) {
+  Json offer = {{"id", {{"value", id}}},
+                {"agent_id", {{"value", "m-S0"}}},
+                {"resources", {{{"name", "cpus"}, {"scalar", {{"value", cpus}}}}}}};
+  for (const std::string& executor : executors) {
+    offer["executor_ids"].push_back({{"value", executor}});
+  }
+  return {{"type", "OFFERS"}, {"offers", {{"offers", Json::array({offer})}}}};
+}
+
+const Json kAccept = {{"offer_ids", {{{"value", "${offer_1}"}}, {{"value", "${offer_2}"}}}}};
+
+TEST(StreamMatcherTest, JoinsAnOfferThatComesInTwoParts) {
+  StreamMatcher matcher;
+  Bindings bindings;
+  bindings.Set("offer_1", "m-O1");
+  matcher.Expect({{Part("${offer_2}", 4, {}), "", 0, 1000}});
+  matcher.Receive({Part("m-O2", 3.9, {"t1"}), "", 100});
+  EXPECT_EQ(matcher.Advance(bindings), std::nullopt);
+  EXPECT_FALSE(matcher.Done());
+  matcher.Receive({Part("m-O3", 0.1, {}), "", 200});
+  EXPECT_EQ(matcher.Advance(bindings), std::nullopt);
+  EXPECT_TRUE(matcher.Done());
+  EXPECT_TRUE(matcher.Unmatched().empty());
+  EXPECT_EQ(bindings.Fill(kAccept, nullptr)["offer_ids"].dump(),
+            R"([{"value":"m-O1"},{"value":"m-O3"},{"value":"m-O2"}])");
+}
+
+TEST(StreamMatcherTest, TakesAWholeOfferWhereTwoPartsAreRecorded) {
+  StreamMatcher matcher;
+  Bindings bindings;
+  matcher.Expect(
+      {{Part("${offer_1}", 3.5, {"t1"}), "", 0, 1000}, {Part("${offer_2}", 0.5, {}), "", 0, 1000}});
+  matcher.Receive({Part("m-O2", 4, {}), "", 100});
+  EXPECT_EQ(matcher.Advance(bindings), std::nullopt);
+  EXPECT_TRUE(matcher.Done());
+  EXPECT_EQ(bindings.Fill(kAccept, nullptr)["offer_ids"].dump(), R"([{"value":"m-O2"}])");
+}
+
 TEST(StreamMatcherTest, TellsAnEventOutOfItsTime) {
   StreamMatcher matcher;
   Bindings bindings;
