@@ -202,6 +202,11 @@ void AgentCheckpoint::Save(const SaveEnd& action) {
   fs::remove_all(ExecutorFolder(action.key), ignored);
 }
 
+int SavedAgentPort(const std::string& work_dir) {
+  mesos::v1::AgentInfo info;
+  return ReadMessage(work_dir + "/meta/slaves/latest/agent.info", info) ? info.port() : 0;
+}
+
 void AgentCheckpoint::Forget() {
   std::error_code ignored;
   fs::remove(slaves_ + "/latest", ignored);

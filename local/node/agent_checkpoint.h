@@ -46,4 +46,8 @@ class AgentCheckpoint {
   std::map<std::string, int> journals_;  // open ones, by container id
 };
 
+// The port of the life that goes on in this folder: its executors look for the agent there. 0:
+// none.
+int SavedAgentPort(const std::string& work_dir);
+
 }  // namespace kiln::local

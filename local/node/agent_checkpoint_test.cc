@@ -25,6 +25,7 @@ class AgentCheckpointTest : public testing::Test {
     SaveAgent agent;
     agent.info.set_hostname("h");
     agent.info.mutable_id()->set_value("a");
+    agent.info.set_port(31999);
     checkpoint.Save(agent);
     SaveFramework framework;
     framework.framework.set_user("root");
@@ -57,6 +58,7 @@ class AgentCheckpointTest : public testing::Test {
 
 TEST_F(AgentCheckpointTest, AFirstLifeHasNoMemory) {
   EXPECT_FALSE(AgentCheckpoint(folder_).Load());
+  EXPECT_EQ(SavedAgentPort(folder_), 0);
 }
 
 TEST_F(AgentCheckpointTest, WhatWasSavedComesBack) {
@@ -64,6 +66,7 @@ TEST_F(AgentCheckpointTest, WhatWasSavedComesBack) {
   const auto state = AgentCheckpoint(folder_).Load();
   ASSERT_TRUE(state);
   EXPECT_EQ(state->id.value(), "a");
+  EXPECT_EQ(SavedAgentPort(folder_), 31999);
   ASSERT_EQ(state->frameworks.size(), 1u);
   ASSERT_EQ(state->frameworks[0].executors.size(), 1u);
   const RecoveredExecutor& executor = state->frameworks[0].executors[0];

@@ -109,6 +109,9 @@ void AgentNode::ServeExecutor(const std::shared_ptr<net::Exchange>& exchange) {
   exchange->BeginStream(std::move(head));
   const uint64_t stream = next_stream_++;
   streams_[stream] = {exchange, *encoding};
+  exchange->OnClose([this, stream, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.lock()) streams_.erase(stream);
+  });
   agent_->Subscribe(loop_.Now(), call, stream);
 }
 

@@ -38,7 +38,7 @@ std::string Unsupported(const LaunchContainer& action) {
   if (action.executor.type() == mesos::v1::ExecutorInfo::DEFAULT) {
     return "The default executor is not part of this agent";
   }
-  if (container.type() == mesos::v1::ContainerInfo::DOCKER) {
+  if (action.executor.has_container() && container.type() == mesos::v1::ContainerInfo::DOCKER) {
     return "None of the enabled containerizers (mesos) could create a container for the provided "
            "TaskInfo/ExecutorInfo message";
   }
@@ -210,9 +210,10 @@ void AgentNode::Reschedule() {
 }
 
 void AgentNode::Act(SendToMaster& action) {
-  loop_.Post([to_master = callbacks_.to_master, message = std::move(action.message)]() mutable {
-    to_master(std::move(message));
-  });
+  loop_.Post(
+      [this, alive = std::weak_ptr<bool>(alive_), message = std::move(action.message)]() mutable {
+        if (alive.lock()) callbacks_.to_master(std::move(message));
+      });
 }
 
 std::string AgentNode::AgentFolder() const {
@@ -327,6 +328,10 @@ void AgentNode::Act(CloseStream& action) {
 
 void AgentNode::Act(ForgetAgent&) { checkpoint_.Forget(); }
 
-void AgentNode::Act(Exit&) { loop_.Post(callbacks_.exited); }
+void AgentNode::Act(Exit&) {
+  loop_.Post([exited = callbacks_.exited, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.lock()) exited();
+  });
+}
 
 }  // namespace kiln::local

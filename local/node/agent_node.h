@@ -112,6 +112,8 @@ class AgentNode {
   std::map<uint64_t, Stream> streams_;
   net::Handle timer_;
   net::Handle heartbeat_;
+  // Messages on their way are lost with the agent.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace kiln::local

@@ -25,10 +25,13 @@ struct Slot {
   uint64_t life = 0;  // messages to a former life are lost
 };
 
-// A port that is free; it stays so for the moment.
-Result<int> FreePort(net::Loop& loop, const std::string& host) {
+// A port that is free, the wanted one if it is; it stays so for the moment.
+Result<int> FreePort(net::Loop& loop, const std::string& host, int wanted) {
   net::ServerOptions options;
   options.host = host;
+  options.port = wanted;
+  if (wanted != 0 && net::Server::Listen(loop, options, [](auto) {})) return wanted;
+  options.port = 0;
   KILN_TRY(auto server, net::Server::Listen(loop, options, [](auto) {}));
   return server->port();
 }
@@ -86,7 +89,8 @@ Status LocalNode::Begin(const NodeOptions& options) {
     } else {
       return Failure(Within(name, parsed.error()));
     }
-    KILN_TRY(slot.options.port, FreePort(loop_, options.host));
+    KILN_TRY(slot.options.port,
+             FreePort(loop_, options.host, SavedAgentPort(slot.options.work_dir)));
     slot.pid = fmt::format("slave(1)@{}:{}", options.host, slot.options.port);
     if (agent.start) KILN_TRY_OK(StartAgent(slots_.size() - 1));
   }
