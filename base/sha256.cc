@@ -1,9 +1,14 @@
 #include "base/sha256.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "base/check.h"
+#include "base/file.h"
 
 namespace kiln {
 
@@ -42,6 +47,23 @@ std::string ToHex(std::string_view bytes) {
 std::string Sha256Hex(std::string_view bytes) {
   Sha256 sha;
   sha.Update(bytes);
+  return ToHex(sha.Finish());
+}
+
+Result<std::string> Sha256OfFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Failure(FileError("read", path, errno));
+  Sha256 sha;
+  std::string piece(1 << 18, '\0');
+  ssize_t count = 0;
+  while ((count = read(fd, piece.data(), piece.size())) != 0) {
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) break;
+    sha.Update({piece.data(), static_cast<size_t>(count)});
+  }
+  const int error_number = errno;
+  close(fd);
+  if (count < 0) return Failure(FileError("read", path, error_number));
   return ToHex(sha.Finish());
 }
 

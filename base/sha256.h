@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace kiln {
 
 // Threads: one at a time.
@@ -28,5 +30,7 @@ class Sha256 {
 std::string ToHex(std::string_view bytes);
 // ToHex of the digest of the whole text.
 std::string Sha256Hex(std::string_view bytes);
+// The same of a file's bytes. kNotFound for a missing file.
+Result<std::string> Sha256OfFile(const std::string& path);
 
 }  // namespace kiln

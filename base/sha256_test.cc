@@ -1,6 +1,9 @@
 #include "base/sha256.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/file.h"
 
 namespace kiln {
 namespace {
@@ -16,6 +19,16 @@ TEST(Sha256, PiecesMakeTheWhole) {
   sha.Update("");
   sha.Update("bc");
   EXPECT_EQ(ToHex(sha.Finish()), Sha256Hex("abc"));
+}
+
+TEST(Sha256, OfAFileIsOfItsBytes) {
+  const std::string path = testing::TempDir() + "sha256-" + std::to_string(getpid());
+  const std::string bytes(1'000'000, 'x');
+  ASSERT_TRUE(WriteFile(path, bytes));
+  EXPECT_EQ(Sha256OfFile(path), Sha256Hex(bytes));
+  unlink(path.c_str());
+  EXPECT_EQ(Sha256OfFile(path).error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(Sha256OfFile(testing::TempDir()));
 }
 
 }  // namespace
