@@ -58,10 +58,20 @@ void MasterNode::Respond(const std::shared_ptr<net::Exchange>& exchange, net::Re
   exchange->Respond(std::move(response));
 }
 
-void MasterNode::Serve(std::shared_ptr<net::Exchange> exchange) {
+void MasterNode::Receive(std::shared_ptr<net::Exchange> exchange) {
+  if (EndpointOf(exchange->request()) == "kiln/fault") return ServeFault(exchange);
+  if (delay_ == Duration::zero()) return Serve(exchange);
+  const uint64_t number = next_delayed_++;
+  delayed_[number] = loop_.After(delay_, [this, number, exchange] {
+    // The handle owns this function: it goes last.
+    const auto handle = delayed_.extract(number);
+    Serve(exchange);
+  });
+}
+
+void MasterNode::Serve(const std::shared_ptr<net::Exchange>& exchange) {
   const net::Request& request = exchange->request();
   const std::string endpoint = EndpointOf(request);
-  if (endpoint == "kiln/fault") return ServeFault(exchange);
   if (phase_ == Phase::kDown) return exchange->Abort();
   if (phase_ == Phase::kStarting) return Respond(exchange, TextAnswer(404));
   if (StartsWithPath(endpoint, kScheduler)) return ServeScheduler(exchange);

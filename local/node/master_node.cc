@@ -37,7 +37,7 @@ Result<std::unique_ptr<MasterNode>> MasterNode::Start(net::Loop& loop, MasterNod
   server.port = node->options_.port;
   server.answer_inside_streams = true;
   KILN_TRY(node->server_, net::Server::Listen(loop, server, [raw = node.get()](auto exchange) {
-             raw->Serve(std::move(exchange));
+             raw->Receive(std::move(exchange));
            }));
   node->options_.flags.shown.insert({{"hostname", node->options_.flags.options.hostname},
                                      {"ip", node->options_.host},
@@ -110,6 +110,18 @@ Status MasterNode::DropStream(const std::string& framework_id) {
     }
   }
   return Fail(ErrorCode::kNotFound, "framework {} has no stream", framework_id);
+}
+
+Status MasterNode::ResendUpdates(const std::string& framework_id) {
+  if (!master_ || !master_->frameworks().count(framework_id)) {
+    return Fail(ErrorCode::kNotFound, "framework {} is not known", framework_id);
+  }
+  // What an agent hears when its framework subscribes again.
+  const auto& info = master_->frameworks().at(framework_id).info;
+  for (const auto& [id, agent] : master_->agents()) {
+    callbacks_.to_agent(agent.pid, UpdateFramework{info});
+  }
+  return {};
 }
 
 void MasterNode::SetLeader(bool elected, std::string other) {

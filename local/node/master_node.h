@@ -48,6 +48,10 @@ class MasterNode {
   // The next SUBSCRIBE gets 200 and this ERROR event.
   void RefuseNextSubscribe(std::string message) { refusal_ = std::move(message); }
   Status DropStream(const std::string& framework_id);
+  // Agents send all unacknowledged updates of the framework again.
+  Status ResendUpdates(const std::string& framework_id);
+  // Every request waits so long before it is looked at.
+  void SetDelay(Duration delay) { delay_ = delay; }
   // Answers as a master without a leader does, or as one that knows another leader ("host:port").
   void SetLeader(bool elected, std::string other = {});
 
@@ -77,7 +81,8 @@ class MasterNode {
   void Reschedule();
 
   // endpoints: master_endpoints.cc
-  void Serve(std::shared_ptr<net::Exchange> exchange);
+  void Receive(std::shared_ptr<net::Exchange> exchange);
+  void Serve(const std::shared_ptr<net::Exchange>& exchange);
   void ServeFault(const std::shared_ptr<net::Exchange>& exchange);
   void ServeScheduler(const std::shared_ptr<net::Exchange>& exchange);
   void ServeOperator(const std::shared_ptr<net::Exchange>& exchange);
@@ -99,6 +104,9 @@ class MasterNode {
   bool elected_ = true;
   std::string other_leader_;
   std::optional<std::string> refusal_;  // of the next SUBSCRIBE
+  Duration delay_{};
+  uint64_t next_delayed_ = 0;
+  std::map<uint64_t, net::Handle> delayed_;
   uint64_t next_request_ = 0;
   std::map<uint64_t, Stream> requests_;  // waiting for their answer, with the encoding they want
   std::map<std::string, Stream> streams_;

@@ -201,6 +201,11 @@ Status LocalNode::Inject(const std::string& fault, const std::string& target) {
     return master_->RescindOffer(target);
   } else if (fault == "drop_stream") {
     return master_->DropStream(target);
+  } else if (fault == "resend_updates") {
+    return master_->ResendUpdates(target);
+  } else if (fault == "delay") {
+    KILN_TRY(const Duration delay, ParseDuration(target));
+    master_->SetDelay(delay);
   } else if (fault == "refuse_subscribe") {
     master_->RefuseNextSubscribe(target);
   } else if (fault == "no_leader") {

@@ -44,8 +44,9 @@ class Node {
 
   // What POST /kiln/fault on the master's port does. `target` is "agent1", an offer, a framework.
   // kill_agent, start_agent, start_agent_as_new, freeze_agent, thaw_agent, shut_agent_down;
-  // kill_master, start_master; rescind_offer; drop_stream (of a framework); refuse_subscribe (the
-  // next one, with this text); no_leader (503, or 307 to the target "host:port"), leader.
+  // kill_master, start_master; rescind_offer; drop_stream, resend_updates (of a framework);
+  // refuse_subscribe (the next one, with this text); delay (of every request, "200ms", "0ns");
+  // no_leader (503, or 307 to the target "host:port"), leader.
   virtual Status Inject(const std::string& fault, const std::string& target) = 0;
 };
 
