@@ -180,7 +180,8 @@ Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, In
                     .jobs = sight.jobs,
                     .agents = &state().agents,
                     .warm = lifecycle_->Warm(),
-                    .executor = lifecycle_->settings().executor};
+                    .executor = lifecycle_->settings().executor,
+                    .seed = static_cast<uint64_t>(now.nanoseconds)};
   for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
   return snapshot;
 }
@@ -214,12 +215,11 @@ void Scheduler::Charge(const Plan& plan, const std::vector<LaunchCall>& starts, 
 // the answers to offers.
 OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
   const Sight sight = lifecycle_->See(now);
-  refusals_ = sight.blocked;
-  if (!connected_) return {};
+  refusals_.clear();
   std::set<std::string> elsewhere;
-  if (!sight.jobs.empty()) {
+  if (connected_ && !sight.jobs.empty()) {
     const Plan wider = Place(SnapshotOf(book_.Known(), sight, now), policy_);
-    refusals_.insert(refusals_.end(), wider.refusals.begin(), wider.refusals.end());
+    refusals_ = wider.refusals;
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
     for (const Launch& launch : wider.launches) {
       elsewhere.insert(state().jobs.at(launch.member.job).job.role);
@@ -234,6 +234,9 @@ OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
                                        fit.second.text)});
     }
   }
+  // What waits for others of its job is the smaller news.
+  refusals_.insert(refusals_.end(), sight.blocked.begin(), sight.blocked.end());
+  if (!connected_) return {};
   return book_.Settle(plan, sight.roles, elsewhere, now);
 }
 

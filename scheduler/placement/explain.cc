@@ -180,7 +180,7 @@ Cause Explain(const Group& group, const std::string& role, const std::vector<Roo
     if (dimension.amount(Most(allowed, dimension.amount)) >= dimension.needed) continue;
     std::string executor;
     if (dimension.overhead > 0) {
-      executor = fmt::format(" ({} for its executor)", dimension.show(dimension.overhead));
+      executor = fmt::format(" and {} for its executor", dimension.show(dimension.overhead));
     }
     return {dimension.blocker, fmt::format("needs {}{}{}: {}, {}", dimension.show(dimension.needed),
                                            dimension.unit, executor, Agents(allowed.size()),

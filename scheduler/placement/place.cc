@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/random.h"
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
 #include "scheduler/placement/needs.h"
@@ -25,7 +26,8 @@ class Placer {
       : snapshot_(snapshot),
         policy_(policy),
         rooms_(RoomsOf(snapshot.offers)),
-        warm_(snapshot.warm) {
+        warm_(snapshot.warm),
+        chance_(snapshot.seed) {
     for (const Offer& offer : snapshot.offers) agents_[offer.agent.id] = &offer.agent;
     if (snapshot.agents == nullptr) return;
     for (const auto& [id, agent] : *snapshot.agents) agents_.emplace(id, &agent);
@@ -169,7 +171,7 @@ class Placer {
       free -= snapshot_.executor;
       placed.warmed = room.agent->id;
     }
-    auto taken = Fit(*group.group, *room.agent, free);
+    auto taken = Fit(*group.group, *room.agent, free, chance_);
     if (!taken) return std::nullopt;
     placed.charged = *taken;
     if (brings) placed.charged += snapshot_.executor;
@@ -208,6 +210,7 @@ class Placer {
   }
 
   void Take(const WaitingJob& job, const Placed& placed) {
+    chance_ = Random(chance_)();
     rooms_[placed.room].free -= placed.charged;
     if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
   }
@@ -243,6 +246,7 @@ class Placer {
   std::vector<Room> rooms_;
   WarmExecutors warm_;
   std::map<AgentId, const Agent*> agents_;
+  uint64_t chance_;
   Plan plan_;
 };
 

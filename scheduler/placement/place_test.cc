@@ -236,6 +236,30 @@ TEST(Place, TheOrderOfOffersDecidesNothing) {
   }
 }
 
+TEST(Place, PortsComeFromAnywhereInTheOffer) {
+  Job job{.name = "j", .role = "*", .groups = {{.name = "g", .count = 2, .ports = 3}}};
+  job.groups[0].work = CommandWork{.shell = "true"};
+  Snapshot snapshot;
+  snapshot.offers = {
+      {.id = {"o"},
+       .agent = {.id = {"a"}},
+       .role = "*",
+       .resources = {
+           .cpus_milli = 4000, .mem = GiB(4), .ports = {{31000, 31003}, {31010, 31013}}}}};
+  snapshot.jobs = {{.job = &job, .role = "*", .groups = {{&job.groups[0], {0, 1}, {}, false}}}};
+  std::set<int> first;
+  for (snapshot.seed = 0; snapshot.seed < 100; ++snapshot.seed) {
+    const Plan plan = Place(snapshot, kPack);
+    ASSERT_EQ(plan.launches.size(), 2U);
+    Resources both = plan.launches[0].resources;
+    both += plan.launches[1].resources;
+    EXPECT_EQ(both.PortCount(), 6);
+    EXPECT_TRUE(snapshot.offers[0].resources.Contains(both));
+    first.insert(plan.launches[0].resources.ports[0].begin);
+  }
+  EXPECT_GE(first.size(), 5U);
+}
+
 TEST(Place, PoliciesAreFoundByName) {
   EXPECT_EQ(*FindPolicy("spread"), &kSpread);
   EXPECT_EQ(FindPolicy("x").error().message,

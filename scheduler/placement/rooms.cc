@@ -8,15 +8,22 @@
 namespace kiln::scheduler {
 namespace {
 
-std::vector<PortRange> LowestPorts(const std::vector<PortRange>& free, int count) {
-  std::vector<PortRange> ports;
-  for (const PortRange& range : free) {
-    if (count == 0) break;
-    const int taken = std::min(count, range.end - range.begin + 1);
-    ports.push_back({range.begin, range.begin + taken - 1});
-    count -= taken;
+// So many free ports in a row, beginning with the one at `start` and going round.
+std::vector<PortRange> PortsFrom(const std::vector<PortRange>& free, int start, int count) {
+  Resources ports;
+  for (int round = 0; round < 2; ++round) {
+    for (const PortRange& range : free) {
+      const int size = range.end - range.begin + 1;
+      const int skipped = std::min(size, start);
+      start -= skipped;
+      const int taken = std::min(count, size - skipped);
+      count -= taken;
+      if (taken == 0) continue;
+      const int begin = range.begin + skipped;
+      ports += Resources{.ports = {{begin, begin + taken - 1}}};
+    }
   }
-  return ports;
+  return ports.ports;
 }
 
 }  // namespace
@@ -39,14 +46,17 @@ bool HasGpus(const Room& room) {
   return room.free.gpus > 0 || !room.free.gpu_ids.empty() || !room.agent->gpus.empty();
 }
 
-std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free) {
+std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
+                             uint64_t chance) {
   if (free.cpus_milli < group.cpus_milli || free.mem < group.mem || free.disk < group.disk) {
     return std::nullopt;
   }
   Resources taken{.cpus_milli = group.cpus_milli, .mem = group.mem, .disk = group.disk};
   if (group.ports > 0) {
-    if (free.PortCount() < group.ports) return std::nullopt;
-    taken.ports = LowestPorts(free.ports, group.ports);
+    const int count = free.PortCount();
+    if (count < group.ports) return std::nullopt;
+    const auto start = static_cast<int>(chance % static_cast<uint64_t>(count));
+    taken.ports = PortsFrom(free.ports, start, group.ports);
   }
   if (group.gpus.Any()) {
     auto gpus = ChooseGpus(group.gpus, agent, free);

@@ -1,6 +1,7 @@
 // The free part of what is offered, while a plan is made of it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +27,9 @@ std::vector<Room> RoomsOf(const std::vector<Offer>& offers);
 bool HasGpus(const Room& room);
 
 // What a member of the group takes of `free` on this agent: devices and ports are chosen. Nothing
-// when it does not fit.
-std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free);
+// when it does not fit. Ports are taken from a place that `chance` gives: a port that somebody else
+// holds unseen is not tried again and again.
+std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
+                             uint64_t chance);
 
 }  // namespace kiln::scheduler

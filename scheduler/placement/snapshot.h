@@ -1,6 +1,7 @@
 // What placement decides upon: everything it may know, as values.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -39,6 +40,7 @@ struct Snapshot {
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   WarmExecutors warm;
   Resources executor;  // what a shared executor needs for itself
+  uint64_t seed = 0;   // of the choice of ports
 };
 
 }  // namespace kiln::scheduler
