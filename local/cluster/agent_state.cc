@@ -1,6 +1,7 @@
 #include "local/cluster/agent_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace kiln::local {
@@ -121,6 +122,16 @@ bool AgentFramework::PartitionAware() const {
   return std::any_of(info.capabilities().begin(), info.capabilities().end(), [](const auto& it) {
     return it.type() == mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE;
   });
+}
+
+ContainerShare ShareOf(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources) {
+  ContainerShare share;
+  for (const auto& resource : resources) {
+    const int64_t amount = std::llround(resource.scalar().value() * 1000);
+    if (resource.name() == "cpus") share.milli_cpus += amount;
+    if (resource.name() == "mem") share.milli_mem += amount;
+  }
+  return share;
 }
 
 AgentExecutor* AgentFramework::ExecutorOf(const std::string& task_id) {

@@ -40,6 +40,7 @@ struct AgentExecutor {
   std::optional<Instant> deadline;  // to register, or to end
   std::optional<Termination> termination;
   bool had_task = false;  // some task was sent to it
+  ContainerShare share;   // of the executor and all its tasks that have not ended
 
   std::vector<QueuedWork> queued;  // until it subscribes
   std::map<std::string, mesos::v1::Task> launched;
@@ -70,6 +71,7 @@ struct AgentFramework {
   AgentExecutor* ExecutorOf(const std::string& task_id);
 };
 
+ContainerShare ShareOf(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources);
 // The task as masters and agents list it.
 mesos::v1::Task TaskOf(const mesos::v1::TaskInfo& info, mesos::v1::TaskState state,
                        const mesos::v1::FrameworkID& framework_id);

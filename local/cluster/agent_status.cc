@@ -125,10 +125,11 @@ void Agent::NoteState(AgentFramework& framework, AgentExecutor& executor,
   } else {
     return;
   }
+  executor.share -= ShareOf(ended.resources());
   Note(ended, status);
   executor.terminated[task_id] = std::move(ended);
   if (executor.state == ExecutorState::kRunning) {
-    actions_.emplace_back(UpdateContainer{executor.key, executor.Resources()});
+    actions_.emplace_back(UpdateContainer{executor.key, executor.share});
   }
 }
 

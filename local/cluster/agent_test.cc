@@ -43,7 +43,7 @@ std::string Word(const AgentAction& action) {
       return "launch " + it.key.executor_id;
     }
     std::string operator()(const UpdateContainer& it) const {
-      return "resources " + it.key.executor_id + " " + std::to_string(it.resources.size());
+      return "resources " + it.key.executor_id + " " + std::to_string(it.share.milli_cpus / 1000);
     }
     std::string operator()(const DestroyContainer& it) const {
       return "destroy " + it.key.executor_id;

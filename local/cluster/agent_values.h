@@ -35,6 +35,23 @@ struct RunKey {
   bool operator==(const RunKey&) const = default;
 };
 
+// Processor time and memory, in thousandths of a processor and of a megabyte: sums are exact.
+struct ContainerShare {
+  int64_t milli_cpus = 0;
+  int64_t milli_mem = 0;
+  bool operator==(const ContainerShare&) const = default;
+  ContainerShare& operator+=(const ContainerShare& other) {
+    milli_cpus += other.milli_cpus;
+    milli_mem += other.milli_mem;
+    return *this;
+  }
+  ContainerShare& operator-=(const ContainerShare& other) {
+    milli_cpus -= other.milli_cpus;
+    milli_mem -= other.milli_mem;
+    return *this;
+  }
+};
+
 // ---- agent to shell, to be done in this order
 
 struct SendToMaster {
@@ -45,12 +62,12 @@ struct LaunchContainer {
   RunKey key;
   mesos::v1::FrameworkInfo framework;
   mesos::v1::ExecutorInfo executor;
-  std::vector<mesos::v1::Resource> resources;       // of the executor and its first tasks
+  ContainerShare share;                             // of the executor and its first tasks
   std::optional<mesos::v1::TaskInfo> command_task;  // of a command executor
 };
 struct UpdateContainer {
   RunKey key;
-  std::vector<mesos::v1::Resource> resources;  // of the executor and all its live tasks
+  ContainerShare share;  // of the executor and all its live tasks
 };
 // Kills all its processes. Answered by ContainerEnded.
 struct DestroyContainer {

@@ -200,6 +200,9 @@ void AgentCheckpoint::Save(const SaveEnd& action) {
   }
   std::error_code ignored;
   fs::remove_all(ExecutorFolder(action.key), ignored);
+  const std::string framework = FrameworkFolder(action.key.framework_id);
+  // Fails as long as there is another executor.
+  if (fs::remove(framework + "/executors", ignored)) fs::remove_all(framework, ignored);
 }
 
 int SavedAgentPort(const std::string& work_dir) {

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "local/cluster/resources.h"
 #include "local/node/agent_token.h"
 #include "local/node/container_environment.h"
 #include "wire/mesos/recordio.h"
@@ -204,9 +203,15 @@ void AgentNode::Perform() {
 
 void AgentNode::Reschedule() {
   const auto next = agent_->NextDeadline();
-  timer_ = !next ? net::Handle()
-                 : loop_.After(std::max(*next - loop_.Now(), Duration::zero()),
-                               [this] { Do([this] { agent_->Tick(loop_.Now()); }); });
+  // A timer that comes too early does no harm: it only sets the next one.
+  if (timer_ && next && scheduled_ <= *next) return;
+  timer_.Reset();
+  if (!next) return;
+  scheduled_ = *next;
+  timer_ = loop_.After(std::max(*next - loop_.Now(), Duration::zero()), [this] {
+    timer_.Reset();
+    Do([this] { agent_->Tick(loop_.Now()); });
+  });
 }
 
 void AgentNode::Act(SendToMaster& action) {
@@ -230,12 +235,10 @@ std::string AgentNode::ExecutorProgram() const {
   return (folder.empty() ? OwnFolder() : folder) + "/kiln-executor";
 }
 
-CgroupLimits AgentNode::LimitsOf(const std::vector<mesos::v1::Resource>& resources) const {
-  Resources sum;
-  for (const auto& resource : resources) sum += resource;
+CgroupLimits AgentNode::LimitsOf(const ContainerShare& share) const {
   CgroupLimits limits;
-  limits.cpus = sum.Quantity("cpus");
-  limits.memory = static_cast<uint64_t>(sum.Quantity("mem") * kMegabyte);
+  limits.cpus = static_cast<double>(share.milli_cpus) / 1000;
+  limits.memory = static_cast<uint64_t>(static_cast<double>(share.milli_mem) / 1000 * kMegabyte);
   if (options_.flags.cgroups_enable_cfs) limits.cpus_quota = limits.cpus;
   return limits;
 }
@@ -246,7 +249,7 @@ Result<ContainerSpec> AgentNode::SpecOf(const LaunchContainer& action) const {
   }
   ContainerSpec spec;
   spec.key = action.key;
-  spec.limits = LimitsOf(action.resources);
+  spec.limits = LimitsOf(action.share);
   const auto& command = action.executor.command();
   spec.uris.assign(command.uris().begin(), command.uris().end());
   ProcessSpec& process = spec.process;
@@ -304,7 +307,7 @@ void AgentNode::Act(LaunchContainer& action) {
 }
 
 void AgentNode::Act(UpdateContainer& action) {
-  containers_->Update(action.key.container_id, LimitsOf(action.resources));
+  containers_->Update(action.key.container_id, LimitsOf(action.share));
 }
 
 void AgentNode::Act(DestroyContainer& action) { containers_->Destroy(action.key.container_id); }

@@ -77,7 +77,7 @@ class AgentNode {
     checkpoint_.Save(action);
   }
   Result<ContainerSpec> SpecOf(const LaunchContainer& action) const;
-  CgroupLimits LimitsOf(const std::vector<mesos::v1::Resource>& resources) const;
+  CgroupLimits LimitsOf(const ContainerShare& share) const;
   std::string AgentFolder() const;
   std::string SandboxOf(const RunKey& key) const;
   std::string ExecutorProgram() const;
@@ -111,6 +111,7 @@ class AgentNode {
   uint64_t next_stream_ = 1;
   std::map<uint64_t, Stream> streams_;
   net::Handle timer_;
+  Instant scheduled_;
   net::Handle heartbeat_;
   // Messages on their way are lost with the agent.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
