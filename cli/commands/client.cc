@@ -1,0 +1,133 @@
+#include "cli/commands/client.h"
+
+#include <array>
+#include <filesystem>
+
+#include "base/file.h"
+#include "wire/net/client.h"
+#include "wire/rest/json.h"
+
+namespace kiln::cli {
+namespace {
+
+using wire::Json;
+
+ErrorCode CodeOf(const std::string& name) {
+  for (int i = 0; i <= static_cast<int>(ErrorCode::kInternal); ++i) {
+    if (name == ErrorCodeName(static_cast<ErrorCode>(i))) return static_cast<ErrorCode>(i);
+  }
+  return ErrorCode::kInternal;
+}
+
+// What stands between the program and the API says: proxies and DC/OS's Admin Router.
+Error ProxyError(const std::string& url, int status) {
+  switch (status) {
+    case 401:
+      return {
+          ErrorCode::kPermissionDenied, "authentication failed, please run `dcos auth login`", {}};
+    case 403:
+      return {ErrorCode::kPermissionDenied,
+              "you are not authorized to perform this operation: ask for access to the service",
+              {}};
+    case 404:
+      return {ErrorCode::kNotFound,
+              fmt::format("{} answers 404: expected Kiln there, check the address or --name", url),
+              {}};
+    default:
+      return {ErrorCode::kUnavailable,
+              fmt::format("{} answers {}: the service may be starting, try again", url, status),
+              {}};
+  }
+}
+
+Status Check(const std::string& url, const net::Response& response) {
+  if (response.status < 300) return {};
+  auto json = wire::ParseJson(response.body);
+  if (!json || !json->is_object() || !json->contains("error") || !(*json)["error"].is_object()) {
+    return Failure(ProxyError(url, response.status));
+  }
+  const Json& error = (*json)["error"];
+  return Failure(
+      Error{CodeOf(error.value("code", "")), error.value("message", ""), error.value("field", "")});
+}
+
+std::string Value(const std::map<std::string, std::string>& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string() : found->second;
+}
+
+}  // namespace
+
+Result<Json> Client::Get(const std::string& path) const { return Send("GET", path); }
+
+Result<Json> Client::Send(const std::string& method, const std::string& path,
+                          const std::string& body, const std::string& media_type) const {
+  net::Request request{method, "/", headers_, body, ""};
+  if (!body.empty()) request.headers.Set("Content-Type", media_type);
+  KILN_TRY(net::Response response, net::Fetch(base_ + path, std::move(request)));
+  KILN_TRY_OK(Check(base_ + path, response));
+  if (response.body.empty()) return Json::object();
+  auto json = wire::ParseJson(response.body);
+  if (json) return json;
+  return Failure(Within(base_ + path, json.error()));
+}
+
+Status Client::Stream(const std::string& path,
+                      const std::function<bool(std::string_view)>& piece) const {
+  net::FetchOptions options;
+  options.timeout = std::chrono::hours(24);  // a log may be silent for long
+  KILN_TRY(net::Response response,
+           net::FetchStream(base_ + path, {"GET", "/", headers_, "", ""}, piece, options));
+  return Check(base_ + path, response);
+}
+
+Status Client::Upload(const std::string& file, const std::string& digest, const std::string& path,
+                      OnProgress progress) const {
+  const std::string url = base_ + "/v1/artifacts/" + net::PercentEncode(path);
+  auto there = net::Fetch(url, {"HEAD", "/", headers_, "", ""});
+  if (there && there->status == 200 && there->headers.Get("X-Kiln-Digest") == digest) return {};
+  net::Headers headers = headers_;
+  headers.Set("X-Kiln-Digest", digest);
+  net::FetchOptions options;
+  options.progress = std::move(progress);
+  KILN_TRY(net::Response response, net::SendFile(url, file, headers, options));
+  return Check(url, response);
+}
+
+Status Client::Download(const std::string& path, const std::string& file,
+                        OnProgress progress) const {
+  net::FetchOptions options;
+  options.progress = std::move(progress);
+  return net::FetchToFile(base_ + "/v1/artifacts/" + net::PercentEncode(path), file, headers_,
+                          options);
+}
+
+Result<Client> FindApi(const AddressOptions& options,
+                       const std::map<std::string, std::string>& environment) {
+  net::Headers headers;
+  std::string api = options.api.empty() ? Value(environment, "KILN_API") : options.api;
+  const std::string dcos = Value(environment, "DCOS_URL");
+  if (api.empty() && !dcos.empty()) api = dcos + "/service/" + options.service;
+  const std::string token = Value(environment, "DCOS_ACS_TOKEN");
+  if (!token.empty() && !dcos.empty() && api.starts_with(dcos + "/")) {
+    headers.Set("Authorization", "token=" + token);
+  }
+  if (api.empty()) {
+    auto local = ReadFile(options.local_dir + "/api");
+    if (!local) {
+      return Fail(ErrorCode::kUnavailable,
+                  "the address of the API is not known: expected --api, KILN_API or a running "
+                  "`kiln local up`");
+    }
+    api = "http://" + local->substr(0, local->find_last_not_of("\r\n") + 1);
+  }
+  while (api.ends_with('/')) api.pop_back();
+  if (api.starts_with("https://")) {
+    return Fail(ErrorCode::kUnimplemented, "address is {}: expected http, TLS is not spoken", api);
+  }
+  if (!api.starts_with("http://")) api = "http://" + api;
+  if (auto url = net::ParseUrl(api); !url) return Failure(Within("--api", url.error()));
+  return Client(api, std::move(headers));
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,53 @@
+// The REST API as the commands ask it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "wire/net/http.h"
+#include "wire/rest/json_fwd.h"
+
+namespace kiln::cli {
+
+// Threads: one at a time; every call blocks. Errors: the API's own, with their code; kUnavailable
+// when nothing answers.
+class Client {
+ public:
+  // `base` has no slash at its end; `headers` go with every request.
+  Client(std::string base, net::Headers headers)
+      : base_(std::move(base)), headers_(std::move(headers)) {}
+
+  const std::string& base() const { return base_; }
+
+  Result<wire::Json> Get(const std::string& path) const;
+  Result<wire::Json> Send(const std::string& method, const std::string& path,
+                          const std::string& body = "",
+                          const std::string& media_type = "application/json") const;
+  // The pieces of an answer as they come, until it returns false.
+  Status Stream(const std::string& path, const std::function<bool(std::string_view)>& piece) const;
+
+  using OnProgress = std::function<void(uint64_t done, uint64_t total)>;
+  // Sends a file with its SHA-256, unless the path has the same bytes already.
+  Status Upload(const std::string& file, const std::string& digest, const std::string& path,
+                OnProgress progress) const;
+  Status Download(const std::string& path, const std::string& file, OnProgress progress) const;
+
+ private:
+  std::string base_;
+  net::Headers headers_;
+};
+
+// Where the API is: --api, then KILN_API, then the service of DC/OS (DCOS_URL and --name), then
+// the local node of this user.
+struct AddressOptions {
+  std::string api;
+  std::string service;    // --name
+  std::string local_dir;  // of `kiln local up`
+};
+Result<Client> FindApi(const AddressOptions& options,
+                       const std::map<std::string, std::string>& environment);
+
+}  // namespace kiln::cli

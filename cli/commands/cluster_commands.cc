@@ -1,0 +1,72 @@
+// kiln endpoint and kiln agent.
+#include <CLI/CLI.hpp>
+
+#include "cli/commands/session.h"
+#include "cli/output/exit_code.h"
+#include "wire/rest/json.h"
+
+namespace kiln::cli {
+namespace {
+
+using wire::Json;
+
+Result<int> ListEndpoints(const Session& session) {
+  KILN_TRY(Client api, session.Api());
+  KILN_TRY(Json answer, api.Get("/v1/endpoints"));
+  if (session.json) {
+    session.PrintJson(answer);
+    return kExitDone;
+  }
+  Table table({"ADDRESS", "JOB", "MODELS", "HEALTHY", "TASK"});
+  for (const Json& endpoint : answer["endpoints"]) {
+    if (session.quiet) session.program.out << Cell(endpoint, "address") << "\n";
+    table.Add({Cell(endpoint, "address"), Cell(endpoint, "job"), Cell(endpoint, "models"),
+               Cell(endpoint, "healthy"), Cell(endpoint, "task")});
+  }
+  if (!session.quiet) table.Print(session.program.out);
+  return kExitDone;
+}
+
+std::string GpuCell(const Json& agent) {
+  std::map<std::string, int> models;
+  for (const Json& gpu : agent["gpus"]) ++models[Cell(gpu, "model")];
+  std::string text;
+  for (const auto& [model, count] : models) {
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + model;
+  }
+  return text.empty() ? "-" : text;
+}
+
+Result<int> ListAgents(const Session& session) {
+  KILN_TRY(Client api, session.Api());
+  KILN_TRY(Json answer, api.Get("/v1/agents"));
+  if (session.json) {
+    session.PrintJson(answer);
+    return kExitDone;
+  }
+  Table table({"HOST", "TASKS", "FREE", "USED", "GPUS", "ID"});
+  for (const Json& agent : answer["agents"]) {
+    if (session.quiet) session.program.out << Cell(agent, "hostname") << "\n";
+    table.Add({Cell(agent, "hostname"), Cell(agent, "tasks"), ResourcesCell(agent["free"]),
+               ResourcesCell(agent["used"]), GpuCell(agent), Cell(agent, "id")});
+  }
+  if (!session.quiet) table.Print(session.program.out);
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddClusterCommands(CLI::App& app, Session& session) {
+  CLI::App* endpoint = app.add_subcommand("endpoint", "model servers that run");
+  endpoint->require_subcommand(1);
+  endpoint->add_subcommand("list", "their addresses")->callback([&session] {
+    session.action = [&session] { return ListEndpoints(session); };
+  });
+  CLI::App* agent = app.add_subcommand("agent", "machines that offer resources");
+  agent->require_subcommand(1);
+  agent->add_subcommand("list", "all agents")->callback([&session] {
+    session.action = [&session] { return ListAgents(session); };
+  });
+}
+
+}  // namespace kiln::cli

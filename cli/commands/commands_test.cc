@@ -1,0 +1,403 @@
+// The commands against the API with a fake backend: what they print and how they end.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "base/file.h"
+#include "cli/commands/program.h"
+#include "cli/output/exit_code.h"
+#include "scheduler/api/fake/api_host.h"
+#include "wire/net/client.h"
+
+namespace kiln::cli {
+namespace {
+
+using scheduler::ApiHost;
+using scheduler::FakeBackend;
+using scheduler::JobPhase;
+using testing::HasSubstr;
+
+struct Outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+Outcome RunWith(std::map<std::string, std::string> environment, std::vector<std::string> arguments,
+                std::string name = "kiln") {
+  std::ostringstream out, err;
+  const int code =
+      Run({std::move(name), std::move(arguments), std::move(environment), out, err, false});
+  return {code, out.str(), err.str()};
+}
+
+constexpr const char* kSleeper =
+    "name: sleeper\nkind: service\ngroups:\n- {name: main, count: 2, run: {command: sleep 60}}\n";
+constexpr const char* kTraining =
+    "name: forest\nkind: training\ngroups:\n- name: trainer\n  run:\n    train: {algorithm: "
+    "random_forest, data: data/digits.csv, target: digit, model: digits}\n";
+
+class CommandsTest : public testing::Test {
+ protected:
+  Outcome Kiln(std::vector<std::string> arguments) {
+    return RunWith({{"KILN_API", host_.url()}}, std::move(arguments));
+  }
+  std::string File(const std::string& name, const std::string& text) {
+    const auto path = host_.folder() / name;
+    std::filesystem::create_directories(path.parent_path());
+    EXPECT_TRUE(WriteFile(path, text));
+    return path;
+  }
+  void SubmitSleeper() {
+    EXPECT_EQ(Kiln({"job", "submit", File("sleeper.yaml", kSleeper)}).code, 0);
+  }
+  void PutTask(const std::string& job, int index, TaskState state, std::string message = "") {
+    host_.Change([&](FakeBackend& backend) {
+      Task task;
+      task.id = {fmt::format("{}-{}", job, index)};
+      task.member = {job, backend.data.jobs.at(job).job.groups[0].name, index};
+      task.state = state;
+      task.message = std::move(message);
+      task.hostname = "host1";
+      task.fraction = state == TaskState::kRunning ? 0.5 : 0;
+      backend.data.tasks[task.id] = task;
+    });
+  }
+  void SetPhase(const std::string& job, JobPhase phase, std::string message = "") {
+    host_.Change([&](FakeBackend& backend) {
+      backend.data.jobs.at(job).phase = phase;
+      backend.data.jobs.at(job).message = std::move(message);
+    });
+  }
+
+  ApiHost host_;
+};
+
+TEST_F(CommandsTest, SubmitPrintsTheNameAndListsIt) {
+  const std::string file = File("sleeper.yaml", kSleeper);
+  Outcome outcome = Kiln({"job", "submit", file});
+  EXPECT_EQ(outcome.out + outcome.err, "sleeper\n");
+  EXPECT_EQ(Kiln({"job", "submit", file}).code, kExitDone);
+  PutTask("sleeper", 0, TaskState::kRunning);
+  EXPECT_EQ(Kiln({"job", "list"}).out,
+            "NAME     KIND     PHASE    RUNNING  FINISHED  MEMBERS  DONE  SUBMITTED\n"
+            "sleeper  service  WAITING        1         0        2   25%  "
+            "2025-01-31T12:00:00.000Z\n");
+  EXPECT_EQ(Kiln({"job", "list", "-q"}).out, "sleeper\n");
+  EXPECT_EQ(Kiln({"job", "list", "--phase", "FAILED", "-q"}).out, "");
+  EXPECT_THAT(Kiln({"job", "list", "--json"}).out, HasSubstr("  \"jobs\": [\n"));
+}
+
+TEST_F(CommandsTest, ShowHasTheJobItsGroupsAndTasks) {
+  SubmitSleeper();
+  PutTask("sleeper", 0, TaskState::kRunning);
+  PutTask("sleeper", 1, TaskState::kFailed, "exit status 3");
+  EXPECT_EQ(Kiln({"job", "show", "sleeper"}).out,
+            "name:      sleeper\n"
+            "kind:      service\n"
+            "phase:     WAITING\n"
+            "message:   -\n"
+            "role:      -\n"
+            "priority:  50\n"
+            "submitted: 2025-01-31T12:00:00.000Z\n"
+            "ended:     -\n"
+            "\n"
+            "GROUP  MEMBERS  STARTING  RUNNING  FINISHED  DONE\n"
+            "main         2         0        1         0   25%\n"
+            "\n"
+            "TASK       GROUP  INDEX  ATTEMPT  STATE         HOST   MESSAGE\n"
+            "sleeper-0  main       0        0  TASK_RUNNING  host1  -\n"
+            "sleeper-1  main       1        0  TASK_FAILED   host1  exit status 3\n");
+}
+
+TEST_F(CommandsTest, WhyNamesTheBlocker) {
+  SubmitSleeper();
+  Outcome outcome = Kiln({"job", "why", "sleeper"});
+  EXPECT_EQ(outcome.err, "nothing of sleeper waits, it is WAITING\n");
+  host_.Change([](FakeBackend& backend) {
+    backend.refusals = {{"sleeper", "main", 2, scheduler::Blocker::kCpus, "needs 8 cpus"}};
+  });
+  EXPECT_EQ(Kiln({"job", "why", "sleeper"}).out,
+            "GROUP  WAITING  BLOCKER  REASON\n"
+            "main         2  CPUS     needs 8 cpus\n");
+}
+
+TEST_F(CommandsTest, SubmitUploadsTheDataBesideTheJobFile) {
+  File("data/digits.csv", "a,digit\n1,2\n");
+  Outcome outcome = Kiln({"job", "submit", File("forest.yaml", kTraining)});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "uploaded digits.csv (12B)\n");
+  std::string uri;
+  host_.Change([&](FakeBackend& backend) {
+    uri = std::get<TrainWork>(backend.data.jobs.at("forest").job.groups[0].work).data.uri;
+  });
+  EXPECT_EQ(uri, "artifact:uploads/d8dd8bb54b8dd5da/digits.csv");
+  EXPECT_EQ(net::Fetch(host_.url() + "/v1/artifacts/" + uri.substr(9))->body, "a,digit\n1,2\n");
+  // The same again: the same job, and nothing to send.
+  outcome = Kiln({"job", "submit", host_.folder() / "forest.yaml"});
+  EXPECT_EQ(outcome.out + outcome.err, "forest\n");
+}
+
+TEST_F(CommandsTest, WaitShowsProgressUntilTheEnd) {
+  SubmitSleeper();
+  PutTask("sleeper", 0, TaskState::kFinished);
+  PutTask("sleeper", 1, TaskState::kFinished);
+  SetPhase("sleeper", JobPhase::kSucceeded);
+  const std::string file = host_.folder() / "sleeper.yaml";
+  Outcome outcome = Kiln({"job", "submit", file, "--wait"});
+  EXPECT_EQ(outcome.code, kExitDone);
+  EXPECT_EQ(outcome.err, "sleeper SUCCEEDED, 0 of 2 running, 2 finished, 100%\n");
+  SetPhase("sleeper", JobPhase::kFailed, "member 1 failed 4 times");
+  outcome = Kiln({"job", "submit", file, "--wait"});
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_EQ(outcome.err,
+            "sleeper FAILED, 0 of 2 running, 2 finished, 100%\n"
+            "error: job sleeper is FAILED: member 1 failed 4 times\n");
+  // A service is there when all of it runs.
+  PutTask("sleeper", 0, TaskState::kRunning);
+  PutTask("sleeper", 1, TaskState::kRunning);
+  SetPhase("sleeper", JobPhase::kRunning);
+  EXPECT_EQ(Kiln({"job", "submit", file, "--wait"}).err,
+            "sleeper RUNNING, 2 of 2 running, 0 finished, 50%\n");
+}
+
+TEST_F(CommandsTest, WaitSaysWhyAndGivesUpInTime) {
+  host_.Change([](FakeBackend& backend) {
+    backend.refusals = {{"sleeper", "main", 2, scheduler::Blocker::kCpus, "needs 8 cpus"}};
+  });
+  Outcome outcome =
+      Kiln({"job", "submit", File("sleeper.yaml", kSleeper), "--wait", "--timeout", "1ms"});
+  EXPECT_EQ(outcome.code, 69);
+  EXPECT_EQ(outcome.err,
+            "sleeper WAITING, 0 of 2 running, 0 finished, 0%, waits for CPUS: needs 8 cpus\n"
+            "error: job sleeper is WAITING after 1ms\n");
+}
+
+TEST_F(CommandsTest, PlanPrintsPlacesAndReasons) {
+  const std::string file = File("sleeper.yaml", kSleeper);
+  host_.Change([](FakeBackend& backend) {
+    scheduler::AgentView view;
+    view.agent.id = {"S0"};
+    view.agent.hostname = "host1";
+    backend.agents = {view};
+    backend.plan.launches = {
+        {{"sleeper", "main", 0}, {"S0"}, {}, {.cpus_milli = 1500, .mem = MiB(512)}}};
+  });
+  Outcome outcome = Kiln({"job", "plan", file});
+  EXPECT_EQ(outcome.code, kExitDone);
+  EXPECT_EQ(outcome.out,
+            "GROUP  INDEX  HOST   RESOURCES\n"
+            "main       0  host1  cpus 1.5, mem 512MiB\n");
+  host_.Change([](FakeBackend& backend) {
+    backend.plan.refusals = {{"sleeper", "main", 1, scheduler::Blocker::kMem, "needs 512MiB"}};
+  });
+  outcome = Kiln({"job", "plan", file});
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_THAT(outcome.out, HasSubstr("\n\nGROUP  WAITING  BLOCKER  REASON\n"
+                                     "main         1  MEM      needs 512MiB\n"));
+}
+
+TEST_F(CommandsTest, KillIsSilent) {
+  SubmitSleeper();
+  PutTask("sleeper", 0, TaskState::kRunning);
+  Outcome outcome = Kiln({"task", "kill", "sleeper-0"});
+  EXPECT_EQ(outcome.out + outcome.err, "");
+  outcome = Kiln({"job", "kill", "sleeper"});
+  EXPECT_EQ(outcome.out + outcome.err, "");
+  host_.Change([](FakeBackend& backend) {
+    EXPECT_TRUE(backend.data.tasks.at({"sleeper-0"}).kill_wanted);
+    EXPECT_EQ(backend.data.jobs.at("sleeper").phase, JobPhase::kKilling);
+  });
+}
+
+TEST_F(CommandsTest, ModelsAreListedShownAndPromoted) {
+  host_.Change([](FakeBackend& backend) {
+    for (const char* job : {"one", "two"}) {
+      scheduler::ModelVersion version;
+      version.model = "digits";
+      version.uri = "artifact:x";
+      version.job = job;
+      version.algorithm = "random_forest";
+      version.metrics = {{"accuracy", 0.9712345}};
+      backend.Register(version, [](Result<int64_t>) {});
+    }
+  });
+  EXPECT_EQ(Kiln({"model", "promote", "digits", "1"}).code, kExitDone);
+  EXPECT_EQ(Kiln({"model", "list"}).out,
+            "NAME    LATEST  LABELS  METRICS\n"
+            "digits       2  live 1  accuracy 0.9712\n");
+  EXPECT_EQ(Kiln({"model", "show", "digits"}).out,
+            "VERSION  LABELS  ALGORITHM      METRICS          JOB  CREATED\n"
+            "      1  live    random_forest  accuracy 0.9712  one  2025-01-31T12:00:00.000Z\n"
+            "      2  -       random_forest  accuracy 0.9712  two  2025-01-31T12:00:00.000Z\n");
+  Outcome outcome = Kiln({"model", "promote", "digits", "9"});
+  EXPECT_EQ(outcome.code, 66);
+  EXPECT_EQ(outcome.err, "error: model digits has no version 9: expected 1 to 2\n");
+}
+
+TEST_F(CommandsTest, EndpointsAndAgentsAreTables) {
+  host_.Change([](FakeBackend& backend) {
+    scheduler::AgentView view;
+    view.agent.id = {"S0"};
+    view.agent.hostname = "host1";
+    view.agent.gpus.resize(2);
+    view.agent.gpus[0].model = view.agent.gpus[1].model = "A100";
+    view.offered = {.cpus_milli = 4000, .ports = {{31000, 31999}}};
+    view.tasks = 1;
+    backend.agents = {view};
+    Task task;
+    task.id = {"s-0"};
+    task.member = {"serve", "server", 0};
+    task.state = TaskState::kRunning;
+    task.endpoint = "10.0.0.1:31000";
+    backend.data.tasks[task.id] = task;
+  });
+  EXPECT_EQ(Kiln({"endpoint", "list"}).out,
+            "ADDRESS         JOB    MODELS  HEALTHY  TASK\n"
+            "10.0.0.1:31000  serve  -       -        s-0\n");
+  EXPECT_EQ(Kiln({"endpoint", "list", "-q"}).out, "10.0.0.1:31000\n");
+  EXPECT_EQ(Kiln({"agent", "list"}).out,
+            "HOST   TASKS  FREE                       USED  GPUS    ID\n"
+            "host1      1  cpus 4, ports 31000-31999  -     2 A100  S0\n");
+}
+
+TEST_F(CommandsTest, ArtifactsGoAndComeBack) {
+  const std::string file = File("x.bin", "hello");
+  EXPECT_EQ(Kiln({"artifact", "put", file, "data/x.bin"}).code, kExitDone);
+  EXPECT_EQ(Kiln({"artifact", "list"}).out, "NAME   SIZE  DIGEST\ndata/     -  -\n");
+  EXPECT_EQ(Kiln({"artifact", "list", "data"}).out,
+            "NAME   SIZE  DIGEST\nx.bin     5  2cf24dba5fb0a30e\n");
+  const std::string back = host_.folder() / "back";
+  EXPECT_EQ(Kiln({"artifact", "get", "artifact:data/x.bin", back}).code, kExitDone);
+  EXPECT_EQ(ReadFile(back).value(), "hello");
+  Outcome outcome = Kiln({"artifact", "get", "data/none", back});
+  EXPECT_EQ(outcome.code, 66) << outcome.err;
+  EXPECT_EQ(Kiln({"artifact", "put", file, "../x"}).code, 64);
+}
+
+TEST_F(CommandsTest, ErrorsAreOneSentenceWithACode) {
+  const std::string bad = File("bad.yaml", "name: a\nkind: service\nretrys: 2\n");
+  const std::string missing = File("missing.yaml", kTraining);
+  const std::string dead = "http://127.0.0.1:1";
+  struct Case {
+    std::vector<std::string> arguments;
+    int code;
+    std::string err;
+  };
+  const Case cases[] = {
+      {{"job", "show", "nope"},
+       66,
+       "error: job nope is not known: expected one of those in /v1/jobs\n"},
+      {{"job", "submit", bad},
+       64,
+       "error: retrys: " + bad +
+           ": key \"retrys\" is not known: the nearest known key is "
+           "\"retries\"\n"},
+      {{"job", "submit", "/no/file.yaml"},
+       66,
+       "error: cannot read /no/file.yaml: No such file or directory\n"},
+      {{"job", "submit", missing},
+       66,
+       "error: groups[0].run.data: cannot read " + (host_.folder() / "data/digits.csv").string() +
+           ": No such file or directory: expected the data beside the job file\n"},
+      {{"job", "list", "--api", dead}, 69, "error: http://127.0.0.1:1: Connection refused\n"},
+      {{"job", "list", "--api", "https://host"},
+       70,
+       "error: address is https://host: expected http, TLS is not spoken\n"},
+  };
+  for (const Case& c : cases) {
+    const Outcome outcome = Kiln(c.arguments);
+    EXPECT_EQ(outcome.code, c.code) << c.err;
+    EXPECT_EQ(outcome.err, c.err);
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
+TEST_F(CommandsTest, AConflictIsToldApart) {
+  SubmitSleeper();
+  std::string other = kSleeper;
+  other.replace(other.find("60"), 2, "61");
+  const Outcome outcome = Kiln({"job", "submit", File("sleeper.yaml", other)});
+  EXPECT_EQ(outcome.code, 73);
+  EXPECT_EQ(outcome.err, "error: job sleeper is there with another content\n");
+}
+
+TEST(Program, WrongArgumentsAreUsage) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"jbo"},
+                                             {"job"},
+                                             {"job", "show"},
+                                             {"job", "list", "--nope"},
+                                             {"local", "up", "--agents", "0"}}) {
+    const Outcome outcome = RunWith({}, arguments);
+    EXPECT_EQ(outcome.code, kExitUsage);
+    EXPECT_NE(outcome.err, "");
+  }
+  EXPECT_THAT(RunWith({}, {}).out, HasSubstr("Exit codes: 0 done"));
+  EXPECT_EQ(RunWith({}, {"--help"}).code, kExitDone);
+  EXPECT_EQ(RunWith({{"HOME", "/nowhere"}}, {"job", "list"}).err,
+            "error: the address of the API is not known: expected --api, KILN_API or a running "
+            "`kiln local up`\n");
+  EXPECT_EQ(RunWith({{"HOME", "/nowhere"}}, {"local", "down"}).err,
+            "error: no local node runs in /nowhere/.kiln/local: expected one of `kiln local up`\n");
+}
+
+TEST(Program, AnswersAsASubcommandOfDcos) {
+  const std::string name = "/home/u/.dcos/clusters/1/subcommands/kiln/env/bin/dcos-kiln";
+  EXPECT_EQ(RunWith({}, {"kiln", "--info"}, name).out,
+            "Kiln schedules machine learning on Apache Mesos\n");
+  EXPECT_THAT(RunWith({}, {"kiln", "--config-schema"}, name).out, HasSubstr("\"service_name\""));
+  EXPECT_THAT(RunWith({}, {"kiln"}, name).out, HasSubstr("dcos kiln [OPTIONS] SUBCOMMAND"));
+  EXPECT_THAT(RunWith({}, {"kiln", "--version"}, name).out, HasSubstr("kiln "));
+}
+
+TEST(Program, DcosGivesAddressServiceAndToken) {
+  net::Loop loop;
+  std::string target, authorization;
+  auto server = net::Server::Listen(loop, {}, [&](std::shared_ptr<net::Exchange> exchange) {
+                  target = exchange->request().target;
+                  authorization = exchange->request().headers.Get("Authorization").value_or("");
+                  exchange->Respond({200, {}, "{\"jobs\":[]}"});
+                }).value();
+  std::thread thread([&] { loop.Run(); });
+  std::map<std::string, std::string> environment = {{"DCOS_URL", "http://" + server->address()},
+                                                    {"DCOS_ACS_TOKEN", "secret"}};
+  EXPECT_EQ(RunWith(environment, {"kiln", "job", "list"}, "dcos-kiln").code, kExitDone);
+  EXPECT_EQ(target, "/service/kiln/v1/jobs");
+  EXPECT_EQ(authorization, "token=secret");
+  EXPECT_EQ(RunWith(environment, {"kiln", "--name", "dev/kiln", "job", "list"}, "dcos-kiln").code,
+            0);
+  EXPECT_EQ(target, "/service/dev/kiln/v1/jobs");
+  environment["DCOS_KILN_SERVICE_NAME"] = "other";
+  EXPECT_EQ(RunWith(environment, {"kiln", "job", "list"}, "dcos-kiln").code, 0);
+  EXPECT_EQ(target, "/service/other/v1/jobs");
+  // The token is for the cluster alone.
+  environment["KILN_API"] = server->address();
+  EXPECT_EQ(RunWith(environment, {"job", "list"}).code, 0);
+  EXPECT_EQ(authorization, "");
+  loop.Stop();
+  thread.join();
+}
+
+TEST(Program, AProxysAnswerGivesANextStep) {
+  net::Loop loop;
+  int status = 401;
+  auto server = net::Server::Listen(loop, {}, [&](std::shared_ptr<net::Exchange> exchange) {
+                  exchange->Respond({status, {}, "<html>no</html>"});
+                }).value();
+  std::thread thread([&] { loop.Run(); });
+  auto ask = [&](int code) {
+    loop.Post([&status, code] { status = code; });
+    return RunWith({{"KILN_API", server->address()}}, {"job", "list"}).err;
+  };
+  EXPECT_EQ(ask(401), "error: authentication failed, please run `dcos auth login`\n");
+  EXPECT_THAT(ask(403), HasSubstr("you are not authorized to perform this operation"));
+  EXPECT_THAT(ask(404), HasSubstr("answers 404: expected Kiln there, check the address or --name"));
+  EXPECT_THAT(ask(502), HasSubstr("answers 502: the service may be starting, try again"));
+  loop.Stop();
+  thread.join();
+}
+
+}  // namespace
+}  // namespace kiln::cli

@@ -1,0 +1,276 @@
+#include "cli/commands/local_node.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "local/node/node.h"
+#include "model/gpu_inventory.h"
+#include "wire/rest/json.h"
+
+namespace kiln::cli {
+namespace {
+
+using wire::Json;
+namespace fs = std::filesystem;
+
+constexpr auto kPoll = std::chrono::milliseconds(20);
+constexpr auto kStopTime = std::chrono::seconds(10);  // then SIGKILL
+constexpr auto kRestPause = std::chrono::milliseconds(500);
+constexpr int kStartsMax = 5;  // in a row that end at once
+constexpr int kFirstPort = 31000;
+constexpr int kPorts = 30000;
+
+std::string StateFile(const std::string& dir) { return dir + "/local.json"; }
+
+// The process of the node in this folder, if it lives.
+std::optional<pid_t> RunningPid(const std::string& dir) {
+  auto text = ReadFile(StateFile(dir));
+  if (!text) return std::nullopt;
+  auto json = wire::ParseJson(*text);
+  if (!json || !json->is_object()) return std::nullopt;
+  const pid_t pid = json->value("pid", 0);
+  // The number may be another process's by now.
+  auto name = ReadFile(fmt::format("/proc/{}/comm", pid));
+  if (pid <= 0 || !name || !name->starts_with("kiln")) return std::nullopt;
+  return pid;
+}
+
+std::string FolderOfThisProgram() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+// kiln-scheduler as a child that is started again when it dies, until the end.
+class Scheduler {
+ public:
+  Scheduler(const LocalOptions& options, int master_port)
+      : log_(options.dir + "/scheduler.log"), address_(options.dir + "/api") {
+    const std::string program = FolderOfThisProgram() + "/kiln-scheduler";
+    arguments_ = {program,
+                  "--master",
+                  fmt::format("127.0.0.1:{}", master_port),
+                  "--listen",
+                  fmt::format("127.0.0.1:{}", options.api_port),
+                  "--state",
+                  options.dir + "/state.db",
+                  "--address-file",
+                  address_};
+    unlink(address_.c_str());
+  }
+  ~Scheduler() { Stop(); }
+
+  // `ready` gets the address of the API; `failed` is told when it cannot be started.
+  void Start(std::function<void(std::string)> ready, std::function<void()> failed) {
+    thread_ = std::thread([this, ready = std::move(ready), failed = std::move(failed)] {
+      if (!Supervise(ready)) failed();
+    });
+  }
+  void Stop() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+    unlink(address_.c_str());
+  }
+
+ private:
+  bool Supervise(const std::function<void(std::string)>& ready) {
+    for (int starts = 0; starts < kStartsMax && !stopping_; ++starts) {
+      const pid_t pid = Spawn();
+      const auto start = std::chrono::steady_clock::now();
+      while (waitpid(pid, nullptr, WNOHANG) == 0) {
+        if (stopping_) return End(pid);
+        if (auto address = ReadFile(address_); !told_ && address && !address->empty()) {
+          told_ = true;
+          ready(*address);
+        }
+        std::this_thread::sleep_for(kPoll);
+      }
+      if (std::chrono::steady_clock::now() - start > std::chrono::seconds(5)) starts = 0;
+      LogWarning("kiln-scheduler ended, it is started again; its log is {}", log_);
+      std::this_thread::sleep_for(kRestPause);
+    }
+    return stopping_;
+  }
+
+  // Between fork and exec nothing but system calls: other threads may hold locks.
+  pid_t Spawn() {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments_) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    setpgid(0, 0);  // Ctrl-C is for this program, which ends the scheduler in its turn
+    const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+
+  bool End(pid_t pid) {
+    kill(pid, SIGTERM);
+    const auto start = std::chrono::steady_clock::now();
+    while (waitpid(pid, nullptr, WNOHANG) == 0) {
+      if (std::chrono::steady_clock::now() - start > kStopTime) kill(pid, SIGKILL);
+      std::this_thread::sleep_for(kPoll);
+    }
+    return true;
+  }
+
+  const std::string log_;
+  const std::string address_;
+  std::vector<std::string> arguments_;
+  std::atomic<bool> stopping_ = false;
+  bool told_ = false;
+  std::thread thread_;
+};
+
+Result<std::vector<local::NodeAgent>> Agents(const LocalOptions& options) {
+  std::string gpu_resource, gpu_attribute;
+  if (!options.gpus.empty()) {
+    KILN_TRY(std::string text, ReadFile(options.gpus));
+    auto gpus = ParseGpuInventory(text);
+    if (!gpus) return Failure(Within(options.gpus, gpus.error()));
+    for (const Gpu& gpu : *gpus) gpu_resource += (gpu_resource.empty() ? "" : ",") + gpu.id.text;
+    gpu_resource = fmt::format(";{}:{{{}}}", kGpuResource, gpu_resource);
+    gpu_attribute = fmt::format("--attributes={}:{}", kGpuAttribute, FormatGpuAttribute(*gpus));
+  }
+  const double cpus = options.cpus > 0 ? options.cpus : std::thread::hardware_concurrency();
+  const double machine = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                         static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+  const double mem = options.mem.count > 0 ? options.mem.Megabytes() : machine / options.agents;
+  const auto space = fs::space(options.dir);
+  const double disk = static_cast<double>(space.available) / (1 << 20) / options.agents;
+  const int ports = std::min(1000, kPorts / options.agents);
+  std::vector<local::NodeAgent> agents;
+  for (int i = 0; i < options.agents; ++i) {
+    const int first = kFirstPort + i * ports;
+    local::NodeAgent agent;
+    agent.flags = {fmt::format("--resources=cpus:{};mem:{:.0f};disk:{:.0f};ports:[{}-{}]{}", cpus,
+                               mem, disk, first, first + ports - 1, gpu_resource),
+                   fmt::format("--hostname=agent{}", i + 1),
+                   "--launcher_dir=" + FolderOfThisProgram()};
+    if (!gpu_attribute.empty()) agent.flags.push_back(gpu_attribute);
+    agents.push_back(std::move(agent));
+  }
+  return agents;
+}
+
+Status MakeFolder(const std::string& dir) {
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) return Failure(FileError("make", dir, error.value()));
+  if (auto pid = RunningPid(dir)) {
+    return Fail(ErrorCode::kConflict,
+                "a local node runs in {} (pid {}): expected none, `kiln local down` ends it", dir,
+                *pid);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status RunLocal(const LocalOptions& options, std::function<void(const Json&)> ready) {
+  KILN_TRY_OK(MakeFolder(options.dir));
+  local::NodeOptions node;
+  node.port = options.port;
+  node.work_dir = options.dir + "/mesos";
+  KILN_TRY(node.agents, Agents(options));
+  std::unique_ptr<Scheduler> scheduler;
+  std::atomic<bool> failed = false;
+  const Status status = local::RunLocalNode(std::move(node), [&](const local::Node& running) {
+    const std::string master = fmt::format("127.0.0.1:{}", running.master_port());
+    scheduler = std::make_unique<Scheduler>(options, running.master_port());
+    scheduler->Start(
+        [&options, ready, master](std::string api) {
+          const Json state = {{"master", master}, {"api", api}, {"pid", getpid()}};
+          if (auto written = WriteFile(StateFile(options.dir), wire::PrettyJson(state)); !written) {
+            LogWarning("{}", written.error().message);
+          }
+          ready(state);
+        },
+        [&failed] {
+          failed = true;
+          kill(getpid(), SIGTERM);  // what ends the node
+        });
+  });
+  scheduler.reset();
+  unlink(StateFile(options.dir).c_str());
+  if (failed) {
+    return Fail(ErrorCode::kUnavailable,
+                "kiln-scheduler does not start: expected it beside this program, its log is "
+                "{}/scheduler.log",
+                options.dir);
+  }
+  return status;
+}
+
+Result<Json> RunLocalDetached(const LocalOptions& options) {
+  KILN_TRY_OK(MakeFolder(options.dir));
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return Failure(FileError("make", "a pipe", errno));
+  const pid_t pid = fork();
+  if (pid == 0) {
+    close(ends[0]);
+    setsid();
+    const int log = open((options.dir + "/local.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    const int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    auto tell = [end = ends[1]](const Json& json) {
+      const std::string text = wire::DumpJson(json);
+      [[maybe_unused]] auto count = write(end, text.data(), text.size());
+      close(end);
+    };
+    const Status status = RunLocal(options, tell);
+    if (!status) tell({{"error", status.error().message}});
+    _exit(status ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string text;
+  char piece[4096];
+  for (ssize_t count; (count = read(ends[0], piece, sizeof piece)) > 0;) {
+    text.append(piece, static_cast<size_t>(count));
+  }
+  close(ends[0]);
+  auto json = wire::ParseJson(text);
+  if (json && !json->contains("error")) return json;
+  return Fail(ErrorCode::kUnavailable, "{}",
+              json ? (*json)["error"].get<std::string>()
+                   : fmt::format("the local node ended: its log is {}/local.log", options.dir));
+}
+
+Status StopLocal(const std::string& dir) {
+  const auto pid = RunningPid(dir);
+  if (!pid) {
+    return Fail(ErrorCode::kNotFound, "no local node runs in {}: expected one of `kiln local up`",
+                dir);
+  }
+  kill(*pid, SIGTERM);
+  const auto start = std::chrono::steady_clock::now();
+  while (RunningPid(dir) == pid) {
+    if (std::chrono::steady_clock::now() - start > std::chrono::seconds(60)) {
+      return Fail(ErrorCode::kDeadlineExceeded, "pid {} still runs after 60 s", *pid);
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+  return {};
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,135 @@
+#include "cli/commands/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+
+#include "cli/commands/session.h"
+#include "cli/output/exit_code.h"
+#include "wire/rest/json.h"
+
+namespace kiln::cli {
+namespace {
+
+using wire::Json;
+
+constexpr const char* kAbout = "Kiln schedules machine learning on Apache Mesos";
+constexpr const char* kFooter =
+    "The API is found by --api, KILN_API, DCOS_URL with --name, or a running `kiln local up`.\n"
+    "Exit codes: 0 done; 1 the job failed or does not fit; 2 wrong arguments; 64 wrong input;\n"
+    "66 not found; 69 no answer; 70 a fault of the program; 73 in conflict; 74 no room;\n"
+    "75 not at this time; 77 not allowed.";
+
+// What `dcos config set kiln.KEY` may set.
+constexpr const char* kConfigSchema =
+    R"({"$schema":"http://json-schema.org/schema#","additionalProperties":false,"properties":)"
+    R"({"service_name":{"description":"name of the service","title":"Service name",)"
+    R"("type":"string"}},"type":"object"})";
+
+std::string Value(const Program& program, const std::string& name, std::string otherwise) {
+  const auto found = program.environment.find(name);
+  return found == program.environment.end() ? otherwise : found->second;
+}
+
+// As dcos-kiln, the first argument is the name of the command, "kiln".
+bool IsDcos(const Program& program) {
+  return program.name.substr(program.name.rfind('/') + 1).starts_with("dcos-");
+}
+
+void PrintError(const Program& program, const Error& error) {
+  program.err << "error: ";
+  if (!error.field.empty()) program.err << error.field << ": ";
+  program.err << error.message << "\n";
+}
+
+int RunAction(const Session& session) {
+  auto code = session.action();
+  if (code) return *code;
+  PrintError(session.program, code.error());
+  return ExitCodeOf(code.error().code);
+}
+
+int Parse(CLI::App& app, Session& session, std::vector<std::string> arguments) {
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, session.program.out, session.program.err);
+    return code == 0 ? kExitDone : kExitUsage;
+  }
+  return RunAction(session);
+}
+
+}  // namespace
+
+int Run(const Program& program) {
+  std::vector<std::string> arguments = program.arguments;
+  const bool dcos = IsDcos(program);
+  if (dcos && !arguments.empty()) arguments.erase(arguments.begin());
+  if (dcos && !arguments.empty() && arguments[0] == "--info") {
+    program.out << kAbout << "\n";
+    return kExitDone;
+  }
+  if (dcos && !arguments.empty() && arguments[0] == "--config-schema") {
+    program.out << kConfigSchema << "\n";
+    return kExitDone;
+  }
+
+  Session session{program, {}, false, false, {}};
+  session.address.service = Value(program, "DCOS_KILN_SERVICE_NAME", "kiln");
+  session.address.local_dir = Value(program, "HOME", ".") + "/.kiln/local";
+
+  CLI::App app(kAbout, dcos ? "dcos kiln" : "kiln");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "kiln " KILN_VERSION);
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.add_option("--api", session.address.api, "address of the API, such as http://host:8080");
+  app.add_option("--name", session.address.service, "name of the service in DC/OS");
+  app.add_flag("--json", session.json, "print the answer as JSON");
+  app.add_flag("-q,--quiet", session.quiet, "print names only");
+  AddJobCommands(app, session);
+  AddModelCommands(app, session);
+  AddClusterCommands(app, session);
+  AddArtifactCommands(app, session);
+  AddLocalCommands(app, session);
+  if (arguments.empty()) {
+    program.out << app.help();
+    return kExitDone;
+  }
+  return Parse(app, session, std::move(arguments));
+}
+
+void Session::PrintJson(const Json& answer) const { program.out << wire::PrettyJson(answer); }
+
+std::string Cell(const Json& object, const char* member) {
+  const auto found = object.find(member);
+  if (found == object.end() || found->is_null()) return "-";
+  if (found->is_string()) {
+    const auto& text = found->get_ref<const std::string&>();
+    return text.empty() ? "-" : text;
+  }
+  if (!found->is_array()) return wire::DumpJson(*found);
+  std::string text;
+  for (const Json& item : *found) {
+    text += (text.empty() ? "" : ", ") +
+            (item.is_string() ? item.get<std::string>() : wire::DumpJson(item));
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string ResourcesCell(const Json& resources) {
+  std::string text;
+  for (const auto& [name, value] : resources.items()) {
+    text += (text.empty() ? "" : ", ") + name + " ";
+    text += value.is_number() ? fmt::format("{:g}", value.get<double>())
+                              : Cell(resources, name.c_str());
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string PercentCell(const Json& object) {
+  return fmt::format("{}%", static_cast<int>(std::floor(object.value("fraction", 0.0) * 100)));
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,46 @@
+// What every command has at hand, and the functions that declare the commands.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "cli/commands/client.h"
+#include "cli/commands/program.h"
+#include "cli/output/table.h"
+#include "wire/rest/json_fwd.h"
+
+namespace CLI {
+class App;
+}
+
+namespace kiln::cli {
+
+// Threads: one. Owner: Run, for the time of one command.
+struct Session {
+  const Program& program;
+  AddressOptions address;
+  bool json = false;
+  bool quiet = false;
+  // Of the command that was chosen; gives the exit code.
+  std::function<Result<int>()> action;
+
+  Result<Client> Api() const { return FindApi(address, program.environment); }
+  // The answer as it is, for --json.
+  void PrintJson(const wire::Json& json) const;
+};
+
+void AddJobCommands(CLI::App& app, Session& session);
+void AddSubmitCommands(CLI::App& job, Session& session);
+void AddModelCommands(CLI::App& app, Session& session);
+void AddClusterCommands(CLI::App& app, Session& session);
+void AddArtifactCommands(CLI::App& app, Session& session);
+void AddLocalCommands(CLI::App& app, Session& session);
+
+// A text member as it is, a number as its digits, null as "-", a list with commas.
+std::string Cell(const wire::Json& object, const char* member);
+// "cpus 4, mem 8GiB": the members of an object of resources.
+std::string ResourcesCell(const wire::Json& resources);
+std::string PercentCell(const wire::Json& object);
+
+}  // namespace kiln::cli

@@ -1,0 +1,180 @@
+// kiln job submit and plan: the job file with the data files that it names.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <thread>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "cli/commands/session.h"
+#include "cli/output/exit_code.h"
+#include "model/units.h"
+#include "wire/net/http.h"
+#include "wire/rest/job_codec.h"
+#include "wire/rest/json.h"
+
+namespace kiln::cli {
+namespace {
+
+using wire::Json;
+namespace fs = std::filesystem;
+
+constexpr auto kPoll = std::chrono::milliseconds(200);
+
+struct SubmitOptions {
+  std::string file;
+  bool wait = false;
+  std::string timeout = "0s";  // none
+};
+
+Result<Job> ReadJob(const std::string& file) {
+  KILN_TRY(std::string text, ReadFile(file, 16 << 20));
+  auto job = wire::DecodeJob(text);
+  if (!job) return Failure(Within(file, job.error()));
+  return job;
+}
+
+// "digits.csv" and "data/x.npy", but neither "/srv/x.csv", which is a path on the agents, nor
+// "http://host/x.csv", nor "artifact:x".
+bool IsLocal(const std::string& uri) {
+  return !uri.empty() && !uri.starts_with('/') && uri.find(':') == std::string::npos;
+}
+
+kiln::Table* DataOf(Work& work) {
+  if (auto* train = std::get_if<TrainWork>(&work)) return &train->data;
+  if (auto* score = std::get_if<ScoreWork>(&work)) return &score->data;
+  if (auto* search = std::get_if<SearchWork>(&work)) return &search->data;
+  return nullptr;
+}
+
+// Puts the local files of the job into the artifact store under names made of their content, so
+// that the same files make the same job.
+Status UploadData(const Session& session, const Client& api, const fs::path& folder, Job& job) {
+  for (size_t i = 0; i < job.groups.size(); ++i) {
+    kiln::Table* data = DataOf(job.groups[i].work);
+    if (data == nullptr || !IsLocal(data->uri)) continue;
+    const std::string file = folder / data->uri;
+    auto digest = Sha256OfFile(file);
+    if (!digest) {
+      return Failure(Error{digest.error().code,
+                           digest.error().message + ": expected the data beside the job file",
+                           fmt::format("groups[{}].run.data", i)});
+    }
+    const std::string name = fs::path(data->uri).filename();
+    const std::string path = "uploads/" + digest->substr(0, 16) + "/" + name;
+    Progress progress(session.program.err, session.program.interactive);
+    KILN_TRY_OK(api.Upload(file, *digest, path, [&](uint64_t done, uint64_t total) {
+      if (session.program.interactive) {
+        progress.Show("uploading " + name, static_cast<double>(done) / static_cast<double>(total));
+      } else if (done == total) {
+        progress.Show(
+            fmt::format("uploaded {} ({})", name, FormatBytes({static_cast<int64_t>(total)})), 1);
+      }
+    }));
+    data->uri = "artifact:" + path;
+  }
+  return {};
+}
+
+// The first reason that something of the job waits; empty when nothing does.
+std::string Reason(const Client& api, const std::string& path) {
+  auto why = api.Get(path + "/why");
+  if (!why || (*why)["refusals"].empty()) return "";
+  const Json& reason = (*why)["refusals"][0];
+  return fmt::format(", waits for {}: {}", Cell(reason, "blocker"), Cell(reason, "reason"));
+}
+
+bool RunsWhole(const Json& job) {
+  return job["kind"] != "training" && job["kind"] != "scoring" && job["running"] == job["members"];
+}
+
+// Shows how far the job is until it ends; one that does not end by itself, until all of it runs.
+Result<int> Wait(const Session& session, const Client& api, const std::string& name,
+                 Duration timeout) {
+  const std::string path = "/v1/jobs/" + net::PercentEncode(name);
+  const auto start = std::chrono::steady_clock::now();
+  Progress progress(session.program.err, session.program.interactive);
+  while (true) {
+    KILN_TRY(Json job, api.Get(path));
+    const std::string phase = Cell(job, "phase");
+    const bool waits = phase == "WAITING" || (phase == "RUNNING" && job["running"] == 0);
+    progress.Show(fmt::format("{} {}, {} of {} running, {} finished, {}{}", name, phase,
+                              Cell(job, "running"), Cell(job, "members"), Cell(job, "finished"),
+                              PercentCell(job), waits ? Reason(api, path) : ""),
+                  job.value("fraction", 0.0));
+    const bool failed = phase == "FAILED" || phase == "KILLED";
+    if (failed || phase == "SUCCEEDED" || (phase == "RUNNING" && RunsWhole(job))) {
+      progress.End();
+      if (session.json) session.PrintJson(job);
+      if (!failed) return kExitDone;
+      session.program.err << fmt::format("error: job {} is {}: {}\n", name, phase,
+                                         Cell(job, "message"));
+      return kExitFailed;
+    }
+    if (timeout.count() > 0 && std::chrono::steady_clock::now() - start > timeout) {
+      return Fail(ErrorCode::kDeadlineExceeded, "job {} is {} after {}", name, phase,
+                  FormatDuration(timeout));
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+Result<int> Submit(const Session& session, const SubmitOptions& options) {
+  KILN_TRY(Duration timeout, ParseDuration(options.timeout));
+  KILN_TRY(Job job, ReadJob(options.file));
+  KILN_TRY(Client api, session.Api());
+  KILN_TRY_OK(UploadData(session, api, fs::path(options.file).parent_path(), job));
+  KILN_TRY(Json answer, api.Send("POST", "/v1/jobs", wire::DumpJson(wire::JobToJson(job))));
+  if (options.wait) return Wait(session, api, job.name, timeout);
+  if (session.json) {
+    session.PrintJson(answer);
+  } else {
+    session.program.out << job.name << "\n";
+  }
+  return kExitDone;
+}
+
+Result<int> Plan(const Session& session, const std::string& file) {
+  KILN_TRY(Job job, ReadJob(file));
+  KILN_TRY(Client api, session.Api());
+  KILN_TRY(Json plan, api.Send("POST", "/v1/plan", wire::DumpJson(wire::JobToJson(job))));
+  const int code = plan["fits"] == true ? kExitDone : kExitFailed;
+  if (session.json) {
+    session.PrintJson(plan);
+    return code;
+  }
+  kiln::cli::Table launches({"GROUP", "INDEX", "HOST", "RESOURCES"});
+  for (const Json& launch : plan["launches"]) {
+    launches.Add({Cell(launch, "group"), Cell(launch, "index"), Cell(launch, "hostname"),
+                  ResourcesCell(launch["resources"])});
+  }
+  kiln::cli::Table refusals({"GROUP", "WAITING", "BLOCKER", "REASON"});
+  for (const Json& refusal : plan["refusals"]) {
+    refusals.Add({Cell(refusal, "group"), Cell(refusal, "members"), Cell(refusal, "blocker"),
+                  Cell(refusal, "reason")});
+  }
+  if (!launches.empty()) launches.Print(session.program.out);
+  if (!launches.empty() && !refusals.empty()) session.program.out << "\n";
+  if (!refusals.empty()) refusals.Print(session.program.out);
+  return code;
+}
+
+}  // namespace
+
+void AddSubmitCommands(CLI::App& job, Session& session) {
+  auto options = std::make_shared<SubmitOptions>();
+  auto* submit = job.add_subcommand("submit", "submit a job file and the data files it names");
+  submit->add_option("FILE", options->file, "YAML or JSON")->required();
+  submit->add_flag("--wait", options->wait,
+                   "until it ends; for serving and services, until all members run");
+  submit->add_option("--timeout", options->timeout, "the longest wait, such as 10min");
+  submit->callback([&session, options] {
+    session.action = [&session, options] { return Submit(session, *options); };
+  });
+  auto file = std::make_shared<std::string>();
+  auto* plan = job.add_subcommand("plan", "where a job would go at this moment, or why not");
+  plan->add_option("FILE", *file, "YAML or JSON")->required();
+  plan->callback(
+      [&session, file] { session.action = [&session, file] { return Plan(session, *file); }; });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,58 @@
+#include "cli/output/table.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace kiln::cli {
+namespace {
+
+TEST(Table, AlignsTextLeftAndNumbersRight) {
+  Table table({"NAME", "RUNNING", "DONE"});
+  table.Add({"digits-forest", "4", "50%"});
+  table.Add({"größe", "12", "100%"});
+  std::ostringstream out;
+  table.Print(out);
+  EXPECT_EQ(out.str(),
+            "NAME           RUNNING  DONE\n"
+            "digits-forest        4   50%\n"
+            "größe               12  100%\n");
+}
+
+TEST(Table, WithoutRowsHasItsHeads) {
+  std::ostringstream out;
+  Table({"NAME", "KIND"}).Print(out);
+  EXPECT_EQ(out.str(), "NAME  KIND\n");
+}
+
+TEST(Table, TextsDoNotMoveTheCursor) {
+  Table table({"MESSAGE"});
+  table.Add({"a\x1b[2Jb\nc"});
+  std::ostringstream out;
+  table.Print(out);
+  EXPECT_EQ(out.str(), "MESSAGE\na [2Jb c\n");
+}
+
+TEST(Progress, BehindAPipeEachChangeIsALine) {
+  std::ostringstream out;
+  {
+    Progress progress(out, false);
+    progress.Show("one", 0);
+    progress.Show("one", 0.2);
+    progress.Show("two", 0.5);
+  }
+  EXPECT_EQ(out.str(), "one\ntwo\n");
+}
+
+TEST(Progress, OnATerminalOneLineChanges) {
+  std::ostringstream out;
+  {
+    Progress progress(out, true);
+    progress.Show("three", 0.5);
+    progress.Show("one", 1);
+  }
+  EXPECT_EQ(out.str(), "\r[############            ] three\r[########################] one  \n");
+}
+
+}  // namespace
+}  // namespace kiln::cli
