@@ -1,12 +1,11 @@
 // The HTTP endpoints of a master: which there are, who may use them, what they answer.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "local/node/http_call.h"
 #include "local/node/master_json.h"
 #include "local/node/master_node.h"
 #include "wire/mesos/recordio.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 
@@ -90,8 +89,8 @@ void MasterNode::Serve(const std::shared_ptr<net::Exchange>& exchange) {
 }
 
 void MasterNode::ServeFault(const std::shared_ptr<net::Exchange>& exchange) {
-  const auto json = nlohmann::json::parse(exchange->request().body, nullptr, false);
-  if (!json.is_object() || !json.value("fault", nlohmann::json()).is_string()) {
+  const auto json = wire::Json::parse(exchange->request().body, nullptr, false);
+  if (!json.is_object() || !json.value("fault", wire::Json()).is_string()) {
     return exchange->Respond(TextAnswer(400, "a fault is {\"fault\": NAME, \"target\": NAME}"));
   }
   const std::string target = json.contains("target") && json["target"].is_string()

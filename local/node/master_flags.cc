@@ -1,14 +1,14 @@
 #include "local/node/master_flags.h"
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "local/node/agent_flags.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 
-using Json = nlohmann::json;
+using wire::Json;
 
 namespace {
 

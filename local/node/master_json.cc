@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "local/cluster/agent_updates.h"
@@ -11,12 +10,13 @@
 #include "local/cluster/master_views.h"
 #include "local/cluster/validation.h"
 #include "wire/mesos/json.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 
-using Json = nlohmann::ordered_json;
 using mesos::v1::Task;
 using mesos::v1::TaskState;
+using wire::Json;
 
 namespace {
 

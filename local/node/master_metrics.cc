@@ -4,13 +4,13 @@
 
 #include <cstdlib>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/master.h"
 #include "local/cluster/validation.h"
 #include "local/node/master_json.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 
@@ -214,7 +214,7 @@ Metrics Collect(const Master& master, Instant now) {
 }  // namespace
 
 std::string MetricsJson(const Master& master, Instant now) {
-  return nlohmann::json(Collect(master, now)).dump();
+  return wire::Json(Collect(master, now)).dump();
 }
 
 mesos::v1::master::Response MetricsView(const Master& master, Instant now) {

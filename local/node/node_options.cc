@@ -4,16 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "local/node/node.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 
 namespace {
 
-using Json = nlohmann::json;
+using wire::Json;
 
 // "name" and "value" of "--name=value".
 std::pair<std::string, std::string> Apart(const std::string& flag) {

@@ -2,14 +2,14 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "wire/mesos/json.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 
-using Json = nlohmann::json;
+using wire::Json;
 
 Status WriteRegistry(const std::string& path, const Registry& registry) {
   Json json{{"agents", Json::array()},
