@@ -133,7 +133,7 @@ TEST_F(ApiTest, SaysWhyAJobWaits) {
                         {"other", "main", 1, Blocker::kGang, "x"}};
   });
   EXPECT_EQ(wire::DumpJson(AskJson("GET", "/v1/jobs/sleeper/why", 200)),
-            R"({"job":"sleeper","phase":"WAITING","message":"","reasons":[{"job":"sleeper",)"
+            R"({"job":"sleeper","phase":"WAITING","message":"","refusals":[{"job":"sleeper",)"
             R"("group":"main","members":2,"blocker":"CPUS","reason":"needs 8 cpus"}]})");
 }
 
@@ -156,9 +156,9 @@ TEST_F(ApiTest, PlansWithoutSubmitting) {
 TEST_F(ApiTest, KillsJobsAndTasks) {
   AskJson("POST", "/v1/jobs", 201, kJob);
   PutTask(0, 0, TaskState::kRunning);
-  EXPECT_EQ(AskJson("POST", "/v1/tasks/t-0-0/kill", 202)["id"], "t-0-0");
-  EXPECT_EQ(AskJson("DELETE", "/v1/jobs/sleeper", 202)["phase"], "KILLING");
-  EXPECT_EQ(AskJson("POST", "/v1/jobs/sleeper/kill", 202)["phase"], "KILLING");
+  EXPECT_EQ(AskJson("POST", "/v1/tasks/t-0-0/kill", 200)["id"], "t-0-0");
+  EXPECT_EQ(AskJson("DELETE", "/v1/jobs/sleeper", 200)["phase"], "KILLING");
+  EXPECT_EQ(AskJson("POST", "/v1/jobs/sleeper/kill", 200)["phase"], "KILLING");
   host_.Change([](FakeBackend& b) { EXPECT_TRUE(b.data.tasks.at({"t-0-0"}).kill_wanted); });
 }
 

@@ -106,7 +106,7 @@ void Why(ApiContext& context, const Call& call) {
   call.Answer(200, {{"job", record->job.name},
                     {"phase", JobPhaseName(record->phase)},
                     {"message", record->message},
-                    {"reasons", RefusalsToJson(context.backend.Why(record->job.name))}});
+                    {"refusals", RefusalsToJson(context.backend.Why(record->job.name))}});
 }
 
 void Kill(ApiContext& context, const Call& call) {
@@ -117,7 +117,7 @@ void Kill(ApiContext& context, const Call& call) {
     const State& state = context.backend.state();
     const auto record = state.jobs.find(name);
     if (record == state.jobs.end()) return call.AnswerError(UnknownJob(name).value());
-    call.Answer(202, JobSummary(record->second, TasksOf(state, name)));
+    call.Answer(200, JobSummary(record->second, TasksOf(state, name)));
   });
 }
 
@@ -134,7 +134,7 @@ void KillTask(ApiContext& context, const Call& call) {
     if (!status) return call.AnswerError(status.error());
     const auto& tasks = context.backend.state().tasks;
     const auto task = tasks.find(id);
-    call.Answer(202, task == tasks.end() ? Json::object() : wire::TaskToJson(task->second));
+    call.Answer(200, task == tasks.end() ? Json::object() : wire::TaskToJson(task->second));
   });
 }
 

@@ -63,7 +63,7 @@ async function show() {
         j.running, j.finished, j.members, Math.floor(j.fraction * 100) + "%", j.message]));
     const live = jobs.jobs.filter(j => j.phase === "WAITING" || j.phase === "RUNNING");
     const whys = await Promise.all(live.map(j => get(`v1/jobs/${encodeURIComponent(j.name)}/why`)));
-    fill("why", ["JOB", "GROUP", "MEMBERS", "BLOCKER", "REASON"], whys.flatMap(w => w.reasons.map(
+    fill("why", ["JOB", "GROUP", "MEMBERS", "BLOCKER", "REASON"], whys.flatMap(w => w.refusals.map(
       r => [r.job, r.group, r.members, r.blocker, r.reason])));
     fill("endpoints", ["JOB", "ADDRESS", "MODELS", "HEALTHY"], endpoints.endpoints.map(
       e => [e.job, e.address, e.models.join(", "), e.healthy === null ? "" : String(e.healthy)]));
