@@ -182,7 +182,8 @@ Cause Explain(const Group& group, const std::string& role, const std::vector<Roo
     if (dimension.overhead > 0) {
       executor = fmt::format(" and {} for its executor", dimension.show(dimension.overhead));
     }
-    return {dimension.blocker, fmt::format("needs {}{}{}: {}, {}", dimension.show(dimension.needed),
+    return {dimension.blocker, fmt::format("needs {}{}{}: {}, {}",
+                                           dimension.show(dimension.needed - dimension.overhead),
                                            dimension.unit, executor, Agents(allowed.size()),
                                            MostFree(allowed, dimension.amount, dimension.show))};
   }
