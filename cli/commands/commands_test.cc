@@ -132,7 +132,7 @@ TEST_F(CommandsTest, SubmitUploadsTheDataBesideTheJobFile) {
   host_.Change([&](FakeBackend& backend) {
     uri = std::get<TrainWork>(backend.data.jobs.at("forest").job.groups[0].work).data.uri;
   });
-  EXPECT_EQ(uri, "artifact:uploads/d8dd8bb54b8dd5da/digits.csv");
+  EXPECT_EQ(uri, "artifact:uploads/f19c372da6916177/digits.csv");
   EXPECT_EQ(net::Fetch(host_.url() + "/v1/artifacts/" + uri.substr(9))->body, "a,digit\n1,2\n");
   // The same again: the same job, and nothing to send.
   outcome = Kiln({"job", "submit", host_.folder() / "forest.yaml"});
@@ -265,7 +265,7 @@ TEST_F(CommandsTest, EndpointsAndAgentsAreTables) {
 TEST_F(CommandsTest, ArtifactsGoAndComeBack) {
   const std::string file = File("x.bin", "hello");
   EXPECT_EQ(Kiln({"artifact", "put", file, "data/x.bin"}).code, kExitDone);
-  EXPECT_EQ(Kiln({"artifact", "list"}).out, "NAME   SIZE  DIGEST\ndata/     -  -\n");
+  EXPECT_EQ(Kiln({"artifact", "list"}).out, "NAME   SIZE  DIGEST\ndata/  -     -\n");
   EXPECT_EQ(Kiln({"artifact", "list", "data"}).out,
             "NAME   SIZE  DIGEST\nx.bin     5  2cf24dba5fb0a30e\n");
   const std::string back = host_.folder() / "back";

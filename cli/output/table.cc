@@ -37,13 +37,15 @@ void Table::Print(std::ostream& out) const {
   std::vector<bool> numbers;
   for (size_t column = 0; column < heads_.size(); ++column) {
     size_t width = Width(heads_[column]);
-    bool number = !rows_.empty();
+    bool number = false;
+    bool text = false;
     for (const auto& row : rows_) {
       width = std::max(width, Width(row[column]));
-      number = number && (IsNumber(row[column]) || row[column] == "-");
+      number = number || IsNumber(row[column]);
+      text = text || !(IsNumber(row[column]) || row[column] == "-");
     }
     widths.push_back(width);
-    numbers.push_back(number);
+    numbers.push_back(number && !text);
   }
   auto print = [&](const std::vector<std::string>& cells) {
     std::string line;
