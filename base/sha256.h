@@ -32,5 +32,7 @@ std::string ToHex(std::string_view bytes);
 std::string Sha256Hex(std::string_view bytes);
 // The same of a file's bytes. kNotFound for a missing file.
 Result<std::string> Sha256OfFile(const std::string& path);
+// HMAC-SHA256 (RFC 2104): 32 bytes.
+std::string HmacSha256(std::string_view key, std::string_view text);
 
 }  // namespace kiln

@@ -21,6 +21,12 @@ TEST(Sha256, PiecesMakeTheWhole) {
   EXPECT_EQ(ToHex(sha.Finish()), Sha256Hex("abc"));
 }
 
+// RFC 4231, test case 2.
+TEST(Sha256, HmacKnowsTheKey) {
+  EXPECT_EQ(ToHex(HmacSha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 TEST(Sha256, OfAFileIsOfItsBytes) {
   const std::string path = testing::TempDir() + "sha256-" + std::to_string(getpid());
   const std::string bytes(1'000'000, 'x');

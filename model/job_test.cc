@@ -36,15 +36,16 @@ Group Command(std::string name, std::vector<std::string> after = {}) {
 
 TEST(Validate, TakesAGoodJob) { EXPECT_TRUE(Validate(Training(4))); }
 
+struct Fault {
+  std::function<void(Job&)> change;
+  const char* field;
+  const char* message;
+};
+
 TEST(Validate, NamesTheFirstFault) {
-  struct Case {
-    std::function<void(Job&)> change;
-    const char* field;
-    const char* message;
-  };
   auto train = [](Job& job) -> TrainWork& { return std::get<TrainWork>(job.groups[0].work); };
   const std::string too_long(64, 'a');
-  const Case cases[] = {
+  const Fault cases[] = {
       {[](Job& j) { j.name = "a/b"; }, "name",
        "name is \"a/b\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both "
        "ends"},
@@ -98,7 +99,7 @@ TEST(Validate, NamesTheFirstFault) {
        "command has neither shell nor argv: expected exactly one of shell and argv"},
       {[&](Job& j) { j.groups[0].name = too_long; }, "groups[0].name", nullptr},
   };
-  for (const Case& c : cases) {
+  for (const Fault& c : cases) {
     Job job = Training(2);
     c.change(job);
     Status status = Validate(job);

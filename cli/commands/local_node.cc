@@ -84,6 +84,8 @@ class Scheduler {
   }
 
  private:
+  static constexpr size_t kListen = 4;  // the place of the address in arguments_
+
   bool Supervise(const std::function<void(std::string)>& ready) {
     for (int starts = 0; starts < kStartsMax && !stopping_; ++starts) {
       const pid_t pid = Spawn();
@@ -92,6 +94,7 @@ class Scheduler {
         if (stopping_) return End(pid);
         if (auto address = ReadFile(address_); !told_ && address && !address->empty()) {
           told_ = true;
+          arguments_[kListen] = *address;  // where it is looked for when it is started again
           ready(*address);
         }
         std::this_thread::sleep_for(kPoll);

@@ -129,6 +129,8 @@ std::string ResourcesCell(const Json& resources) {
 }
 
 std::string PercentCell(const Json& object) {
+  const auto kind = object.find("kind");
+  if (kind != object.end() && (*kind == "serving" || *kind == "service")) return "-";
   return fmt::format("{}%", static_cast<int>(std::floor(object.value("fraction", 0.0) * 100)));
 }
 

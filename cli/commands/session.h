@@ -41,6 +41,7 @@ void AddLocalCommands(CLI::App& app, Session& session);
 std::string Cell(const wire::Json& object, const char* member);
 // "cpus 4, mem 8GiB": the members of an object of resources.
 std::string ResourcesCell(const wire::Json& resources);
+// How far a job or group is; "-" for a job that does not end by itself.
 std::string PercentCell(const wire::Json& object);
 
 }  // namespace kiln::cli

@@ -83,10 +83,6 @@ std::string Reason(const Client& api, const std::string& path) {
   return fmt::format(", waits for {}: {}", Cell(reason, "blocker"), Cell(reason, "reason"));
 }
 
-bool RunsWhole(const Json& job) {
-  return job["kind"] != "training" && job["kind"] != "scoring" && job["running"] == job["members"];
-}
-
 // Shows how far the job is until it ends; one that does not end by itself, until all of it runs.
 Result<int> Wait(const Session& session, const Client& api, const std::string& name,
                  Duration timeout) {
@@ -97,12 +93,15 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
     KILN_TRY(Json job, api.Get(path));
     const std::string phase = Cell(job, "phase");
     const bool waits = phase == "WAITING" || (phase == "RUNNING" && job["running"] == 0);
-    progress.Show(fmt::format("{} {}, {} of {} running, {} finished, {}{}", name, phase,
-                              Cell(job, "running"), Cell(job, "members"), Cell(job, "finished"),
-                              PercentCell(job), waits ? Reason(api, path) : ""),
-                  job.value("fraction", 0.0));
+    const bool ends = job["kind"] == "training" || job["kind"] == "scoring";
+    progress.Show(
+        fmt::format("{} {}, {} of {} running, {} finished{}{}", name, phase, Cell(job, "running"),
+                    Cell(job, "members"), Cell(job, "finished"),
+                    ends ? ", " + PercentCell(job) : "", waits ? Reason(api, path) : ""),
+        ends ? job.value("fraction", 0.0) : job.value("running", 0.0) / job.value("members", 1.0));
     const bool failed = phase == "FAILED" || phase == "KILLED";
-    if (failed || phase == "SUCCEEDED" || (phase == "RUNNING" && RunsWhole(job))) {
+    if (failed || phase == "SUCCEEDED" ||
+        (!ends && phase == "RUNNING" && job["running"] == job["members"])) {
       progress.End();
       if (session.json) session.PrintJson(job);
       if (!failed) return kExitDone;

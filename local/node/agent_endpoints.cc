@@ -3,7 +3,6 @@
 
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "local/node/agent_json.h"
 #include "local/node/agent_node.h"
@@ -11,6 +10,7 @@
 #include "local/node/http_call.h"
 #include "proto/mesos/v1/executor.pb.h"
 #include "wire/net/http.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 namespace {
@@ -275,7 +275,7 @@ net::Response AgentNode::ServeEndpoint(const net::Request& request, const std::s
   if (path == "/monitor/statistics" || path == "/monitor/statistics.json") {
     return JsonAnswer(AgentContainersJson(view, GetContainers(), true));
   }
-  if (path == "/metrics/snapshot") return JsonAnswer(nlohmann::json(AgentMetrics(view)).dump());
+  if (path == "/metrics/snapshot") return JsonAnswer(wire::DumpJson(AgentMetrics(view)));
   if (path.starts_with("/files/")) return ServeFiles(request, path.substr(7));
   return TextAnswer(404);
 }
@@ -283,14 +283,14 @@ net::Response AgentNode::ServeEndpoint(const net::Request& request, const std::s
 net::Response AgentNode::ServeFiles(const net::Request& request, const std::string& endpoint) {
   const SandboxFiles files(AgentFolder());
   if (endpoint == "debug" || endpoint == "debug.json") {
-    nlohmann::json attached = nlohmann::json::object();
+    wire::Json attached = wire::Json::object();
     for (const auto& [id, framework] : agent_->frameworks()) {
       for (const auto& [executor_id, executor] : framework.executors) {
         attached[fmt::format("/frameworks/{}/executors/{}/runs/latest", id, executor_id)] =
             SandboxOf(executor.key);
       }
     }
-    return JsonAnswer(attached.dump());
+    return JsonAnswer(wire::DumpJson(attached));
   }
   const bool browse = endpoint == "browse" || endpoint == "browse.json";
   const bool read = endpoint == "read" || endpoint == "read.json";
@@ -300,7 +300,7 @@ net::Response AgentNode::ServeFiles(const net::Request& request, const std::stri
   if (read) return ServeRead(request, *path);
   const auto list = files.List(*path);
   if (!list) return FileRefusal(list.error());
-  nlohmann::ordered_json entries = nlohmann::ordered_json::array();
+  wire::Json entries = wire::Json::array();
   for (const auto& file : *list) {
     entries.push_back({{"gid", file.gid()},
                        {"mode", ModeText(file.mode())},
@@ -310,7 +310,7 @@ net::Response AgentNode::ServeFiles(const net::Request& request, const std::stri
                        {"size", file.size()},
                        {"uid", file.uid()}});
   }
-  return JsonAnswer(entries.dump());
+  return JsonAnswer(wire::DumpJson(entries));
 }
 
 void AgentNode::ServeDownload(const std::shared_ptr<net::Exchange>& exchange) {
@@ -353,9 +353,9 @@ net::Response AgentNode::ServeRead(const net::Request& request, const std::strin
   const auto piece = SandboxFiles(AgentFolder())
                          .Read(path, offset < 0 ? 0 : static_cast<uint64_t>(offset), length);
   if (!piece) return FileRefusal(piece.error());
-  nlohmann::ordered_json json = {
-      {"data", piece->data}, {"offset", offset < 0 ? static_cast<int64_t>(piece->size) : offset}};
-  return JsonAnswer(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  wire::Json json = {{"data", piece->data},
+                     {"offset", offset < 0 ? static_cast<int64_t>(piece->size) : offset}};
+  return JsonAnswer(wire::DumpJson(json));
 }
 
 }  // namespace kiln::local

@@ -4,16 +4,16 @@
 #include <sys/sysinfo.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "local/cluster/resources.h"
 #include "wire/mesos/json.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using mesos::v1::Task;
+using wire::Json;
 
 constexpr const char* kVersion = "1.12.0";
 constexpr const char* kScalars[] = {"disk", "mem", "gpus", "cpus"};
@@ -165,15 +165,14 @@ Json AttributesJson(const mesos::v1::AgentInfo& info) {
 }  // namespace
 
 std::string AgentVersionJson(Instant started) {
-  return Json{{"build_date", "1970-01-01 00:00:00"},
-              {"build_time", started.Seconds()},
-              {"build_user", "kiln"},
-              {"version", kVersion}}
-      .dump();
+  return wire::DumpJson(Json{{"build_date", "1970-01-01 00:00:00"},
+                             {"build_time", started.Seconds()},
+                             {"build_user", "kiln"},
+                             {"version", kVersion}});
 }
 
 std::string AgentFlagsJson(const std::map<std::string, std::string>& flags) {
-  return Json{{"flags", flags}}.dump();
+  return wire::DumpJson(Json{{"flags", flags}});
 }
 
 std::string AgentStateJson(const AgentView& view) {
@@ -211,7 +210,7 @@ std::string AgentStateJson(const AgentView& view) {
   for (const auto& framework : agent.completed_frameworks()) {
     json["completed_frameworks"].push_back(FrameworkJson(view, framework));
   }
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return wire::DumpJson(json);
 }
 
 std::string AgentContainersJson(const AgentView& view,
@@ -232,7 +231,7 @@ std::string AgentContainersJson(const AgentView& view,
     if (!statistics_only) json["status"] = Parsed(container.container_status());
     list.push_back(std::move(json));
   }
-  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return wire::DumpJson(list);
 }
 
 namespace {

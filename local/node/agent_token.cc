@@ -1,14 +1,12 @@
 #include "local/node/agent_token.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
-#include <array>
 #include <vector>
 
-#include "wire/mesos/json.h"
+#include "base/sha256.h"
 #include "wire/net/http.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 namespace {
@@ -27,26 +25,14 @@ std::optional<std::string> FromBase64Url(std::string_view text) {
   return net::Base64Decode(standard);
 }
 
-std::string Sign(std::string_view text, std::string_view secret) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &size);
-  return {digest.begin(), digest.begin() + size};
-}
-
-// The text value of a key in the compact JSON that MakeToken writes.
-std::optional<std::string> Claim(const std::string& json, const char* key) {
-  const std::string mark = fmt::format("\"{}\":\"", key);
-  const size_t begin = json.find(mark);
-  if (begin == std::string::npos) return std::nullopt;
-  size_t end = begin + mark.size();
-  while (end < json.size() && json[end] != '"') end += json[end] == '\\' ? 2 : 1;
-  if (end >= json.size()) return std::nullopt;
-  mesos::v1::TaskID text;
-  const std::string value = json.substr(begin + mark.size(), end - begin - mark.size());
-  if (!wire::FromJson("{\"value\":\"" + value + "\"}", text)) return std::nullopt;
-  return text.value();
+// Takes as long wherever the first difference is.
+bool SameSecret(const std::string& a, const std::string& b) {
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+  }
+  return difference == 0;
 }
 
 Failure Invalid(const std::string& why) {
@@ -56,11 +42,10 @@ Failure Invalid(const std::string& why) {
 }  // namespace
 
 std::string MakeToken(const RunKey& key, std::string_view secret) {
-  const std::string payload =
-      fmt::format(R"({{"cid":{},"eid":{},"fid":{}}})", net::JsonString(key.container_id),
-                  net::JsonString(key.executor_id), net::JsonString(key.framework_id));
+  const std::string payload = wire::DumpJson(
+      {{"cid", key.container_id}, {"eid", key.executor_id}, {"fid", key.framework_id}});
   const std::string text = Base64Url(R"({"alg":"HS256","typ":"JWT"})") + "." + Base64Url(payload);
-  return text + "." + Base64Url(Sign(text, secret));
+  return text + "." + Base64Url(HmacSha256(secret, text));
 }
 
 Result<ExecutorClaims> CheckToken(std::string_view token, std::string_view secret) {
@@ -75,14 +60,17 @@ Result<ExecutorClaims> CheckToken(std::string_view token, std::string_view secre
     return Invalid(fmt::format("Expected 3 components in token, got {}", parts.size()));
   }
   const std::string signature = FromBase64Url(parts[2]).value_or("");
-  const std::string expected = Sign(token.substr(0, token.rfind('.')), secret);
-  if (signature.size() != expected.size() ||
-      CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0) {
+  const std::string expected = HmacSha256(secret, token.substr(0, token.rfind('.')));
+  if (!SameSecret(signature, expected)) {
     return Invalid("Token signature does not match");
   }
-  const std::string payload = FromBase64Url(parts[1]).value_or("");
-  return ExecutorClaims{Claim(payload, "fid").value_or(""), Claim(payload, "eid").value_or(""),
-                        Claim(payload, "cid").value_or("")};
+  const auto payload = wire::ParseJson(FromBase64Url(parts[1]).value_or(""));
+  if (!payload || !payload->is_object()) return Invalid("Token payload is no JSON object");
+  auto claim = [&](const char* name) {
+    auto found = payload->find(name);
+    return found != payload->end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  return ExecutorClaims{claim("fid"), claim("eid"), claim("cid")};
 }
 
 Result<ExecutorClaims> CheckAuthorization(std::optional<std::string_view> header,

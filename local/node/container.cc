@@ -40,6 +40,7 @@ struct Containers::Container {
   net::Handle exit_watch;
   net::Handle memory_watch;
   bool destroyed = false;
+  bool out_of_memory = false;
 
   ~Container() {
     exit_watch.Reset();
@@ -135,9 +136,11 @@ void Containers::Watch(Container& container, int pid_descriptor) {
   if (const auto memory = container.group.WatchMemory()) {
     container.memory_descriptor = *memory;
     container.memory_watch = loop_.WatchReadable(*memory, [this, id] {
-      containers_.at(id)->memory_watch.Reset();
+      Container& full = *containers_.at(id);
+      full.memory_watch.Reset();
+      full.out_of_memory = true;
       // The whole container goes, before its executor can tell another story.
-      kill(containers_.at(id)->pid, SIGKILL);
+      kill(full.pid, SIGKILL);
     });
   }
 }
@@ -178,7 +181,7 @@ void Containers::Finish(const std::string& container_id) {
   ContainerEnd end;
   int status = 0;
   if (waitpid(container->pid, &status, WNOHANG) == container->pid) end.status = status;
-  if (container->group.OutOfMemory()) {
+  if (container->out_of_memory || container->group.OutOfMemory()) {
     constexpr double kMegabyte = 1 << 20;
     end.reason = mesos::v1::TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY;
     end.message = fmt::format("Memory limit exceeded: Requested: {}MB Maximum Used: {}MB",

@@ -1,11 +1,12 @@
 #include "local/node/http_call.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <cctype>
 #include <vector>
+
+#include "proto/mesos/v1/mesos.pb.h"
 
 namespace kiln::local {
 namespace {

@@ -47,7 +47,15 @@ std::vector<std::filesystem::path> FilesOf(const Arguments& arguments) {
     if (path.extension() != ".json") continue;
     if (path.stem().string().find(arguments.only) != std::string::npos) files.push_back(path);
   }
-  std::sort(files.begin(), files.end());
+  // The longest first, so that none is left running alone at the end.
+  std::map<std::filesystem::path, double> times;
+  for (const auto& file : files) {
+    const auto scenario = ReadScenario(file);
+    times[file] = scenario ? RecordedMs(*scenario) : 0;
+  }
+  std::sort(files.begin(), files.end(), [&](const auto& a, const auto& b) {
+    return std::pair(-times[a], a) < std::pair(-times[b], b);
+  });
   return files;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <regex>
@@ -195,6 +196,21 @@ Result<Scenario> ReadScenario(const std::filesystem::path& path) {
     return Fail(ErrorCode::kInvalidArgument, "{} is no JSON", path.string());
   }
   return ParseScenario(path.stem().string(), document);
+}
+
+double RecordedMs(const Scenario& scenario) {
+  double total = 0;
+  double events = 0;  // since the last step that is no stream step
+  for (const Step& step : scenario.steps) {
+    if (const auto* stream = std::get_if<StreamStep>(&step.action)) {
+      for (const Event& event : stream->events) events = std::max(events, event.after_ms);
+      continue;
+    }
+    const auto* wait = std::get_if<Wait>(&step.action);
+    total += std::max(events, wait ? wait->ms : 0);
+    events = 0;
+  }
+  return total + events;
 }
 
 std::string Describe(const Step& step) {

@@ -136,6 +136,9 @@ struct Scenario {
 Result<Scenario> ParseScenario(const std::string& name, const Json& document);
 Result<Scenario> ReadScenario(const std::filesystem::path& path);
 
+// How long the recorded exchange took.
+double RecordedMs(const Scenario& scenario);
+
 // "step 7 (case name)".
 std::string Describe(const Step& step);
 

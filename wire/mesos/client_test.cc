@@ -45,6 +45,27 @@ class FakePeer {
 constexpr char kSubscribed[] =
     R"({"type":"SUBSCRIBED","subscribed":{"framework_id":{"value":"f-1"}}})";
 
+mesos::v1::scheduler::Call::Subscribe AsKiln() {
+  mesos::v1::scheduler::Call::Subscribe subscribe;
+  subscribe.mutable_framework_info()->set_user("root");
+  subscribe.mutable_framework_info()->set_name("kiln");
+  return subscribe;
+}
+
+// A call as a master sees it: its type, the framework and the stream it names.
+std::string Describe(const mesos::v1::scheduler::Call& call, const net::Request& request) {
+  return fmt::format("{} id '{}' stream '{}'", mesos::v1::scheduler::Call::Type_Name(call.type()),
+                     call.framework_id().value(),
+                     request.headers.Get("Mesos-Stream-Id").value_or(""));
+}
+
+net::Response AnswerOf(int status, std::string body) {
+  net::Response response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
 TEST(SchedulerClient, FollowsTheLeaderCallsItAndComesBackUnderItsId) {
   net::Loop loop;
   std::vector<std::string> log;
@@ -62,16 +83,10 @@ TEST(SchedulerClient, FollowsTheLeaderCallsItAndComesBackUnderItsId) {
   leader.on_request = [&](std::shared_ptr<net::Exchange> exchange) {
     mesos::v1::scheduler::Call call;
     ASSERT_TRUE(FromJson(exchange->request().body, call));
-    seen.push_back(fmt::format("{} id '{}' stream '{}'",
-                               mesos::v1::scheduler::Call::Type_Name(call.type()),
-                               call.framework_id().value(),
-                               exchange->request().headers.Get("Mesos-Stream-Id").value_or("")));
+    seen.push_back(Describe(call, exchange->request()));
     if (call.type() != mesos::v1::scheduler::Call::SUBSCRIBE) {
-      net::Response taken;
-      taken.status = call.type() == mesos::v1::scheduler::Call::KILL ? 400 : 202;
-      taken.body = taken.status == 400 ? "bad" : "";
-      exchange->Respond(std::move(taken));
-      return;
+      const bool kill = call.type() == mesos::v1::scheduler::Call::KILL;
+      return exchange->Respond(kill ? AnswerOf(400, "bad") : AnswerOf(202, ""));
     }
     if (streams.empty()) {
       FakePeer::Stream(*exchange, {kSubscribed, R"({"type":"HEARTBEAT"})"});
@@ -87,12 +102,7 @@ TEST(SchedulerClient, FollowsTheLeaderCallsItAndComesBackUnderItsId) {
   options.encoding = Encoding::kJson;
   options.first_pause_max = std::chrono::milliseconds(5);
   SchedulerClientCallbacks callbacks;
-  callbacks.subscribe = [] {
-    mesos::v1::scheduler::Call::Subscribe subscribe;
-    subscribe.mutable_framework_info()->set_user("root");
-    subscribe.mutable_framework_info()->set_name("kiln");
-    return subscribe;
-  };
+  callbacks.subscribe = AsKiln;
   SchedulerClient* client = nullptr;
   callbacks.on_event = [&](const mesos::v1::scheduler::Event& event) {
     log.push_back("event " + mesos::v1::scheduler::Event::Type_Name(event.type()));
