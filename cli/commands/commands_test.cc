@@ -1,6 +1,8 @@
 // The commands against the API with a fake backend: what they print and how they end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include <sstream>
 
@@ -378,6 +380,19 @@ TEST(Program, DcosGivesAddressServiceAndToken) {
   EXPECT_EQ(authorization, "");
   loop.Stop();
   thread.join();
+}
+
+TEST_F(CommandsTest, AnOldDcosIsAskedForTheAddress) {
+  const std::string program =
+      File("bin/dcos", "#!/bin/sh\n[ $3 = core.dcos_url ] && echo " + host_.url() + "/nowhere\n");
+  chmod(program.c_str(), 0755);
+  const std::string before = getenv("PATH");
+  setenv("PATH", ((host_.folder() / "bin").string() + ":" + before).c_str(), 1);
+  const Outcome outcome = RunWith({}, {"kiln", "job", "list"}, "dcos-kiln");
+  setenv("PATH", before.c_str(), 1);
+  EXPECT_EQ(outcome.err,
+            "error: path is /nowhere/service/kiln/v1/jobs: expected one of those in "
+            "/v1/openapi.json\n");
 }
 
 TEST(Program, AProxysAnswerGivesANextStep) {

@@ -52,6 +52,12 @@ std::string FolderOfThisProgram() {
   return fs::read_symlink("/proc/self/exe", error).parent_path();
 }
 
+std::string LastLine(const std::string& file) {
+  std::string text = ReadFile(file).value_or("");
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
 // kiln-scheduler as a child that is started again when it dies, until the end.
 class Scheduler {
  public:
@@ -99,6 +105,7 @@ class Scheduler {
         }
         std::this_thread::sleep_for(kPoll);
       }
+      if (!told_) return false;
       if (std::chrono::steady_clock::now() - start > std::chrono::seconds(5)) starts = 0;
       LogWarning("kiln-scheduler ended, it is started again; its log is {}", log_);
       std::this_thread::sleep_for(kRestPause);
@@ -122,6 +129,8 @@ class Scheduler {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     execv(argv[0], argv.data());
+    constexpr std::string_view kMissing = "it is not there: expected it beside this program\n";
+    [[maybe_unused]] auto count = write(log, kMissing.data(), kMissing.size());
     _exit(127);
   }
 
@@ -215,10 +224,8 @@ Status RunLocal(const LocalOptions& options, std::function<void(const Json&)> re
   scheduler.reset();
   unlink(StateFile(options.dir).c_str());
   if (failed) {
-    return Fail(ErrorCode::kUnavailable,
-                "kiln-scheduler does not start: expected it beside this program, its log is "
-                "{}/scheduler.log",
-                options.dir);
+    return Fail(ErrorCode::kUnavailable, "kiln-scheduler does not start: {}",
+                LastLine(options.dir + "/scheduler.log"));
   }
   return status;
 }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "cli/commands/session.h"
 #include "cli/output/exit_code.h"
@@ -42,6 +43,28 @@ void PrintError(const Program& program, const Error& error) {
   program.err << error.message << "\n";
 }
 
+// What `dcos config show KEY` prints; empty when there is no such program or key.
+std::string DcosSetting(const std::string& key) {
+  std::string text;
+  FILE* pipe = popen(("dcos config show " + key + " 2>/dev/null").c_str(), "r");
+  if (pipe == nullptr) return text;
+  char piece[4096];
+  while (fgets(piece, sizeof piece, pipe) != nullptr) text += piece;
+  if (pclose(pipe) != 0) return "";
+  return text.substr(0, text.find_last_not_of("\r\n") + 1);
+}
+
+// Old versions of dcos give their subcommands no address and no token.
+void AddDcosSettings(std::map<std::string, std::string>& environment) {
+  const std::pair<const char*, const char*> settings[] = {
+      {"DCOS_URL", "core.dcos_url"}, {"DCOS_ACS_TOKEN", "core.dcos_acs_token"}};
+  if (environment.contains("DCOS_URL")) return;
+  for (const auto& [name, key] : settings) {
+    const std::string value = DcosSetting(key);
+    if (!value.empty()) environment[name] = value;
+  }
+}
+
 int RunAction(const Session& session) {
   auto code = session.action();
   if (code) return *code;
@@ -62,7 +85,8 @@ int Parse(CLI::App& app, Session& session, std::vector<std::string> arguments) {
 
 }  // namespace
 
-int Run(const Program& program) {
+int Run(const Program& given) {
+  Program program = given;
   std::vector<std::string> arguments = program.arguments;
   const bool dcos = IsDcos(program);
   if (dcos && !arguments.empty()) arguments.erase(arguments.begin());
@@ -97,6 +121,7 @@ int Run(const Program& program) {
     program.out << app.help();
     return kExitDone;
   }
+  if (dcos) AddDcosSettings(program.environment);
   return Parse(app, session, std::move(arguments));
 }
 
