@@ -75,12 +75,16 @@ Status UploadData(const Session& session, const Client& api, const fs::path& fol
   return {};
 }
 
-// The first reason that something of the job waits; empty when nothing does.
-std::string Reason(const Client& api, const std::string& path) {
+// The first reason that something of the job waits; empty when nothing does. That a group stands
+// behind another of the same job is none worth telling.
+std::string Reason(const Client& api, const std::string& path, const Json& job) {
   auto why = api.Get(path + "/why");
-  if (!why || (*why)["refusals"].empty()) return "";
-  const Json& reason = (*why)["refusals"][0];
-  return fmt::format(", waits for {}: {}", Cell(reason, "blocker"), Cell(reason, "reason"));
+  if (!why) return "";
+  for (const Json& refusal : (*why)["refusals"]) {
+    if (refusal["blocker"] == "AFTER" && !job["job"].contains("after")) continue;
+    return fmt::format(", waits for {}: {}", Cell(refusal, "blocker"), Cell(refusal, "reason"));
+  }
+  return "";
 }
 
 // Shows how far the job is until it ends; one that does not end by itself, until all of it runs.
@@ -97,7 +101,7 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
     progress.Show(
         fmt::format("{} {}, {} of {} running, {} finished{}{}", name, phase, Cell(job, "running"),
                     Cell(job, "members"), Cell(job, "finished"),
-                    ends ? ", " + PercentCell(job) : "", waits ? Reason(api, path) : ""),
+                    ends ? ", " + PercentCell(job) : "", waits ? Reason(api, path, job) : ""),
         ends ? job.value("fraction", 0.0) : job.value("running", 0.0) / job.value("members", 1.0));
     const bool failed = phase == "FAILED" || phase == "KILLED";
     if (failed || phase == "SUCCEEDED" ||
