@@ -174,9 +174,23 @@ class Master {
   void PingAgents();
   void ExpireRecovered();
 
+  // agents out of service: master_drain.cc
+  // Registered, unreachable, or of a former life.
+  bool IsKnownAgent(const std::string& id) const;
+  void Drain(const OperatorCall& input);
+  void Deactivate(const OperatorCall& input);
+  void Deactivate(const std::string& id);
+  void Reactivate(const OperatorCall& input);
+  // That an operator took it out of service; the registry is not yet saved.
+  void ForgetService(const std::string& id);
+  // A draining agent is told so, each time it registers.
+  void GoOnDraining(MasterAgent& agent);
+  // Once nothing is left to wait for. The agent may be marked gone, and removed.
+  void EndDrain(const std::string& id);
+
   // operators: master_operator.cc, master_views.cc
   void MarkGone(const OperatorCall& input);
-  void SetDeactivated(const OperatorCall& input, bool deactivated);
+  void MarkGone(const std::string& id);
   void SubscribeOperator(const OperatorCall& input);
 
   MasterOptions options_;

@@ -156,6 +156,7 @@ void Master::Return(MasterAgent& agent, const ReregisterAgent& message) {
     Tell(agent, KillTask{frameworks_.at(key.first).info.id(), task_id, policy});
   }
   allocator_.SetAgentActive(agent.id(), agent.active());
+  GoOnDraining(agent);
 }
 
 // The master has forgotten it, given it up, or never seen it: a new master learns of everything
@@ -217,6 +218,7 @@ void Master::Readmit(const std::string& pid, const ReregisterAgent& message) {
   *event.mutable_agent_added()->mutable_agent() = AgentEntry(*this, agent);
   Publish(std::move(event));
   AddToAllocator(agent);
+  GoOnDraining(agent);
 }
 
 void Master::AdoptFrameworks(const ReregisterAgent& message) {
@@ -342,6 +344,8 @@ void Master::RemoveAgent(const std::string& id, TaskState aware_state, TaskStatu
   ++counts_.agent_removals;
   allocator_.RemoveAgent(id);
   std::erase_if(registry_.agents, [&](const auto& info) { return info.id().value() == id; });
+  // One that is only unreachable comes back as it was.
+  if (!unreachable) ForgetService(id);
   agents_.erase(id);
   Save();
 }

@@ -173,6 +173,7 @@ void Master::Acknowledge(MasterFramework& framework,
   ++counts_.valid_status_update_acknowledgements;
   Tell(*agent,
        StatusUpdateAcknowledgement{framework.info.id(), acknowledge.task_id(), acknowledge.uuid()});
+  EndDrain(agent->id());
 }
 
 void Master::Reconcile(MasterFramework& framework, const scheduler::Call::Reconcile& reconcile) {

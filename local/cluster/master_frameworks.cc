@@ -212,7 +212,11 @@ void Master::Remove(const std::string& framework_id) {
   RemoveOffers(framework.offers, false);
   for (const auto& [id, agent] : agents_) Tell(agent, ShutdownFramework{framework.info.id()});
   std::vector<std::string> tasks;
-  for (const auto& [id, task] : framework.tasks) tasks.push_back(id);
+  std::set<std::string> agents;
+  for (const auto& [id, task] : framework.tasks) {
+    tasks.push_back(id);
+    agents.insert(task.agent_id().value());
+  }
   for (const std::string& id : tasks) {
     mesos::v1::Task& task = framework.tasks.at(id);
     if (!IsTerminal(task.state())) {
@@ -238,6 +242,7 @@ void Master::Remove(const std::string& framework_id) {
   allocator_.RemoveFramework(framework_id);
   auto node = frameworks_.extract(framework_id);
   RememberCompleted(std::move(node.mapped()));
+  for (const std::string& id : agents) EndDrain(id);
 }
 
 void Master::RememberCompleted(MasterFramework framework) {

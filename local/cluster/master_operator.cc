@@ -1,6 +1,4 @@
 // The operator API of the master: what changes something.
-#include <algorithm>
-
 #include "local/cluster/master.h"
 #include "local/cluster/validation.h"
 
@@ -37,15 +35,12 @@ void Master::On(const OperatorCall& input) {
     }
     case Call::MARK_AGENT_GONE:
       return MarkGone(input);
-    case Call::DEACTIVATE_AGENT:
-      return SetDeactivated(input, true);
-    case Call::REACTIVATE_AGENT:
-      return SetDeactivated(input, false);
     case Call::DRAIN_AGENT:
-      if (!agents_.count(call.drain_agent().agent_id().value())) {
-        return Answer(input.request, 400, "Unknown agent");
-      }
-      return Answer(input.request, 501, "Draining is not supported by this master");
+      return Drain(input);
+    case Call::DEACTIVATE_AGENT:
+      return Deactivate(input);
+    case Call::REACTIVATE_AGENT:
+      return Reactivate(input);
     default:
       return Answer(input.request, 501, "501 Not Implemented.");
   }
@@ -78,41 +73,23 @@ void Master::SubscribeOperator(const OperatorCall& input) {
 void Master::MarkGone(const OperatorCall& input) {
   const std::string& id = input.call.mark_agent_gone().agent_id().value();
   if (registry_.gone.count(id)) return Answer(input.request, 200);
-  MasterAgent* agent = FindAgent(id);
-  if (!agent && !recovered_.count(id) && !registry_.unreachable.count(id)) {
-    return Answer(input.request, 404, "404 Not Found.");
-  }
+  if (!IsKnownAgent(id)) return Answer(input.request, 404, "404 Not Found.");
+  Answer(input.request, 200);
+  MarkGone(id);
+}
+
+void Master::MarkGone(const std::string& id) {
   registry_.gone[id] = now_;
   registry_.unreachable.erase(id);
   recovered_.erase(id);
   std::erase_if(registry_.agents, [&](const auto& info) { return info.id().value() == id; });
-  Answer(input.request, 200);
+  ForgetService(id);
+  MasterAgent* agent = FindAgent(id);
   if (!agent) return Save();
   Tell(*agent, ShutdownAgent{"Agent has been marked gone"});
   RemoveAgent(id, mesos::v1::TASK_GONE_BY_OPERATOR,
               mesos::v1::TaskStatus::REASON_AGENT_REMOVED_BY_OPERATOR,
               "Agent has been marked gone");
-}
-
-void Master::SetDeactivated(const OperatorCall& input, bool deactivated) {
-  const auto& call = input.call;
-  const std::string& id = deactivated ? call.deactivate_agent().agent_id().value()
-                                      : call.reactivate_agent().agent_id().value();
-  MasterAgent* agent = FindAgent(id);
-  if (deactivated && !agent && !recovered_.count(id)) {
-    return Answer(input.request, 400, "Unknown agent");
-  }
-  auto& list = registry_.deactivated;
-  const bool listed = std::count(list.begin(), list.end(), id) > 0;
-  if (!deactivated && !listed) return Answer(input.request, 400, "Agent is not deactivated");
-  std::erase(list, id);
-  if (deactivated) list.push_back(id);
-  Save();
-  Answer(input.request, 200);
-  if (!agent) return;
-  agent->deactivated = deactivated;
-  allocator_.SetAgentActive(id, agent->active());
-  if (deactivated) RemoveOffers(agent->offers, true);
 }
 
 }  // namespace kiln::local

@@ -49,6 +49,7 @@ struct MasterAgent {
   Resources total;
   bool connected = true;
   bool deactivated = false;  // by an operator
+  std::optional<Instant> drain_start;
   Instant registered;
   std::optional<Instant> reregistered;
 

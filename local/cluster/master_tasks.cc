@@ -40,6 +40,7 @@ void Master::On(const std::string& pid, const StatusUpdate& message) {
   UpdateTask(task, message.status, message.latest_state);
   if (IsTerminal(task.state()) && !message.status.has_uuid()) {
     RemoveTask({framework.id(), task_id});
+    EndDrain(agent->id());
   }
 }
 

@@ -23,7 +23,8 @@ struct Registry {
   std::map<std::string, Instant> unreachable;  // agent id: since when
   std::map<std::string, Instant> gone;
   std::vector<std::string> deactivated;
-  int lives = 0;  // masters that wrote it
+  std::map<std::string, mesos::v1::DrainInfo> draining;  // agent id; these are deactivated too
+  int lives = 0;                                         // masters that wrote it
 };
 
 struct MasterOptions {

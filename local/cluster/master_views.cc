@@ -141,6 +141,11 @@ Response::GetAgents::Agent AgentEntry(const Master& master, const MasterAgent& a
   *entry.mutable_allocated_resources() = EndpointList(master.UsedAt(agent));
   *entry.mutable_offered_resources() = EndpointList(master.OfferedAt(agent));
   for (const auto& capability : agent.capabilities) *entry.add_capabilities() = capability;
+  const auto& draining = master.registry().draining;
+  if (auto drain = draining.find(agent.id()); drain != draining.end()) {
+    *entry.mutable_drain_info() = drain->second;
+    if (agent.drain_start) *entry.mutable_estimated_drain_start_time() = TimeOf(*agent.drain_start);
+  }
   return entry;
 }
 

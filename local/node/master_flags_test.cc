@@ -79,6 +79,10 @@ TEST_F(MasterFlagsTest, ARegistrySurvivesItsFile) {
   registry.unreachable["S1"] = Instant{17};
   registry.gone["S2"] = Instant{18};
   registry.deactivated = {"S0"};
+  mesos::v1::DrainInfo& drain = registry.draining["S0"];
+  drain.set_state(mesos::v1::DRAINED);
+  drain.mutable_config()->set_mark_gone(true);
+  drain.mutable_config()->mutable_max_grace_period()->set_nanoseconds(7);
   ASSERT_TRUE(WriteRegistry(path, registry));
   const auto read = ReadRegistry(path);
   ASSERT_TRUE(read) << read.error().message;
@@ -87,6 +91,8 @@ TEST_F(MasterFlagsTest, ARegistrySurvivesItsFile) {
   EXPECT_EQ(read->unreachable, registry.unreachable);
   EXPECT_EQ(read->gone, registry.gone);
   EXPECT_EQ(read->deactivated, registry.deactivated);
+  ASSERT_EQ(read->draining.size(), 1u);
+  EXPECT_EQ(read->draining.at("S0").SerializeAsString(), drain.SerializeAsString());
   std::ofstream(path) << "no registry";
   EXPECT_EQ(ReadRegistry(path).error().code, ErrorCode::kDataLoss);
 }

@@ -105,6 +105,13 @@ Json AgentJson(const Master& master, const MasterAgent& agent) {
   for (const auto& capability : agent.capabilities) {
     json["capabilities"].push_back(mesos::v1::AgentInfo::Capability::Type_Name(capability.type()));
   }
+  const auto& draining = master.registry().draining;
+  if (auto drain = draining.find(agent.id()); drain != draining.end()) {
+    json["drain_info"] = Parsed(drain->second);
+    if (agent.drain_start) {
+      json["estimated_drain_start_time_seconds"] = agent.drain_start->Seconds();
+    }
+  }
   return json;
 }
 

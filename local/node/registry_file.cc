@@ -15,10 +15,12 @@ Status WriteRegistry(const std::string& path, const Registry& registry) {
   Json json{{"agents", Json::array()},
             {"unreachable", Json::object()},
             {"gone", Json::object()},
-            {"deactivated", registry.deactivated}};
+            {"deactivated", registry.deactivated},
+            {"draining", Json::object()}};
   for (const auto& agent : registry.agents) json["agents"].push_back(wire::ToJson(agent));
   for (const auto& [id, since] : registry.unreachable) json["unreachable"][id] = since.nanoseconds;
   for (const auto& [id, since] : registry.gone) json["gone"][id] = since.nanoseconds;
+  for (const auto& [id, info] : registry.draining) json["draining"][id] = wire::ToJson(info);
   std::error_code failed;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
   const std::string temporary = path + ".tmp";
@@ -51,6 +53,10 @@ Result<Registry> ReadRegistry(const std::string& path) {
   }
   for (const Json& id : json.value("deactivated", Json::array())) {
     registry.deactivated.push_back(id.get<std::string>());
+  }
+  const Json draining = json.value("draining", Json::object());
+  for (const auto& [id, text] : draining.items()) {
+    KILN_TRY_OK(wire::FromJson(text.get<std::string>(), registry.draining[id]));
   }
   return registry;
 }
