@@ -88,6 +88,7 @@ std::optional<Instant> Master::NextTimer() const {
   }
   for (const auto& [id, agent] : agents_) Earliest(earliest, agent.next_ping);
   for (const auto& [id, offer] : offers_) Earliest(earliest, offer.end);
+  for (const auto& [id, offer] : inverse_offers_) Earliest(earliest, offer.end);
   for (const OperatorSubscriber& subscriber : operators_) Earliest(earliest, subscriber.heartbeat);
   return earliest;
 }
@@ -111,6 +112,7 @@ void Master::On(const MasterTick&) {
     if (offer.end && *offer.end <= now_) expired.insert(id);
   }
   RemoveOffers(expired, true);
+  RemoveInverseOffers([&](const auto& offer) { return offer.end && *offer.end <= now_; }, true);
   for (OperatorSubscriber& subscriber : operators_) {
     if (subscriber.heartbeat > now_) continue;
     operators::Event event;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <optional>
@@ -53,6 +54,9 @@ class Master {
   const std::deque<MasterFramework>& completed_frameworks() const { return completed_; }
   const std::map<std::string, MasterAgent>& agents() const { return agents_; }
   const std::map<std::string, MasterOffer>& offers() const { return offers_; }
+  const std::map<std::string, MasterInverseOffer>& inverse_offers() const {
+    return inverse_offers_;
+  }
   // Of a former life, not back yet.
   const std::map<std::string, mesos::v1::AgentInfo>& recovered() const { return recovered_; }
   const Registry& registry() const { return registry_; }
@@ -188,6 +192,32 @@ class Master {
   // Once nothing is left to wait for. The agent may be marked gone, and removed.
   void EndDrain(const std::string& id);
 
+  // maintenance and inverse offers: master_maintenance.cc
+  using OfferIds = google::protobuf::RepeatedPtrField<mesos::v1::OfferID>;
+  const mesos::v1::Unavailability* UnavailabilityOf(const MasterAgent& agent) const;
+  std::vector<std::string> AgentsOn(const mesos::v1::MachineID& machine) const;
+  void UpdateSchedule(const OperatorCall& input);
+  void StartMaintenance(const OperatorCall& input);
+  void StopMaintenance(const OperatorCall& input);
+  // `objection` is to a machine that is down, or is not, unlike `down`.
+  Objection RefuseMachines(const MachineList& machines, bool down, const char* objection) const;
+  // Agents of a machine that is down may not register: true if this one is told so.
+  bool RefuseMachineDown(const std::string& pid, const mesos::v1::AgentInfo& agent);
+  mesos::v1::master::ClusterStatus MaintenanceStatus() const;
+  // Those that have something to lose there.
+  std::set<std::string> FrameworksAt(const MasterAgent& agent) const;
+  bool WantsInverseOffer(const std::string& framework_id, const std::string& agent_id) const;
+  void SendInverseOffers(const std::set<std::string>* agents);
+  void AnswerInverseOffers(const MasterFramework& framework, const OfferIds& ids,
+                           const mesos::v1::Filters& filters,
+                           mesos::v1::master::InverseOfferStatus::Status answer);
+  void RemoveInverseOffers(const std::function<bool(const MasterInverseOffer&)>& which,
+                           bool rescind);
+  // Offers and inverse offers of an agent, taken back; of a framework, which is away.
+  void RemoveOffersAt(const MasterAgent& agent);
+  void RemoveOffersOf(const MasterFramework& framework);
+  void ForgetInverseAnswers(const std::string& agent_id);
+
   // operators: master_operator.cc, master_views.cc
   void MarkGone(const OperatorCall& input);
   void MarkGone(const std::string& id);
@@ -209,6 +239,12 @@ class Master {
   std::map<std::string, mesos::v1::AgentInfo> recovered_;  // of the registry, not back yet
   std::optional<Instant> recovered_end_;
   std::map<std::string, MasterOffer> offers_;
+  std::map<std::string, MasterInverseOffer> inverse_offers_;
+  // Framework id and agent id: none is made again until then.
+  std::map<std::pair<std::string, std::string>, Instant> inverse_filters_;
+  // Agent id, framework id: the last answer to this schedule.
+  std::map<std::string, std::map<std::string, mesos::v1::master::InverseOfferStatus>>
+      inverse_answers_;
   std::list<OperatorSubscriber> operators_;
   Instant next_allocation_;
   uint64_t next_framework_ = 0;

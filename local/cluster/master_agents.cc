@@ -50,6 +50,7 @@ MasterAgent* Master::AgentAt(const std::string& pid) {
 }
 
 void Master::On(const std::string& pid, const RegisterAgent& message) {
+  if (RefuseMachineDown(pid, message.agent)) return;
   const Duration total_ping_timeout =
       options_.agent_ping_timeout * options_.max_agent_ping_timeouts;
   if (MasterAgent* known = AgentAt(pid)) {
@@ -104,6 +105,7 @@ void Master::On(const std::string& pid, const ReregisterAgent& message) {
     actions_.emplace_back(SendToAgent{pid, ShutdownAgent{"Agent has been marked gone"}});
     return;
   }
+  if (RefuseMachineDown(pid, message.agent)) return;
   ++counts_.agent_reregistrations;
   if (MasterAgent* agent = FindAgent(id)) {
     agent->pid = pid;
@@ -283,7 +285,7 @@ void Master::On(const AgentLinkCut& input) {
 void Master::DisconnectAgent(MasterAgent& agent) {
   agent.connected = false;
   allocator_.SetAgentActive(agent.id(), false);
-  RemoveOffers(agent.offers, true);
+  RemoveOffersAt(agent);
   // A framework without checkpoints has lost its tasks there, whatever becomes of the agent.
   std::vector<MasterTaskKey> lost;
   for (const MasterTaskKey& key : agent.tasks) {
@@ -330,7 +332,8 @@ void Master::RemoveAgent(const std::string& id, TaskState aware_state, TaskStatu
   std::vector<MasterExecutorKey> executors;
   for (const auto& [key, executor] : agent.executors) executors.push_back(key);
   for (const MasterExecutorKey& key : executors) RemoveExecutor(agent, key);
-  RemoveOffers(agent.offers, true);
+  RemoveOffersAt(agent);
+  ForgetInverseAnswers(id);
   for (const auto& [framework_id, framework] : frameworks_) {
     scheduler::Event event;
     event.set_type(scheduler::Event::FAILURE);

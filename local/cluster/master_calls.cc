@@ -13,6 +13,7 @@ namespace scheduler = mesos::v1::scheduler;
 using mesos::v1::AgentID;
 using mesos::v1::TaskID;
 using mesos::v1::TaskStatus;
+using mesos::v1::master::InverseOfferStatus;
 
 void Master::On(const SchedulerCall& input) {
   ++counts_.messages;
@@ -110,9 +111,15 @@ void Master::Dispatch(MasterFramework& framework, const SchedulerCall& input) {
         Send(framework, std::move(event));
       }
       return;
+    case Call::ACCEPT_INVERSE_OFFERS:
+      return AnswerInverseOffers(framework, call.accept_inverse_offers().inverse_offer_ids(),
+                                 call.accept_inverse_offers().filters(),
+                                 InverseOfferStatus::ACCEPT);
+    case Call::DECLINE_INVERSE_OFFERS:
+      return AnswerInverseOffers(framework, call.decline_inverse_offers().inverse_offer_ids(),
+                                 call.decline_inverse_offers().filters(),
+                                 InverseOfferStatus::DECLINE);
     case Call::REQUEST:                       // the built-in allocator of Mesos ignores it too
-    case Call::ACCEPT_INVERSE_OFFERS:         // none are made
-    case Call::DECLINE_INVERSE_OFFERS:        // none are made
     case Call::ACKNOWLEDGE_OPERATION_STATUS:  // none of its statuses carries a uuid
     case Call::UPDATE_FRAMEWORK:              // answered above
     case Call::SUBSCRIBE:                     // not dispatched

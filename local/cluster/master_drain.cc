@@ -1,5 +1,7 @@
 // Agents that operators take out of service: deactivated ones get no offers, draining ones lose
 // their tasks too.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "local/cluster/master.h"
@@ -36,6 +38,12 @@ void Master::Drain(const OperatorCall& input) {
   const auto& drain = input.call.drain_agent();
   const std::string& id = drain.agent_id().value();
   if (!IsKnownAgent(id)) return Answer(input.request, 400, "Unknown agent");
+  MasterAgent* agent = FindAgent(id);
+  if (agent && UnavailabilityOf(*agent)) {
+    return Answer(input.request, 400,
+                  fmt::format("Agent {} is part of a maintenance schedule under Machine {}", id,
+                              MachineText(MachineOf(agent->info, agent->pid))));
+  }
   DrainInfo info;
   info.set_state(mesos::v1::DRAINING);
   info.mutable_config()->set_mark_gone(drain.mark_gone());
@@ -46,10 +54,9 @@ void Master::Drain(const OperatorCall& input) {
   registry_.draining[id] = info;
   Deactivate(id);
   Answer(input.request, 200);
-  MasterAgent* agent = FindAgent(id);
   if (!agent) return;
   agent->drain_start = now_;
-  RemoveOffers(agent->offers, true);
+  RemoveOffersAt(*agent);
   GoOnDraining(*agent);
 }
 
@@ -58,7 +65,7 @@ void Master::Deactivate(const OperatorCall& input) {
   if (!IsKnownAgent(id)) return Answer(input.request, 400, "Unknown agent");
   Deactivate(id);
   Answer(input.request, 200);
-  if (MasterAgent* agent = FindAgent(id)) RemoveOffers(agent->offers, true);
+  if (MasterAgent* agent = FindAgent(id)) RemoveOffersAt(*agent);
 }
 
 void Master::Deactivate(const std::string& id) {

@@ -59,6 +59,12 @@ class MasterTest : public testing::Test {
       offer_ = offer.id().value();
       agent_id_ = offer.agent_id().value();
       line += " " + ToText(Resources(offer.resources()).Unallocated());
+      if (offer.has_unavailability()) {
+        line += " away at " + std::to_string(offer.unavailability().start().nanoseconds());
+      }
+    }
+    for (const auto& offer : event.inverse_offers().inverse_offers()) {
+      inverse_offer_ = offer.id().value();
     }
     if (event.has_update()) {
       status_ = event.update().status();
@@ -181,7 +187,7 @@ class MasterTest : public testing::Test {
   MasterOptions options_;
   Instant now_{1'000'000'000'000};
   std::unique_ptr<Master> master_ = std::make_unique<Master>(options_, Random(1), Registry{}, now_);
-  std::string id_, stream_, offer_, agent_id_;
+  std::string id_, stream_, offer_, inverse_offer_, agent_id_;
   Random random_{3};
   mesos::v1::TaskStatus status_;
   Registry saved_;

@@ -125,7 +125,7 @@ void Master::FailOver(MasterFramework& framework, const FrameworkInfo& info,
     Send(framework, ErrorEvent("Framework failed over"));
     actions_.emplace_back(CloseSchedulerStream{framework.stream});
   }
-  RemoveOffers(framework.offers, false);
+  RemoveOffersOf(framework);
   if (framework.recovered) framework.registered = now_;
   Change(framework, info, SetOf(subscribe.suppressed_roles()), std::move(constraints));
   Start(framework, stream);
@@ -192,8 +192,10 @@ void Master::Change(MasterFramework& framework, const FrameworkInfo& info,
 void Master::Disconnect(MasterFramework& framework) {
   framework.connected = false;
   framework.heartbeat.reset();
-  RemoveOffers(framework.offers, false);
+  RemoveOffersOf(framework);
   allocator_.Deactivate(framework.id());
+  std::erase_if(inverse_filters_,
+                [&](const auto& entry) { return entry.first.first == framework.id(); });
   const Duration timeout = FromSeconds(std::max(0.0, framework.info.failover_timeout()));
   if (timeout == Duration::zero()) {
     Remove(framework.id());
@@ -209,7 +211,7 @@ void Master::Remove(const std::string& framework_id) {
   framework.heartbeat.reset();
   framework.removal.reset();
   framework.unregistered = now_;
-  RemoveOffers(framework.offers, false);
+  RemoveOffersOf(framework);
   for (const auto& [id, agent] : agents_) Tell(agent, ShutdownFramework{framework.info.id()});
   std::vector<std::string> tasks;
   std::set<std::string> agents;

@@ -13,6 +13,20 @@ using mesos::v1::Offer;
 
 namespace {
 
+// What the framework's capabilities let it see.
+Offer ForFramework(Offer offer, const FrameworkInfo& info) {
+  const bool roles = HasCapability(info, FrameworkInfo::Capability::MULTI_ROLE);
+  const bool stacks = HasCapability(info, FrameworkInfo::Capability::RESERVATION_REFINEMENT);
+  if (!roles) offer.clear_allocation_info();
+  for (mesos::v1::Resource& resource : *offer.mutable_resources()) {
+    if (!roles) resource.clear_allocation_info();
+    if (!stacks) DowngradeResource(&resource);
+  }
+  return offer;
+}
+
+}  // namespace
+
 // The port in "slave(1)@127.0.0.1:5051".
 mesos::v1::URL UrlOf(const MasterAgent& agent) {
   mesos::v1::URL url;
@@ -27,20 +41,6 @@ mesos::v1::URL UrlOf(const MasterAgent& agent) {
   }
   return url;
 }
-
-// What the framework's capabilities let it see.
-Offer ForFramework(Offer offer, const FrameworkInfo& info) {
-  const bool roles = HasCapability(info, FrameworkInfo::Capability::MULTI_ROLE);
-  const bool stacks = HasCapability(info, FrameworkInfo::Capability::RESERVATION_REFINEMENT);
-  if (!roles) offer.clear_allocation_info();
-  for (mesos::v1::Resource& resource : *offer.mutable_resources()) {
-    if (!roles) resource.clear_allocation_info();
-    if (!stacks) DowngradeResource(&resource);
-  }
-  return offer;
-}
-
-}  // namespace
 
 std::optional<Duration> RefusedFor(const mesos::v1::Filters& filters) {
   constexpr double kDefault = 5;
@@ -65,6 +65,9 @@ void Master::Allocate(const std::set<std::string>* agents) {
     *offer.wire.mutable_url() = UrlOf(agent);
     *offer.wire.mutable_resources() = allocation.resources.List();
     *offer.wire.mutable_attributes() = agent.info.attributes();
+    if (const auto* unavailability = UnavailabilityOf(agent)) {
+      *offer.wire.mutable_unavailability() = *unavailability;
+    }
     if (agent.info.has_domain()) *offer.wire.mutable_domain() = agent.info.domain();
     offer.wire.mutable_allocation_info()->set_role(allocation.role);
     for (const auto& [key, executor] : agent.executors) {
@@ -76,6 +79,7 @@ void Master::Allocate(const std::set<std::string>* agents) {
     sent[framework.id()].push_back(id);
   }
   for (const auto& [framework_id, offers] : sent) SendOffers(frameworks_.at(framework_id), offers);
+  SendInverseOffers(agents);
 }
 
 void Master::SendOffers(const MasterFramework& framework, const std::vector<std::string>& offers) {

@@ -41,6 +41,12 @@ void Master::On(const OperatorCall& input) {
       return Deactivate(input);
     case Call::REACTIVATE_AGENT:
       return Reactivate(input);
+    case Call::UPDATE_MAINTENANCE_SCHEDULE:
+      return UpdateSchedule(input);
+    case Call::START_MAINTENANCE:
+      return StartMaintenance(input);
+    case Call::STOP_MAINTENANCE:
+      return StopMaintenance(input);
     default:
       return Answer(input.request, 501, "501 Not Implemented.");
   }

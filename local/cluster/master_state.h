@@ -74,6 +74,14 @@ struct MasterOffer {
   const std::string& role() const { return wire.allocation_info().role(); }
 };
 
+// Asks a framework about the maintenance of an agent.
+struct MasterInverseOffer {
+  mesos::v1::InverseOffer wire;
+  std::optional<Instant> end;
+};
+
+mesos::v1::URL UrlOf(const MasterAgent& agent);
+
 // How long a declined offer is not made again; none: it may come at once.
 std::optional<Duration> RefusedFor(const mesos::v1::Filters& filters);
 

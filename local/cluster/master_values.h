@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "local/cluster/allocator.h"
 #include "local/cluster/authorization.h"
+#include "local/cluster/maintenance.h"
 #include "local/cluster/messages.h"
 #include "proto/mesos/v1/master.pb.h"
 #include "proto/mesos/v1/scheduler.pb.h"
@@ -24,7 +25,8 @@ struct Registry {
   std::map<std::string, Instant> gone;
   std::vector<std::string> deactivated;
   std::map<std::string, mesos::v1::DrainInfo> draining;  // agent id; these are deactivated too
-  int lives = 0;                                         // masters that wrote it
+  Maintenance maintenance;
+  int lives = 0;  // masters that wrote it
 };
 
 struct MasterOptions {

@@ -20,6 +20,11 @@ Response::GetFrameworks::Framework FullEntry(const Master& master,
   for (const std::string& id : framework.offers) {
     *entry.add_offers() = master.offers().at(id).wire;
   }
+  for (const auto& [id, offer] : master.inverse_offers()) {
+    if (offer.wire.framework_id().value() == framework.id()) {
+      *entry.add_inverse_offers() = offer.wire;
+    }
+  }
   *entry.mutable_allocated_resources() = EndpointList(master.UsedBy(framework));
   *entry.mutable_offered_resources() = EndpointList(master.OfferedTo(framework));
   *entry.mutable_offer_constraints() = framework.constraints.wire();
@@ -198,11 +203,12 @@ std::optional<Response> Master::View(const Call& call) const {
       return response;
     case Call::GET_MAINTENANCE_STATUS:
       response.set_type(Response::GET_MAINTENANCE_STATUS);
-      response.mutable_get_maintenance_status()->mutable_status();
+      *response.mutable_get_maintenance_status()->mutable_status() = MaintenanceStatus();
       return response;
     case Call::GET_MAINTENANCE_SCHEDULE:
       response.set_type(Response::GET_MAINTENANCE_SCHEDULE);
-      response.mutable_get_maintenance_schedule()->mutable_schedule();
+      *response.mutable_get_maintenance_schedule()->mutable_schedule() =
+          registry_.maintenance.schedule;
       return response;
     case Call::GET_QUOTA:
       response.set_type(Response::GET_QUOTA);

@@ -85,12 +85,13 @@ net::Response MessageAnswer(wire::Encoding encoding, const google::protobuf::Mes
   return response;
 }
 
-std::optional<net::Response> RefuseMethod(const net::Request& request) {
-  if (request.method == "POST") return std::nullopt;
+std::optional<net::Response> RefuseMethod(const net::Request& request,
+                                          const std::vector<std::string>& methods) {
+  if (std::count(methods.begin(), methods.end(), request.method) > 0) return std::nullopt;
   net::Response response = TextAnswer(
-      405, fmt::format("405 Method Not Allowed. Expecting one of {{ 'POST' }}, but received '{}'.",
-                       request.method));
-  response.headers.Set("Allow", "POST");
+      405, fmt::format("405 Method Not Allowed. Expecting one of {{ '{}' }}, but received '{}'.",
+                       fmt::join(methods, "', '"), request.method));
+  response.headers.Set("Allow", fmt::format("{}", fmt::join(methods, ", ")));
   return response;
 }
 

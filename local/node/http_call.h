@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wire/mesos/json.h"
 #include "wire/net/http.h"
@@ -20,8 +21,9 @@ net::Response TextAnswer(int status, std::optional<std::string> text = std::null
 net::Response JsonAnswer(std::string json);
 net::Response MessageAnswer(wire::Encoding encoding, const google::protobuf::Message& message);
 
-// 405 unless the request is a POST.
-std::optional<net::Response> RefuseMethod(const net::Request& request);
+// 405 unless the method is one of these.
+std::optional<net::Response> RefuseMethod(const net::Request& request,
+                                          const std::vector<std::string>& methods = {"POST"});
 
 struct DecodedCall {
   wire::Encoding encoding = wire::Encoding::kJson;  // of the request

@@ -43,6 +43,15 @@ bool IsOpen(const std::string& endpoint) {
   return endpoint == "health" || endpoint == "redirect" || endpoint == "version";
 }
 
+bool IsMaintenance(const std::string& endpoint) {
+  return endpoint == "maintenance/schedule" || endpoint == "maintenance/status" ||
+         endpoint == "machine/down" || endpoint == "machine/up";
+}
+
+bool Writes(const std::string& endpoint) {
+  return endpoint == "teardown" || (IsMaintenance(endpoint) && endpoint != "maintenance/status");
+}
+
 // A value of a form body: "frameworkId=x&y=z".
 std::optional<std::string> FormValue(const std::string& body, std::string_view name) {
   net::Request form;
@@ -76,7 +85,7 @@ void MasterNode::Serve(const std::shared_ptr<net::Exchange>& exchange) {
   if (StartsWithPath(endpoint, kScheduler)) return ServeScheduler(exchange);
   if (StartsWithPath(endpoint, kOperator)) return ServeOperator(exchange);
   if (!IsOpen(endpoint)) {
-    const bool writes = endpoint == "teardown";
+    const bool writes = Writes(endpoint);
     std::optional<std::string> principal;
     if (auto refusal = Authenticate(
             request,
@@ -85,6 +94,7 @@ void MasterNode::Serve(const std::shared_ptr<net::Exchange>& exchange) {
       return Respond(exchange, std::move(*refusal));
     }
   }
+  if (IsMaintenance(endpoint)) return ServeMaintenance(exchange, endpoint);
   Respond(exchange, ServeEndpoint(request, endpoint));
 }
 
@@ -210,6 +220,44 @@ net::Response MasterNode::ServeTeardown(const net::Request& request) {
   return Empty(200);
 }
 
+// Operator calls in an older form.
+void MasterNode::ServeMaintenance(const std::shared_ptr<net::Exchange>& exchange,
+                                  const std::string& endpoint) {
+  using Call = mesos::v1::master::Call;
+  const net::Request& request = exchange->request();
+  if (auto refusal = RefuseUnlessLeading(request)) return Respond(exchange, std::move(*refusal));
+  std::vector<std::string> methods = {"POST"};
+  if (endpoint == "maintenance/schedule") methods = {"GET", "POST"};
+  if (endpoint == "maintenance/status") methods = {"GET"};
+  if (auto refusal = RefuseMethod(request, methods)) return Respond(exchange, std::move(*refusal));
+  OperatorCall input;
+  if (request.method == "GET") {
+    const bool schedule = endpoint == "maintenance/schedule";
+    input.call.set_type(schedule ? Call::GET_MAINTENANCE_SCHEDULE : Call::GET_MAINTENANCE_STATUS);
+    const auto view = master_->View(input.call);
+    return Respond(exchange,
+                   JsonAnswer(schedule ? wire::ToJson(view->get_maintenance_schedule().schedule())
+                                       : wire::ToJson(view->get_maintenance_status().status())));
+  }
+  Status parsed;
+  const std::string machines = "{\"machines\":" + request.body + "}";
+  if (endpoint == "maintenance/schedule") {
+    input.call.set_type(Call::UPDATE_MAINTENANCE_SCHEDULE);
+    parsed = wire::FromJson(request.body,
+                            *input.call.mutable_update_maintenance_schedule()->mutable_schedule());
+  } else if (endpoint == "machine/down") {
+    input.call.set_type(Call::START_MAINTENANCE);
+    parsed = wire::FromJson(machines, *input.call.mutable_start_maintenance());
+  } else {
+    input.call.set_type(Call::STOP_MAINTENANCE);
+    parsed = wire::FromJson(machines, *input.call.mutable_stop_maintenance());
+  }
+  if (!parsed) return Respond(exchange, TextAnswer(400, parsed.error().message));
+  input.request = next_request_++;
+  requests_[input.request] = {exchange, wire::Encoding::kJson};
+  Handle(input);
+}
+
 net::Response MasterNode::ServeEndpoint(const net::Request& request, const std::string& endpoint) {
   if (endpoint == "health") return Empty(200);
   if (endpoint == "version") return JsonAnswer(VersionJson(options_.flags.options.version));
@@ -226,10 +274,7 @@ net::Response MasterNode::ServeEndpoint(const net::Request& request, const std::
     if (phase_ != Phase::kUp) return JsonAnswer("{}");
     return JsonAnswer(MetricsJson(*master_, loop_.Now()));
   }
-  if (endpoint == "quota" || endpoint == "maintenance/schedule" ||
-      endpoint == "maintenance/status") {
-    return JsonAnswer("{}");
-  }
+  if (endpoint == "quota") return JsonAnswer("{}");
   if (endpoint == "weights") return JsonAnswer("[]");
   const bool known = endpoint == "teardown" || endpoint == "roles" || endpoint == "state" ||
                      endpoint == "state-summary" || endpoint == "slaves" ||

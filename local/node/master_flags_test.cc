@@ -83,6 +83,10 @@ TEST_F(MasterFlagsTest, ARegistrySurvivesItsFile) {
   drain.set_state(mesos::v1::DRAINED);
   drain.mutable_config()->set_mark_gone(true);
   drain.mutable_config()->mutable_max_grace_period()->set_nanoseconds(7);
+  auto* window = registry.maintenance.schedule.add_windows();
+  window->mutable_unavailability()->mutable_start()->set_nanoseconds(9);
+  window->add_machine_ids()->set_hostname("a.test");
+  registry.maintenance.down.emplace_back().set_ip("10.0.0.1");
   ASSERT_TRUE(WriteRegistry(path, registry));
   const auto read = ReadRegistry(path);
   ASSERT_TRUE(read) << read.error().message;
@@ -93,6 +97,10 @@ TEST_F(MasterFlagsTest, ARegistrySurvivesItsFile) {
   EXPECT_EQ(read->deactivated, registry.deactivated);
   ASSERT_EQ(read->draining.size(), 1u);
   EXPECT_EQ(read->draining.at("S0").SerializeAsString(), drain.SerializeAsString());
+  EXPECT_EQ(read->maintenance.schedule.SerializeAsString(),
+            registry.maintenance.schedule.SerializeAsString());
+  ASSERT_EQ(read->maintenance.down.size(), 1u);
+  EXPECT_EQ(read->maintenance.down[0].ip(), "10.0.0.1");
   std::ofstream(path) << "no registry";
   EXPECT_EQ(ReadRegistry(path).error().code, ErrorCode::kDataLoss);
 }

@@ -88,6 +88,8 @@ class MasterNode {
   void ServeOperator(const std::shared_ptr<net::Exchange>& exchange);
   net::Response ServeEndpoint(const net::Request& request, const std::string& endpoint);
   net::Response ServeTeardown(const net::Request& request);
+  void ServeMaintenance(const std::shared_ptr<net::Exchange>& exchange,
+                        const std::string& endpoint);
   std::optional<net::Response> RefuseUnlessLeading(const net::Request& request) const;
   // 401, or nothing and the principal if one is authenticated.
   std::optional<net::Response> Authenticate(const net::Request& request, bool required,

@@ -123,6 +123,25 @@ TEST_F(NodeTest, AMasterThatDoesNotLeadSaysSo) {
   EXPECT_EQ(Ask("/api/v1", R"({"type":"GET_HEALTH"})").status, 200);
 }
 
+TEST_F(NodeTest, MachinesGoDownAndComeUp) {
+  ASSERT_TRUE(Eventually([&] { return Agents() == 1; }));
+  const std::string schedule =
+      R"({"windows":[{"machine_ids":[{"hostname":"agent1.test","ip":"127.0.0.1"}],)"
+      R"("unavailability":{"start":{"nanoseconds":7}}}]})";
+  const std::string machines = R"([{"hostname":"agent1.test","ip":"127.0.0.1"}])";
+  EXPECT_EQ(Ask("/maintenance/schedule", "[]").status, 400);
+  EXPECT_EQ(Ask("/maintenance/schedule", schedule).status, 200);
+  EXPECT_EQ(Ask("/master/maintenance/schedule").body, schedule);
+  EXPECT_EQ(Ask("/machine/up", machines).status, 400);
+  EXPECT_EQ(Ask("/machine/down", machines).status, 200);
+  EXPECT_TRUE(Eventually([&] { return Agents() == 0; }));
+  EXPECT_EQ(Ask("/maintenance/status").body, R"({"down_machines":)" + machines + "}");
+  EXPECT_EQ(Ask("/machine/up", machines).status, 200);
+  EXPECT_EQ(Ask("/maintenance/status").body, "{}");
+  EXPECT_EQ(Ask("/maintenance/status", machines).body,
+            "405 Method Not Allowed. Expecting one of { 'GET' }, but received 'POST'.");
+}
+
 TEST_F(NodeTest, TheNextSubscriptionCanBeRefused) {
   EXPECT_EQ(Inject("refuse_subscribe", "Framework has been removed"), 200);
   const net::Response refused = Ask("/api/v1/scheduler", kSubscribe);

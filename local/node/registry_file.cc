@@ -12,15 +12,17 @@ namespace kiln::local {
 using wire::Json;
 
 Status WriteRegistry(const std::string& path, const Registry& registry) {
-  Json json{{"agents", Json::array()},
-            {"unreachable", Json::object()},
-            {"gone", Json::object()},
-            {"deactivated", registry.deactivated},
-            {"draining", Json::object()}};
+  Json json{{"agents", Json::array()},    {"unreachable", Json::object()},
+            {"gone", Json::object()},     {"deactivated", registry.deactivated},
+            {"draining", Json::object()}, {"schedule", wire::ToJson(registry.maintenance.schedule)},
+            {"down", Json::array()}};
   for (const auto& agent : registry.agents) json["agents"].push_back(wire::ToJson(agent));
   for (const auto& [id, since] : registry.unreachable) json["unreachable"][id] = since.nanoseconds;
   for (const auto& [id, since] : registry.gone) json["gone"][id] = since.nanoseconds;
   for (const auto& [id, info] : registry.draining) json["draining"][id] = wire::ToJson(info);
+  for (const auto& machine : registry.maintenance.down) {
+    json["down"].push_back(wire::ToJson(machine));
+  }
   std::error_code failed;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
   const std::string temporary = path + ".tmp";
@@ -57,6 +59,10 @@ Result<Registry> ReadRegistry(const std::string& path) {
   const Json draining = json.value("draining", Json::object());
   for (const auto& [id, text] : draining.items()) {
     KILN_TRY_OK(wire::FromJson(text.get<std::string>(), registry.draining[id]));
+  }
+  KILN_TRY_OK(wire::FromJson(json.value("schedule", "{}"), registry.maintenance.schedule));
+  for (const Json& text : json.value("down", Json::array())) {
+    KILN_TRY_OK(wire::FromJson(text.get<std::string>(), registry.maintenance.down.emplace_back()));
   }
   return registry;
 }
