@@ -11,6 +11,8 @@ using mesos::v1::TaskInfo;
 using mesos::v1::TaskState;
 using mesos::v1::TaskStatus;
 
+// A start that takes less is not worth an update, and an acknowledgement, of its own.
+constexpr Duration kQuickStart = std::chrono::milliseconds(100);
 constexpr Duration kKillGrace = std::chrono::seconds(3);  // of Mesos's command executor
 constexpr Duration kProgressPause = std::chrono::seconds(1);
 constexpr Duration kResendPause = std::chrono::milliseconds(500);
@@ -63,6 +65,7 @@ std::optional<Instant> Protocol::NextTimer() const {
   if (exited_) return next;
   for (const auto& [id, task] : tasks_) {
     if (task.done) continue;
+    Earlier(next, task.starting_at);
     Earlier(next, task.force_at);
     Earlier(next, task.deadline);
     if (task.progress && task.updates.empty()) Earlier(next, task.progress_at);
@@ -119,7 +122,11 @@ void Protocol::LaunchOne(const TaskInfo& info, int group) {
     task.done = true;
     return Queue(task, StatusOf(task, TaskState::TASK_KILLED));
   }
-  Queue(task, StatusOf(task, TaskState::TASK_STARTING));
+  if (info.has_command()) {
+    Queue(task, StatusOf(task, TaskState::TASK_STARTING));
+  } else {
+    task.starting_at = now_ + kQuickStart;
+  }
   effects_.push_back(StartWork{info});
 }
 
@@ -164,6 +171,7 @@ void Protocol::Handle(const WorkStarted& event) {
   Task* task = Alive(event.task);
   if (task == nullptr || task->started) return;
   task->started = true;
+  task->starting_at.reset();
   if (task->info.has_max_completion_time()) {
     task->deadline = now_ + Duration(task->info.max_completion_time().nanoseconds());
   }
@@ -246,6 +254,10 @@ void Protocol::Handle(const WorkEnded& event) {
 void Protocol::Handle(const TimePassed&) {
   for (auto& [id, task] : tasks_) {
     if (task.done) continue;
+    if (task.starting_at && *task.starting_at <= now_) {
+      task.starting_at.reset();
+      if (task.cause == Cause::kNone) Queue(task, StatusOf(task, TaskState::TASK_STARTING));
+    }
     if (task.deadline && *task.deadline <= now_) {
       task.deadline.reset();
       Stop(task, Cause::kDeadline, GraceOf(task.info));

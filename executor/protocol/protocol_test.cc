@@ -102,9 +102,23 @@ class ProtocolTest : public testing::Test {
   std::vector<TaskStatus> sent_;
 };
 
-TEST_F(ProtocolTest, ATaskGoesFromStartingToFinished) {
+TEST_F(ProtocolTest, ABareCommandIsToldToStartAtOnce) {
+  Do(Subscribed{});
+  EXPECT_THAT(Do(Launch{{CommandTaskOf("t")}}), ElementsAre("t STARTING", "start t"));
+}
+
+TEST_F(ProtocolTest, OnlyASlowStartIsToldOfOtherWork) {
+  Do(Subscribed{});
+  EXPECT_THAT(Do(Launch{{TaskOf("quick"), TaskOf("slow")}}),
+              ElementsAre("start quick", "start slow"));
+  EXPECT_THAT(Do(WorkStarted{"quick"}), ElementsAre("quick RUNNING"));
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("slow STARTING"));
+  EXPECT_THAT(Do(WorkStarted{"slow"}), ElementsAre("slow RUNNING"));
+}
+
+TEST_F(ProtocolTest, ATaskGoesFromStartToFinished) {
   EXPECT_THAT(Do(Subscribed{}), IsEmpty());
-  EXPECT_THAT(Do(Launch{{TaskOf("t")}}), ElementsAre("t STARTING", "start t"));
+  EXPECT_THAT(Do(Launch{{TaskOf("t")}}), ElementsAre("start t"));
   EXPECT_THAT(Do(WorkStarted{"t"}), ElementsAre("t RUNNING"));
   EXPECT_THAT(Do(WorkEnded{.task = "t", .ok = true, .message = "done", .data = "r"}),
               ElementsAre("t FINISHED data=r: done"));
@@ -119,7 +133,7 @@ TEST_F(ProtocolTest, WorkThatCanNeverDoWellIsAnError) {
 
 TEST_F(ProtocolTest, AStatusSaysWhoseItIs) {
   Do(Subscribed{});
-  Do(Launch{{TaskOf("t")}});
+  Do(Launch{{CommandTaskOf("t")}});
   ASSERT_EQ(sent_.size(), 1u);
   TaskStatus status = sent_[0];
   EXPECT_EQ(status.source(), TaskStatus::SOURCE_EXECUTOR);
@@ -257,9 +271,9 @@ TEST_F(ProtocolTest, AServerThatComesUpIsToldAtOnce) {
 
 TEST_F(ProtocolTest, WhatIsNotAcknowledgedGoesIntoTheNextSubscription) {
   Do(Subscribed{});
-  Do(Launch{{TaskOf("a"), TaskOf("b")}});
+  Do(Launch{{CommandTaskOf("a"), CommandTaskOf("b")}});
   Acknowledge();
-  Do(Launch{{TaskOf("c")}});
+  Do(Launch{{CommandTaskOf("c")}});
   Do(WorkStarted{"a"});
   EXPECT_THAT(Do(Disconnected{}), IsEmpty());
   EXPECT_THAT(Do(WorkEnded{.task = "a", .ok = true}), IsEmpty());
@@ -279,7 +293,7 @@ TEST_F(ProtocolTest, WhatIsNotAcknowledgedGoesIntoTheNextSubscription) {
 
 TEST_F(ProtocolTest, UpdatesThatTheAgentCouldNotTakeAreSentAgainInTheirOrder) {
   Do(Subscribed{});
-  Do(Launch{{TaskOf("t")}});
+  Do(Launch{{CommandTaskOf("t")}});
   EXPECT_THAT(Do(UpdateRefused{"t"}), IsEmpty());
   EXPECT_THAT(Do(WorkStarted{"t"}), IsEmpty());
   EXPECT_THAT(Wait(seconds(1)), ElementsAre("t STARTING", "t RUNNING"));
