@@ -232,7 +232,8 @@ class DaemonTest : public testing::Test {
   bool RunUntilExit() {
     return RunUntil([this] { return exit_code_.has_value(); });
   }
-  // "RUNNING reason=29 healthy=1: message", without progress.
+  // "RUNNING reason=29 healthy=1: message", without progress and TASK_STARTING, which of Kiln's own
+  // work comes on a slow machine alone.
   Lines StatusesOf(const std::string& task) {
     Lines lines;
     for (const auto& status : agent_.statuses) {
@@ -242,7 +243,7 @@ class DaemonTest : public testing::Test {
       if (status.has_healthy()) line += fmt::format(" healthy={:d}", status.healthy());
       if (status.has_message()) line += ": " + status.message();
       bool progress = line == "RUNNING" && status.has_data();
-      if (!progress) lines.push_back(line);
+      if (!progress && line != "STARTING") lines.push_back(line);
     }
     return lines;
   }
@@ -269,7 +270,7 @@ class DaemonTest : public testing::Test {
     });
   }
   bool RunUntilRunning(const std::string& task) {
-    return RunUntil([&] { return StatusesOf(task).size() >= 2; });
+    return RunUntil([&] { return !StatusesOf(task).empty(); });
   }
 
   net::Loop loop_;

@@ -57,16 +57,12 @@ std::shared_ptr<std::mutex> FetchLock(const std::string& url) {
   return held;
 }
 
-Status PutLocal(const std::string& path, const std::string& target) {
+Status MakeFolder(const fs::path& folder) {
   std::error_code ec;
-  fs::create_directories(fs::path(target).parent_path(), ec);
-  std::string temporary = fmt::format("{}.part-{}", target, getpid());
-  fs::copy_file(path, temporary, fs::copy_options::overwrite_existing, ec);
-  if (!ec) fs::rename(temporary, target, ec);
+  fs::create_directories(folder, ec);
   if (!ec) return {};
-  std::error_code ignored;
-  fs::remove(temporary, ignored);
-  return Fail(ErrorCode::kFailedPrecondition, "cannot write {}: {}", target, ec.message());
+  return Fail(ErrorCode::kFailedPrecondition, "cannot make folder {}: {}", folder.string(),
+              ec.message());
 }
 
 std::string JsonNumber(double number) {
@@ -112,6 +108,7 @@ Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri
   // The folder goes with the work that fetches; the file may be read by others for longer.
   static std::atomic<uint64_t> number{0};
   std::string name = url.substr(url.find_last_of('/') + 1);
+  KILN_TRY_OK(MakeFolder(fs::path(folder).parent_path()));
   fs::path target = fs::path(folder).parent_path() / fmt::format("fetched-{}-{}", ++number, name);
   KILN_TRY_OK(Retry([&] { return net::FetchToFile(url, target.string()); }));
   auto file = std::make_shared<const LocalFile>(target.string(), true);
@@ -120,8 +117,15 @@ Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri
   return file;
 }
 
+Result<std::string> Artifacts::PathFor(const std::string& uri, const std::string& folder) {
+  std::string local = LocalPath(uri);
+  fs::path path = local.empty() ? fs::path(folder) / "output" : fs::path(local);
+  KILN_TRY_OK(MakeFolder(path.parent_path()));
+  return path.string();
+}
+
 Status Artifacts::Put(const std::string& path, const std::string& uri) {
-  if (std::string local = LocalPath(uri); !local.empty()) return PutLocal(path, local);
+  if (!LocalPath(uri).empty()) return {};
   std::string url = ResolveArtifact(uri, api_url_);
   return Retry([&]() -> Status {
     KILN_TRY(net::Response answer, net::SendFile(url, path));

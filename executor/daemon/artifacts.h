@@ -46,7 +46,10 @@ class Artifacts {
 
   // What a URI names, as a local file; fetched into `folder` unless it is local.
   Result<std::shared_ptr<const LocalFile>> Bring(const std::string& uri, const std::string& folder);
-  // Makes a local file appear at a URI, whole or not at all.
+  // Where to write, whole or not at all, what is then Put at a URI: the place itself when it is
+  // local, else a file in `folder`, which is made.
+  static Result<std::string> PathFor(const std::string& uri, const std::string& folder);
+  // Makes the file at PathFor appear at the URI, whole or not at all.
   Status Put(const std::string& path, const std::string& uri);
   // Gives the version. Registering again for the same job gives the same one.
   Result<int64_t> Register(const ModelRegistration& registration);

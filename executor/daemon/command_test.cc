@@ -27,7 +27,7 @@ TEST_F(CommandDaemonTest, EndsAreThoseOfMesossCommandExecutor) {
     Start();
     agent_.Launch(CommandTask("t", c.line));
     ASSERT_TRUE(RunUntilExit()) << c.line;
-    EXPECT_THAT(StatusesOf("t"), ElementsAre("STARTING", "RUNNING", c.end));
+    EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", c.end));
     EXPECT_EQ(exit_code_, 0);
     daemon_.reset();
   }
@@ -41,8 +41,7 @@ TEST_F(CommandDaemonTest, AProgramThatDoesNotExistFailsBehindRunning) {
   task.mutable_command()->add_arguments("x");
   agent_.Launch(task);
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FAILED: Command exited with status 1"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FAILED: Command exited with status 1"));
 }
 
 TEST_F(CommandDaemonTest, AKilledCommandIsKilledGently) {
@@ -51,7 +50,7 @@ TEST_F(CommandDaemonTest, AKilledCommandIsKilledGently) {
   RunUntilRunning("t");
   agent_.Kill("t");
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"), ElementsAre("STARTING", "RUNNING", "KILLING",
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "KILLING",
                                            "KILLED: Command terminated with signal Terminated"));
 }
 
@@ -64,8 +63,8 @@ TEST_F(CommandDaemonTest, OneThatIgnoresTermIsKilledBehindItsGrace) {
   RunUntil([&] { return ReadFile(folder_ + "/ready").has_value(); });
   agent_.Kill("t");
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"), ElementsAre("STARTING", "RUNNING", "KILLING",
-                                           "KILLED: Command terminated with signal Killed"));
+  EXPECT_THAT(StatusesOf("t"),
+              ElementsAre("RUNNING", "KILLING", "KILLED: Command terminated with signal Killed"));
 }
 
 TEST_F(CommandDaemonTest, MaxCompletionTimeFailsIt) {
@@ -74,9 +73,9 @@ TEST_F(CommandDaemonTest, MaxCompletionTimeFailsIt) {
   task.mutable_max_completion_time()->set_nanoseconds(30'000'000);
   agent_.Launch(task);
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING",
-                          "FAILED reason=33: Command terminated with signal Terminated"));
+  EXPECT_THAT(
+      StatusesOf("t"),
+      ElementsAre("RUNNING", "FAILED reason=33: Command terminated with signal Terminated"));
 }
 
 TEST_F(CommandDaemonTest, ASickTaskIsKilledAsRecorded) {
@@ -92,8 +91,8 @@ TEST_F(CommandDaemonTest, ASickTaskIsKilledAsRecorded) {
   agent_.Launch(task);
   RunUntilExit();
   EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "RUNNING reason=29 healthy=1",
-                          "RUNNING reason=29 healthy=0", "RUNNING reason=29 healthy=0", "KILLING",
+              ElementsAre("RUNNING", "RUNNING reason=29 healthy=1", "RUNNING reason=29 healthy=0",
+                          "RUNNING reason=29 healthy=0", "KILLING",
                           "KILLED healthy=0: Command terminated with signal Terminated"));
 }
 
@@ -103,8 +102,8 @@ TEST_F(CommandDaemonTest, ShutdownKillsAndExits) {
   RunUntilRunning("t");
   agent_.ShutDown();
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"), ElementsAre("STARTING", "RUNNING",
-                                           "KILLED: Command terminated with signal Terminated"));
+  EXPECT_THAT(StatusesOf("t"),
+              ElementsAre("RUNNING", "KILLED: Command terminated with signal Terminated"));
 }
 
 TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
@@ -140,8 +139,7 @@ TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
   }
   agent_.Launch(task);
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: Command exited with status 0"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: Command exited with status 0"));
   EXPECT_EQ(ReadFile(folder_ + "/out").value_or(""),
             "hello kiln GPU-a,GPU-b GPU-a,GPU-b t 31005 31009 31005,31009 127.0.0.1 j 2 4\n");
 }
@@ -154,8 +152,7 @@ TEST_F(CommandDaemonTest, AMissingFileFailsBeforeTheStart) {
   agent_.Launch(WorkTask("t", work));
   RunUntilExit();
   EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING",
-                          "FAILED reason=21: Failed to fetch all URIs: cannot copy "
+              ElementsAre("FAILED reason=21: Failed to fetch all URIs: cannot copy "
                           "/no/such/file: No such file or directory"));
 }
 
@@ -172,8 +169,7 @@ TEST_F(CommandDaemonTest, WithoutAnAcknowledgementItKeepsTheUpdateForTheNextLife
   RunUntilExit();
   ASSERT_EQ(agent_.subscriptions.size(), 2u);
   EXPECT_EQ(agent_.subscriptions[1].unacknowledged_tasks_size(), 1);
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: Command exited with status 0"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: Command exited with status 0"));
 }
 
 TEST_F(CommandDaemonTest, AnAgentThatRecoversGetsTheUpdatesAgain) {
@@ -181,8 +177,7 @@ TEST_F(CommandDaemonTest, AnAgentThatRecoversGetsTheUpdatesAgain) {
   agent_.refuse_updates = 2;
   agent_.Launch(CommandTask("t", "true"));
   RunUntilExit();
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: Command exited with status 0"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: Command exited with status 0"));
 }
 
 TEST_F(CommandDaemonTest, WithoutCheckpointingALostAgentIsTheEnd) {
@@ -200,7 +195,7 @@ TEST_F(CommandDaemonTest, WorkThatIsNotKnownIsAnError) {
   task.set_data("no work");
   agent_.Launch(task);
   RunUntilEnd("t");
-  EXPECT_THAT(StatusesOf("t"), ElementsAre("STARTING", HasSubstr("ERROR: task t: found 7 bytes")));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre(HasSubstr("ERROR: task t: found 7 bytes")));
   EXPECT_EQ(exit_code_, std::nullopt);
 }
 

@@ -112,11 +112,19 @@ void Daemon::Feed(const Input& input) {
     std::visit([this](const auto& one) { Perform(one); }, effect);
     if (*self == nullptr) return;
   }
+  SetTimer();
+}
+
+void Daemon::SetTimer() {
+  const auto next = protocol_.NextTimer();
+  if (next == timer_at_) return;
   timer_.Reset();
-  if (auto next = protocol_.NextTimer()) {
-    Duration pause = std::max(*next - loop_.Now(), Duration::zero());
-    timer_ = loop_.After(pause, [this] { Feed(TimePassed{}); });
-  }
+  timer_at_ = next;
+  if (!next) return;
+  timer_ = loop_.After(std::max(*next - loop_.Now(), Duration::zero()), [this] {
+    timer_at_.reset();
+    Feed(TimePassed{});
+  });
 }
 
 // What the works themselves say matters here too: who is watched, and who is over.
@@ -199,7 +207,6 @@ void Daemon::Perform(const StopWork& effect) {
 void Daemon::Perform(const Exit& effect) {
   client_->Stop();
   running_.clear();
-  timer_.Reset();
   on_exit_(effect.code);
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "executor/daemon/work.h"
 #include "executor/process/monitor.h"
@@ -44,6 +45,7 @@ class Daemon {
   void Perform(const StartWork& effect);
   void Perform(const StopWork& effect);
   void Perform(const Exit& effect);
+  void SetTimer();
   void Notice(const Input& input);
   void StartMonitors(const std::string& id);
   std::function<void(Input)> Teller();
@@ -54,6 +56,7 @@ class Daemon {
   std::function<void(int)> on_exit_;
   Protocol protocol_;
   net::Handle timer_;
+  std::optional<Instant> timer_at_;
   std::map<uint64_t, std::string> calls_;  // updates that wait for their answer: task
   std::map<std::string, Running> running_;
   std::shared_ptr<Daemon*> self_;

@@ -60,8 +60,7 @@ TEST_F(KernelDaemonTest, ATrainingPublishesMeasuresAndRegistersItsModel) {
   scheduler_.artifacts["data/clouds.csv"] = Clouds(200);
   agent_.Launch(WorkTask("t", TrainWork()));
   RunUntilEnd("t");
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: model clouds version 7"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: model clouds version 7"));
   v1::Report report = ReportOf("t");
   EXPECT_EQ(report.rows(), 200);
   EXPECT_EQ(report.fraction(), 1);
@@ -89,7 +88,7 @@ TEST_F(KernelDaemonTest, MembersSideBySideAndAMergeGiveTheModelOfOne) {
   std::string whole = Artifact("models/clouds/j-0000000000000abc");
   for (int i = 0; i < 3; ++i) agent_.Launch(WorkTask(fmt::format("m{}", i), TrainWork(i, 3)));
   for (int i = 0; i < 3; ++i) RunUntilEnd(fmt::format("m{}", i));
-  EXPECT_THAT(StatusesOf("m1"), ElementsAre("STARTING", "RUNNING", "FINISHED: trees 2 to 4"));
+  EXPECT_THAT(StatusesOf("m1"), ElementsAre("RUNNING", "FINISHED: trees 2 to 4"));
   scheduler_.artifacts.erase("models/clouds/j-0000000000000abc");
   v1::Work merge;
   merge.set_job("j");
@@ -99,8 +98,7 @@ TEST_F(KernelDaemonTest, MembersSideBySideAndAMergeGiveTheModelOfOne) {
   merge.mutable_merge()->set_parts(3);
   agent_.Launch(WorkTask("merge", merge));
   RunUntilEnd("merge");
-  EXPECT_THAT(StatusesOf("merge"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: model clouds version 7"));
+  EXPECT_THAT(StatusesOf("merge"), ElementsAre("RUNNING", "FINISHED: model clouds version 7"));
   EXPECT_EQ(Artifact("models/clouds/j-0000000000000abc"), whole);
 }
 
@@ -167,7 +165,7 @@ TEST_F(KernelDaemonTest, AServerTellsItsEndpointAnswersAndEndsWhenKilled) {
   model->set_uri("artifact:models/clouds/j-0000000000000abc");
   agent_.Launch(WorkTask("s", work));
   RunUntil([&] { return !ReportOf("s").endpoint().empty(); });
-  EXPECT_THAT(StatusesOf("s"), ElementsAre("STARTING", "RUNNING", "RUNNING healthy=1"));
+  EXPECT_THAT(StatusesOf("s"), ElementsAre("RUNNING", "RUNNING healthy=1"));
   Result<net::Response> answer = Fail(ErrorCode::kInternal, "none");
   std::atomic<bool> done = false;
   std::thread client([&] {
@@ -182,7 +180,7 @@ TEST_F(KernelDaemonTest, AServerTellsItsEndpointAnswersAndEndsWhenKilled) {
   EXPECT_THAT(answer->body, HasSubstr("red"));
   agent_.Kill("s");
   RunUntilEnd("s");
-  EXPECT_THAT(StatusesOf("s"), ElementsAre("STARTING", "RUNNING", "RUNNING healthy=1", "KILLING",
+  EXPECT_THAT(StatusesOf("s"), ElementsAre("RUNNING", "RUNNING healthy=1", "KILLING",
                                            "KILLED: model server was stopped"));
 }
 
@@ -192,8 +190,7 @@ TEST_F(KernelDaemonTest, ASchedulerThatIsAwayIsWaitedFor) {
   scheduler_.away = 2;
   agent_.Launch(WorkTask("t", TrainWork()));
   RunUntilEnd("t");
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: model clouds version 7"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: model clouds version 7"));
 }
 
 TEST_F(KernelDaemonTest, AKillEndsTheWaitForAScheduler) {
@@ -203,8 +200,7 @@ TEST_F(KernelDaemonTest, AKillEndsTheWaitForAScheduler) {
   RunUntilRunning("t");
   agent_.Kill("t");
   RunUntilEnd("t");
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "KILLING", "KILLED: work was cancelled"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "KILLING", "KILLED: work was cancelled"));
 }
 
 TEST_F(KernelDaemonTest, WhatCanNeverWorkIsAnErrorAndWhatIsMissingAFailure) {
@@ -229,7 +225,7 @@ TEST_F(KernelDaemonTest, ManyTasksRunSideBySideAndLeaveNothingBehind) {
   for (int i = 0; i < 30; ++i) {
     RunUntilEnd(fmt::format("t{}", i));
     EXPECT_THAT(StatusesOf(fmt::format("t{}", i)),
-                ElementsAre("STARTING", "RUNNING", StartsWith("FINISHED: trees")));
+                ElementsAre("RUNNING", StartsWith("FINISHED: trees")));
   }
   agent_.ShutDown();
   RunUntilExit();

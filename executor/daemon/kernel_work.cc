@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "executor/daemon/kernel_pool.h"
+
 namespace kiln::executor {
 namespace {
 
@@ -29,6 +31,12 @@ WorkEnded EndWith(const std::string& id, const Result<v1::Report>& result) {
       .task = id, .ok = true, .message = result->message(), .data = result->SerializeAsString()};
 }
 
+// Half of what runs may wait for disks.
+KernelPool& ThePool() {
+  static auto* const pool = new KernelPool(2 * std::max(std::thread::hardware_concurrency(), 1u));
+  return *pool;
+}
+
 class KernelWork final : public RunningWork {
  public:
   KernelWork(WorkContext context, Kernel kernel)
@@ -39,14 +47,13 @@ class KernelWork final : public RunningWork {
                         [id = id_, line = line_](const v1::Report& report) {
                           line->Tell(WorkProgress{id, report.SerializeAsString(), {}});
                         }};
-    line_->Tell(WorkStarted{id_, {}});
-    std::thread([id = id_, line = line_, inner = std::move(inner), kernel = std::move(kernel)] {
-      std::error_code ec;
-      fs::create_directories(inner.scratch, ec);
+    ThePool().Run([id = id_, line = line_, inner = std::move(inner), kernel = std::move(kernel)] {
+      line->Tell(WorkStarted{id, {}});
       Result<v1::Report> result = kernel(inner);
+      std::error_code ec;
       fs::remove_all(inner.scratch, ec);
       line->Tell(EndWith(id, result));
-    }).detach();
+    });
   }
   ~KernelWork() override {
     cancel_->Set();

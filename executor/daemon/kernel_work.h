@@ -1,4 +1,4 @@
-// Work that computes on a thread of its own.
+// Work that computes on a thread.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ class CancelFlag {
 // What the computation sees; its thread's alone, but for Tell.
 struct KernelContext {
   v1::Work work;
-  std::string scratch;  // exists, and goes with the work
+  std::string scratch;  // a folder for whoever makes it; goes with the work
   int threads = 1;
   std::shared_ptr<CancelFlag> cancel;
   // How far it is; from any thread.
@@ -42,8 +42,8 @@ struct KernelContext {
 // Returns what the task tells at its end. kInvalidArgument and kUnimplemented end it as TASK_ERROR.
 using Kernel = std::function<Result<v1::Report>(const KernelContext& context)>;
 
-// Threads: starts one for the kernel. A kernel that does not look at its cancel flag is left behind
-// when it is stopped by force: its thread lives until the process ends, and what it gives is lost.
+// Threads: the kernel runs on one of a pool. A kernel that does not look at its cancel flag is left
+// behind when it is stopped by force: its thread is lost to it, and so is what it gives.
 std::unique_ptr<RunningWork> StartKernel(WorkContext context, Kernel kernel);
 
 }  // namespace kiln::executor

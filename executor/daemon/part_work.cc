@@ -42,11 +42,12 @@ Result<v1::Report> WritePart(const KernelContext& context, Artifacts& artifacts,
                              const std::string& output, const std::vector<std::string>& columns,
                              const std::function<Result<int64_t>(CsvWriter&)>& fill) {
   std::string name = fmt::format("part-{:05}.csv", context.work.index());
-  std::string path = context.scratch + "/" + name;
+  std::string uri = output + (output.ends_with('/') ? "" : "/") + name;
+  KILN_TRY(std::string path, Artifacts::PathFor(uri, context.scratch));
   KILN_TRY(CsvWriter writer, CsvWriter::Create(path, columns));
   KILN_TRY(int64_t rows, fill(writer));
   KILN_TRY_OK(writer.Publish());
-  KILN_TRY_OK(artifacts.Put(path, output + (output.ends_with('/') ? "" : "/") + name));
+  KILN_TRY_OK(artifacts.Put(path, uri));
   v1::Report report;
   report.set_fraction(1);
   report.set_rows(rows);

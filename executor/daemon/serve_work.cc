@@ -1,5 +1,4 @@
 // A model server: models are loaded first, then it listens.
-#include <filesystem>
 #include <thread>
 
 #include "executor/daemon/artifacts.h"
@@ -9,19 +8,14 @@
 namespace kiln::executor {
 namespace {
 
-namespace fs = std::filesystem;
-
 Status LoadModels(const v1::Work& work, const std::string& scratch, Catalog& catalog,
                   const std::shared_ptr<CancelFlag>& cancel) {
   Artifacts artifacts(work.api_url(), cancel);
-  std::error_code ec;
-  fs::create_directories(scratch, ec);
   for (const v1::ServedModel& model : work.serve().models()) {
     KILN_TRY(auto file, artifacts.Bring(model.uri(), scratch));
     KILN_TRY_OK(LoadVersion(catalog, model.name(), model.version(), file->path(),
                             {model.labels().begin(), model.labels().end()}));
   }
-  fs::remove_all(scratch, ec);
   return {};
 }
 

@@ -100,11 +100,11 @@ Result<v1::Report> Publish(const KernelContext& context, const v1::Train& train,
                            const TrainOptions& options, const Data& data, const Model& model,
                            Artifacts& artifacts) {
   KILN_TRY(auto metrics, Measure(model, data.table, data.rows.test));
-  std::string path = context.scratch + "/model";
-  KILN_TRY_OK(SaveModel(path, model));
   const v1::Work& work = context.work;
   std::string uri =
       fmt::format("artifact:models/{}/{}-{:016x}", train.model(), work.job(), work.job_digest());
+  KILN_TRY(std::string path, Artifacts::PathFor(uri, context.scratch));
+  KILN_TRY_OK(SaveModel(path, model));
   KILN_TRY_OK(artifacts.Put(path, uri));
   KILN_TRY(int64_t version, artifacts.Register({train.model(), uri, work.job(), metrics,
                                                 data.digest, ParametersOf(train, options),
@@ -119,9 +119,10 @@ Result<v1::Report> Publish(const KernelContext& context, const v1::Train& train,
 
 Result<v1::Report> PublishPart(const KernelContext& context, const Data& data, const Model& model,
                                const TrainOptions& options, Artifacts& artifacts) {
-  std::string path = context.scratch + "/model";
+  std::string uri = PartUri(context.work.job(), context.work.index());
+  KILN_TRY(std::string path, Artifacts::PathFor(uri, context.scratch));
   KILN_TRY_OK(SaveModel(path, model));
-  KILN_TRY_OK(artifacts.Put(path, PartUri(context.work.job(), context.work.index())));
+  KILN_TRY_OK(artifacts.Put(path, uri));
   v1::Report report;
   report.set_fraction(1);
   report.set_rows(static_cast<int64_t>(data.table.Rows()));

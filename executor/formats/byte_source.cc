@@ -24,7 +24,7 @@ Result<ByteSource> ByteSource::Open(const std::string& path) {
     close(fd);
     return Failure(FileError("read", path, ENOMEM));
   }
-  gzbuffer(file, 256 << 10);
+  gzbuffer(file, 64 << 10);
   return ByteSource(path, file);
 }
 
