@@ -118,14 +118,16 @@ support::RunOutcome Cluster::Kiln(std::vector<std::string> arguments) {
   return support::RunProgram(arguments, {{"KILN_API", api_}}, std::chrono::seconds(90));
 }
 
-std::vector<pid_t> Cluster::Executors() const {
+std::vector<pid_t> Cluster::Executors(const std::string& job) const {
   std::vector<pid_t> pids;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     const std::string environment = support::ReadFile(entry.path() / "environ");
     const std::string command = support::ReadFile(entry.path() / "cmdline");
+    const std::string id = job.empty() ? "" : "MESOS_EXECUTOR_ID=" + job + ".";
     if (environment.find("MESOS_DIRECTORY=" + folder_.path().string()) != std::string::npos &&
+        environment.find(id) != std::string::npos &&
         command.find("kiln-executor") != std::string::npos)
       pids.push_back(std::stoi(name));
   }

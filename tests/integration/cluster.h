@@ -48,8 +48,8 @@ class Cluster {
   void StartScheduler();  // on the same state and port
   void KillLocal();       // SIGKILL of master and agents; executors live on
   void StartLocal();      // on the same folder and ports
-  // Executors of a job that live now: pids whose environment names an executor of that job.
-  std::vector<pid_t> Executors() const;
+  // Executors that live now, of one job or of all: pids whose environment says so.
+  std::vector<pid_t> Executors(const std::string& job = "") const;
 
   wire::Json Job(const std::string& name) { return Api("GET", "/v1/jobs/" + name).json; }
   std::vector<wire::Json> Tasks(const std::string& job);

@@ -43,6 +43,48 @@ class MainJobTest : public testing::Test {
     Submit("forest.yaml");
     ASSERT_TRUE(cluster_.Reaches("digits-forest", "SUCCEEDED")) << cluster_.Job("digits-forest");
   }
+  void Serve() {
+    Submit("serve.yaml");
+    ASSERT_TRUE(
+        support::Eventually([&] { return cluster_.Endpoints("digits-serve").size() == 2; }));
+  }
+  // Online answers and batch results are equal row by row, and right.
+  void ExpectScoresEqualOnlineAnswers() {
+    const executor::Table digits = Digits();
+    const Json predictions = Predictions(digits);
+    size_t row = 0, right = 0;
+    for (int part = 0; part < 8; ++part) {
+      const Reply file =
+          cluster_.Api("GET", fmt::format("/v1/artifacts/scores/digits/part-{:05}.csv", part));
+      ASSERT_EQ(file.status, 200) << part;
+      std::istringstream lines(file.body);
+      std::string line;
+      std::getline(lines, line);
+      ASSERT_THAT(line, testing::StartsWith("row,prediction"));
+      for (; std::getline(lines, line); ++row) {
+        const int answer = predictions.at(row).at("class").get<int>();
+        ASSERT_EQ(line.substr(0, line.find(',', line.find(',') + 1)),
+                  fmt::format("{},{}", row, answer));
+        right += std::to_string(answer) == digits.labels.at(row);
+      }
+    }
+    EXPECT_EQ(row, digits.Rows());
+    EXPECT_GT(static_cast<double>(right) / static_cast<double>(row), 0.98);
+  }
+  // What a replica says of all rows.
+  Json Predictions(const executor::Table& digits) {
+    Json instances = Json::array();
+    for (size_t row = 0; row < digits.Rows(); ++row) {
+      const auto begin = digits.values.begin() + static_cast<long>(row * digits.columns.size());
+      instances.push_back(
+          std::vector<float>(begin, begin + static_cast<long>(digits.columns.size())));
+    }
+    const Reply online = Ask(
+        "POST", "http://" + cluster_.Endpoints("digits-serve").at(0) + "/v1/models/digits:predict",
+        wire::DumpJson({{"instances", instances}}));
+    EXPECT_EQ(online.status, 200) << online.body;
+    return online.json.at("predictions");
+  }
   double Accuracy() {
     const Json model = cluster_.Api("GET", "/v1/models/digits/versions/1").json;
     return model.at("metrics").at("accuracy");
@@ -69,51 +111,18 @@ TEST_F(MainJobTest, TrainsRegistersServesAndScores) {
   ExpectOneVersion();
   EXPECT_GE(Accuracy(), 0.96);
 
-  Submit("serve.yaml");
-  ASSERT_TRUE(support::Eventually([&] { return cluster_.Endpoints("digits-serve").size() == 2; }));
+  Serve();
   Submit("score.yaml");
   ASSERT_TRUE(cluster_.Reaches("digits-score", "SUCCEEDED")) << cluster_.Job("digits-score");
   ExpectEachMemberFinishedOnce("digits-score", 8);
-
-  // Online answers and batch results are equal row by row.
-  const executor::Table digits = Digits();
-  Json instances = Json::array();
-  for (size_t row = 0; row < digits.Rows(); ++row) {
-    const auto begin = digits.values.begin() + static_cast<long>(row * digits.columns.size());
-    instances.push_back(
-        std::vector<float>(begin, begin + static_cast<long>(digits.columns.size())));
-  }
-  const Reply online = Ask(
-      "POST", "http://" + cluster_.Endpoints("digits-serve").at(0) + "/v1/models/digits:predict",
-      wire::DumpJson({{"instances", instances}}));
-  ASSERT_EQ(online.status, 200) << online.body;
-  size_t row = 0, right = 0;
-  for (int part = 0; part < 8; ++part) {
-    const Reply file =
-        cluster_.Api("GET", fmt::format("/v1/artifacts/scores/digits/part-{:05}.csv", part));
-    ASSERT_EQ(file.status, 200) << part;
-    std::istringstream lines(file.body);
-    std::string line;
-    std::getline(lines, line);
-    ASSERT_THAT(line, testing::StartsWith("row,prediction"));
-    for (; std::getline(lines, line); ++row) {
-      const Json& answer = online.json.at("predictions").at(row);
-      ASSERT_EQ(line.substr(0, line.find(',', line.find(',') + 1)),
-                fmt::format("{},{}", row, answer.at("class").get<int>()));
-      right += std::to_string(answer.at("class").get<int>()) == digits.labels.at(row);
-    }
-  }
-  EXPECT_EQ(row, digits.Rows());
-  EXPECT_GT(static_cast<double>(right) / static_cast<double>(row), 0.98);
+  ExpectScoresEqualOnlineAnswers();
 }
 
 TEST_F(MainJobTest, ServingSurvivesTheDeathOfAReplica) {
   Train();
-  Submit("serve.yaml");
-  ASSERT_TRUE(support::Eventually([&] { return cluster_.Endpoints("digits-serve").size() == 2; }));
+  Serve();
   const std::vector<std::string> before = cluster_.Endpoints("digits-serve");
-  const std::string task = cluster_.Tasks("digits-serve").at(0).at("id");
-  ASSERT_EQ(cluster_.Api("POST", "/v1/tasks/" + task + "/kill").status, 200);
+  kill(cluster_.Executors("digits-serve").at(0), SIGKILL);
   EXPECT_TRUE(support::Eventually([&] {
     const auto now = cluster_.Endpoints("digits-serve");
     return now.size() == 2 && now != before;
@@ -186,6 +195,47 @@ TEST_F(MainJobTest, LocalMesosKilledInTheMiddleComesBackWithItsTasks) {
   ExpectEachMemberFinishedOnce("digits-forest", 5);
   ExpectOneVersion();
 }
+
+// Each of them dies while replicas serve and partitions are scored.
+using Kill = void (*)(Cluster&);
+struct Victim {
+  const char* name;
+  Kill kill;
+};
+
+class ServingAndScoringTest : public MainJobTest, public testing::WithParamInterface<Victim> {};
+
+TEST_P(ServingAndScoringTest, SurvivesADeathInTheMiddle) {
+  Train();
+  Serve();
+  Submit("score.yaml");
+  ASSERT_TRUE(support::Eventually([&] { return !cluster_.Executors("digits-score").empty(); }));
+  GetParam().kill(cluster_);
+  ASSERT_TRUE(cluster_.Reaches("digits-score", "SUCCEEDED")) << cluster_.Job("digits-score");
+  ExpectEachMemberFinishedOnce("digits-score", 8);
+  ASSERT_TRUE(support::Eventually([&] { return cluster_.Endpoints("digits-serve").size() == 2; }));
+  ExpectScoresEqualOnlineAnswers();
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, ServingAndScoringTest,
+                         testing::Values(Victim{"Scheduler",
+                                                [](Cluster& cluster) {
+                                                  cluster.KillScheduler();
+                                                  cluster.StartScheduler();
+                                                }},
+                                         Victim{"Executor",
+                                                [](Cluster& cluster) {
+                                                  for (const pid_t pid :
+                                                       cluster.Executors("digits-score")) {
+                                                    kill(pid, SIGKILL);
+                                                  }
+                                                }},
+                                         Victim{"LocalMesos",
+                                                [](Cluster& cluster) {
+                                                  cluster.KillLocal();
+                                                  cluster.StartLocal();
+                                                }}),
+                         [](const auto& victim) { return std::string(victim.param.name); });
 
 }  // namespace
 }  // namespace kiln::integration
