@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace kiln::executor {
 namespace {
 
@@ -237,7 +239,7 @@ void Protocol::Handle(const WorkEnded& event) {
       status = StatusOf(*task, TaskState::TASK_KILLED);
       break;
   }
-  if (!event.message.empty()) status.set_message(event.message);
+  if (!event.message.empty()) status.set_message(ToUtf8(event.message));
   if (!event.data.empty()) status.set_data(event.data);
   bool whole = status.state() == TaskState::TASK_FINISHED;
   task->done = true;

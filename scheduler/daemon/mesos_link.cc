@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "proto/kiln/v1/work.pb.h"
 #include "proto/mesos/v1/scheduler.pb.h"
 #include "wire/net/http.h"
@@ -44,7 +45,7 @@ StatusUpdate ToUpdate(const mesos::v1::TaskStatus& status) {
                       .agent = {status.agent_id().value()},
                       .state = wire::ToTaskState(status.state()),
                       .reason = wire::ReasonName(status),
-                      .message = status.message(),
+                      .message = ToUtf8(status.message()),
                       .uuid = status.uuid(),
                       .by_executor = status.source() == mesos::v1::TaskStatus::SOURCE_EXECUTOR};
   if (status.has_healthy()) update.healthy = status.healthy();

@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/utf8.h"
+
 namespace kiln::net {
 namespace {
 
@@ -218,7 +220,7 @@ int HttpStatus(ErrorCode code) {
 
 std::string JsonString(std::string_view text) {
   std::string out = "\"";
-  for (char c : text) {
+  for (char c : ToUtf8(std::string(text))) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
@@ -265,6 +267,12 @@ std::string PercentEncode(std::string_view text) {
       out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     }
   }
+  return out;
+}
+
+std::string PercentEncodePart(std::string_view text) {
+  std::string out = PercentEncode(text);
+  for (size_t at = 0; (at = out.find('/', at)) != std::string::npos;) out.replace(at, 1, "%2F");
   return out;
 }
 

@@ -67,9 +67,11 @@ std::string_view ReasonPhrase(int status);
 int HttpStatus(ErrorCode code);
 // {"error":{"code","message","field"}}; the field only when there is one.
 Response ErrorResponse(const Error& error);
-std::string JsonString(std::string_view text);     // with quotes and escapes
-std::string PercentDecode(std::string_view text);  // wrong escapes stay as they are
-std::string PercentEncode(std::string_view text);  // all but unreserved characters and '/'
+// With quotes and escapes; bytes that are no UTF-8 become U+FFFD.
+std::string JsonString(std::string_view text);
+std::string PercentDecode(std::string_view text);      // wrong escapes stay as they are
+std::string PercentEncode(std::string_view text);      // all but unreserved characters and '/'
+std::string PercentEncodePart(std::string_view text);  // '/' too: one part of a path
 std::string Base64Encode(std::string_view bytes);
 std::optional<std::string> Base64Decode(std::string_view text);
 

@@ -1,8 +1,11 @@
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
+#include "base/utf8.h"
 #include "wire/rest/json.h"
 
 namespace kiln::wire {
@@ -10,6 +13,7 @@ namespace {
 
 constexpr int kNodesMax = 1'000'000;  // aliases are copied, so a small text can hold a large tree
 constexpr int kDepthMax = 100;
+constexpr size_t kYamlMax = 1 << 20;  // bytes; its parser takes memory and time a hundredfold
 
 // A plain scalar by YAML's core schema; everything else is text.
 Json Scalar(const std::string& text) {
@@ -82,18 +86,36 @@ class Converter {
 };
 
 Result<Json> ParseYaml(std::string_view text) {
+  if (text.size() > kYamlMax) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the document is YAML of {} bytes: expected at most {}, or JSON", text.size(),
+                kYamlMax);
+  }
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) return Fail(ErrorCode::kInvalidArgument, "the document is empty");
+    if (documents.empty())
+      return Fail(ErrorCode::kInvalidArgument, "the document is empty: expected a map");
     if (documents.size() > 1) {
       return Fail(ErrorCode::kInvalidArgument, "{} documents in one file: expected one",
                   documents.size());
     }
     return Converter().Convert(documents.front(), 0);
+  } catch (const YAML::DeepRecursion&) {
+    return Fail(ErrorCode::kInvalidArgument, "nested too deep: expected at most {} levels",
+                kDepthMax);
   } catch (const YAML::Exception& error) {
     return Fail(ErrorCode::kInvalidArgument, "no YAML: line {}, column {}: {}", error.mark.line + 1,
                 error.mark.column + 1, error.msg);
   }
+}
+
+// {"key" or {}: a map of YAML in braces begins with a name.
+bool LooksLikeJson(std::string_view text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos || text[first] != '{') return false;
+  const size_t second = text.find_first_not_of(kSpace, first + 1);
+  return second == std::string_view::npos || text[second] == '"' || text[second] == '}';
 }
 
 // nlohmann's parser keeps one of two equal keys without a word.
@@ -117,8 +139,12 @@ Status CheckKeys(std::string_view text) {
 }  // namespace
 
 Result<Json> ParseDocument(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos || text[first] != '{') return ParseYaml(text);
+  if (const size_t good = Utf8Length(text); good < text.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "line {}: byte 0x{:02x} is no UTF-8: expected text",
+                std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(good), '\n') + 1,
+                static_cast<uint8_t>(text[good]));
+  }
+  if (!LooksLikeJson(text)) return ParseYaml(text);
   KILN_TRY(Json json, ParseJson(text));
   KILN_TRY_OK(CheckKeys(text));
   return json;

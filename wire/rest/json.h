@@ -14,8 +14,9 @@ namespace kiln::wire {
 // 100 levels.
 Result<Json> ParseJson(std::string_view text);
 
-// A JSON or YAML document: JSON where it starts with '{'. YAML has the types of its core schema;
-// aliases are copied. A key that stands twice in a map is an error in both.
+// A JSON or YAML document in UTF-8: JSON where it starts with '{' and a '"'. YAML is at most 1 MiB,
+// has the types of its core schema; aliases are copied. A key that stands twice in a map is an
+// error in both.
 Result<Json> ParseDocument(std::string_view text);
 
 // On one line. Bytes that are no UTF-8 become U+FFFD.
