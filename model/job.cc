@@ -247,6 +247,7 @@ Status CheckName(const std::string& field, std::string_view thing, const std::st
 
 Status Validate(const Job& job) {
   KILN_TRY_OK(CheckName("name", "name", job.name));
+  if (!job.pool.empty()) KILN_TRY_OK(CheckName("pool", "pool", job.pool));
   if (job.groups.empty()) return FailField("groups", "groups is empty: expected at least one");
   std::set<std::string> names;
   int64_t members = 0;

@@ -190,8 +190,8 @@ inline bool EndsByItself(JobKind kind) {
   return kind == JobKind::kTraining || kind == JobKind::kScoring;
 }
 
-// Names of jobs, groups, models and labels: 1 to 63 of a-z, 0-9, '-', beginning and ending with a
-// letter or digit. `field` and `thing` are for the error.
+// Names of jobs, groups, models, labels and pools: 1 to 63 of a-z, 0-9, '-', beginning and ending
+// with a letter or digit. `field` and `thing` are for the error.
 Status CheckName(const std::string& field, std::string_view thing, const std::string& name);
 
 // Checks what one field cannot tell: names, sums, references between groups, work that fits the

@@ -49,6 +49,9 @@ TEST(Validate, NamesTheFirstFault) {
       {[](Job& j) { j.name = "a/b"; }, "name",
        "name is \"a/b\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both "
        "ends"},
+      {[](Job& j) { j.pool = "a/b"; }, "pool",
+       "pool is \"a/b\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both "
+       "ends"},
       {[](Job& j) { j.groups.clear(); }, "groups", "groups is empty: expected at least one"},
       {[](Job& j) { j.groups.push_back(Trainer(1)); }, "groups[1].name",
        "group trainer stands twice: expected a name of its own"},

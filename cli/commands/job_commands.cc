@@ -11,7 +11,7 @@ namespace {
 using wire::Json;
 
 std::string JobPath(const std::string& name, const std::string& rest = "") {
-  return "/v1/jobs/" + net::PercentEncode(name) + rest;
+  return "/v1/jobs/" + net::PercentEncodePart(name) + rest;
 }
 
 Result<int> ListJobs(const Session& session, const std::string& phase) {
@@ -103,7 +103,7 @@ Result<int> Log(const Session& session, const LogOptions& options) {
   std::string path = JobPath(options.name, "/log?file=");
   path += options.errors ? "stderr" : "stdout";
   if (options.follow) path += "&follow=true";
-  if (!options.task.empty()) path += "&task=" + net::PercentEncode(options.task);
+  if (!options.task.empty()) path += "&task=" + net::PercentEncodePart(options.task);
   KILN_TRY_OK(api.Stream(path, [&session](std::string_view piece) {
     session.program.out << piece << std::flush;
     return session.program.out.good();
@@ -117,7 +117,7 @@ Result<int> Kill(const Session& session, const std::string& folder,
   KILN_TRY(Client api, session.Api());
   Json answers = Json::array();
   for (const std::string& name : names) {
-    KILN_TRY(Json answer, api.Send("POST", folder + net::PercentEncode(name) + "/kill"));
+    KILN_TRY(Json answer, api.Send("POST", folder + net::PercentEncodePart(name) + "/kill"));
     answers.push_back(std::move(answer));
   }
   if (session.json) session.PrintJson(answers);

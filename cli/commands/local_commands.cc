@@ -58,7 +58,8 @@ void AddLocalCommands(CLI::App& app, Session& session) {
       ->check(CLI::Range(0, 65535));
   up->add_option("--api-port", options->node.api_port, "of the API (8080); 0: a free one")
       ->check(CLI::Range(0, 65535));
-  up->add_option("--cpus", options->node.cpus, "of each agent (those of this machine)");
+  up->add_option("--cpus", options->node.cpus, "of each agent (those of this machine)")
+      ->check(CLI::Range(0.01, 4096.0));
   up->add_option("--mem", options->mem, "of each agent, such as 4GiB (its share)");
   up->add_option("--gpus", options->node.gpus, "file with GPUs that each agent pretends to have");
   up->add_flag("--detach", options->detach, "come back when it runs");

@@ -49,7 +49,7 @@ Result<int> ListModels(const Session& session) {
 
 Result<int> ShowModel(const Session& session, const std::string& name) {
   KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json model, api.Get("/v1/models/" + net::PercentEncode(name)));
+  KILN_TRY(Json model, api.Get("/v1/models/" + net::PercentEncodePart(name)));
   if (session.json) {
     session.PrintJson(model);
     return kExitDone;
@@ -75,8 +75,8 @@ struct PromoteOptions {
 
 Result<int> Promote(const Session& session, const PromoteOptions& options) {
   KILN_TRY(Client api, session.Api());
-  const std::string path = "/v1/models/" + net::PercentEncode(options.name) + "/labels/" +
-                           net::PercentEncode(options.label);
+  const std::string path = "/v1/models/" + net::PercentEncodePart(options.name) + "/labels/" +
+                           net::PercentEncodePart(options.label);
   KILN_TRY(Json model, api.Send("PUT", path, wire::DumpJson(Json{{"version", options.version}})));
   if (session.json) session.PrintJson(model);
   return kExitDone;

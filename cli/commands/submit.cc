@@ -8,6 +8,7 @@
 #include "cli/commands/session.h"
 #include "cli/output/exit_code.h"
 #include "model/units.h"
+#include "model/uri.h"
 #include "wire/net/http.h"
 #include "wire/rest/job_codec.h"
 #include "wire/rest/json.h"
@@ -46,9 +47,17 @@ kiln::Table* DataOf(Work& work) {
   return nullptr;
 }
 
-// Puts the local files of the job into the artifact store under names made of their content, so
+// A file that goes into the artifact store.
+struct LocalData {
+  std::string file;
+  std::string digest;
+  std::string path;  // in the store
+};
+
+// Gives the local files of the job names in the artifact store that are made of their content, so
 // that the same files make the same job.
-Status UploadData(const Session& session, const Client& api, const fs::path& folder, Job& job) {
+Result<std::vector<LocalData>> NameData(const fs::path& folder, Job& job) {
+  std::vector<LocalData> files;
   for (size_t i = 0; i < job.groups.size(); ++i) {
     kiln::Table* data = DataOf(job.groups[i].work);
     if (data == nullptr || !IsLocal(data->uri)) continue;
@@ -60,9 +69,17 @@ Status UploadData(const Session& session, const Client& api, const fs::path& fol
                            fmt::format("groups[{}].run.data", i)});
     }
     const std::string name = fs::path(data->uri).filename();
-    const std::string path = "uploads/" + digest->substr(0, 16) + "/" + name;
+    files.push_back({file, *digest, "uploads/" + digest->substr(0, 16) + "/" + name});
+    data->uri = "artifact:" + files.back().path;
+  }
+  return files;
+}
+
+Status UploadData(const Session& session, const Client& api, const std::vector<LocalData>& files) {
+  for (const auto& [file, digest, path] : files) {
+    const std::string name = fs::path(file).filename();
     Progress progress(session.program.err, session.program.interactive);
-    KILN_TRY_OK(api.Upload(file, *digest, path, [&](uint64_t done, uint64_t total) {
+    KILN_TRY_OK(api.Upload(file, digest, path, [&](uint64_t done, uint64_t total) {
       if (session.program.interactive) {
         progress.Show("uploading " + name, static_cast<double>(done) / static_cast<double>(total));
       } else if (done == total) {
@@ -70,7 +87,6 @@ Status UploadData(const Session& session, const Client& api, const fs::path& fol
             fmt::format("uploaded {} ({})", name, FormatBytes({static_cast<int64_t>(total)})), 1);
       }
     }));
-    data->uri = "artifact:" + path;
   }
   return {};
 }
@@ -90,7 +106,7 @@ std::string Reason(const Client& api, const std::string& path, const Json& job) 
 // Shows how far the job is until it ends; one that does not end by itself, until all of it runs.
 Result<int> Wait(const Session& session, const Client& api, const std::string& name,
                  Duration timeout) {
-  const std::string path = "/v1/jobs/" + net::PercentEncode(name);
+  const std::string path = "/v1/jobs/" + net::PercentEncodePart(name);
   const auto start = std::chrono::steady_clock::now();
   Progress progress(session.program.err, session.program.interactive);
   while (true) {
@@ -125,7 +141,9 @@ Result<int> Submit(const Session& session, const SubmitOptions& options) {
   KILN_TRY(Duration timeout, ParseDuration(options.timeout));
   KILN_TRY(Job job, ReadJob(options.file));
   KILN_TRY(Client api, session.Api());
-  KILN_TRY_OK(UploadData(session, api, fs::path(options.file).parent_path(), job));
+  KILN_TRY(const auto files, NameData(fs::path(options.file).parent_path(), job));
+  KILN_TRY_OK(CheckUris(job));  // before anything is uploaded
+  KILN_TRY_OK(UploadData(session, api, files));
   KILN_TRY(Json answer, api.Send("POST", "/v1/jobs", wire::DumpJson(wire::JobToJson(job))));
   if (options.wait) return Wait(session, api, job.name, timeout);
   if (session.json) {

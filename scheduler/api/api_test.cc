@@ -81,7 +81,7 @@ TEST_F(ApiTest, SubmitIsIdempotentByNameAndContent) {
 }
 
 TEST_F(ApiTest, ABadJobIsRefusedWithItsField) {
-  EXPECT_EQ(AskError("POST", "/v1/jobs", 400, ""), "INVALID_ARGUMENT : the document is empty");
+  EXPECT_EQ(AskError("POST", "/v1/jobs", 400, ""), "INVALID_ARGUMENT : the document is empty: expected a map");
   EXPECT_EQ(AskError("POST", "/v1/jobs", 400, "{\"name\": "),
             "INVALID_ARGUMENT : no JSON: line 1, column 10: syntax error while parsing value - "
             "unexpected end of input; expected '[', '{', or a literal");
@@ -194,7 +194,7 @@ TEST_F(ApiTest, RegistersModelsAndMovesLabels) {
   EXPECT_EQ(wire::DumpJson(AskJson("POST", "/v1/models/digits/versions", 201, version)),
             R"({"model":"digits","version":1})");
   EXPECT_EQ(AskJson("POST", "/v1/models/digits/versions", 201, version)["version"], 1);
-  EXPECT_EQ(AskJson("POST", "/v1/models", 201, R"({"model":"digits","uri":"u"})")["version"], 2);
+  EXPECT_EQ(AskJson("POST", "/v1/models", 201, R"({"model":"digits","uri":"/u"})")["version"], 2);
   EXPECT_EQ(wire::DumpJson(AskJson("GET", "/v1/models/digits/versions/1", 200)),
             R"({"version":1,"created":"2025-01-31T12:00:00.000Z","model":"digits","uri":)"
             R"("artifact:models/digits/a","job":"digits-forest","job_digest":"00000000000000ff",)"

@@ -127,11 +127,7 @@ void Put(ApiContext& context, const Call& call) {
         outcome->fresh = store->Publish(upload, path, said, &outcome->artifact);
       },
       [outcome, call] {
-        if (!outcome->fresh) {
-          auto response = net::ErrorResponse(outcome->fresh.error());
-          if (outcome->fresh.error().code == ErrorCode::kResourceExhausted) response.status = 507;
-          return call.exchange->Respond(std::move(response));
-        }
+        if (!outcome->fresh) return call.AnswerError(outcome->fresh.error());
         call.Answer(*outcome->fresh ? 201 : 200, {{"path", call.at("path")},
                                                   {"size", outcome->artifact.size},
                                                   {"digest", outcome->artifact.digest}});

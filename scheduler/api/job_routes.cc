@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "model/uri.h"
 #include "scheduler/api/routes.h"
 #include "scheduler/api/views.h"
 #include "wire/rest/job_codec.h"
@@ -59,6 +60,7 @@ std::optional<Job> JobBody(const Call& call) {
 void Submit(ApiContext& context, const Call& call) {
   auto job = JobBody(call);
   if (!job) return;
+  if (auto reachable = CheckUris(*job); !reachable) return call.AnswerError(reachable.error());
   const uint64_t digest = wire::JobDigest(*job);
   const std::string name = job->name;
   const auto& jobs = context.backend.state().jobs;
@@ -77,10 +79,25 @@ void Submit(ApiContext& context, const Call& call) {
   });
 }
 
+bool IsPhase(const std::string& text) {
+  for (const JobPhase phase : {JobPhase::kWaiting, JobPhase::kRunning, JobPhase::kSucceeded,
+                               JobPhase::kFailed, JobPhase::kKilling, JobPhase::kKilled}) {
+    if (text == JobPhaseName(phase)) return true;
+  }
+  return false;
+}
+
 void List(ApiContext& context, const Call& call) {
   const State& state = context.backend.state();
   const TasksOfJobs tasks = GroupTasks(state);
   const auto phase = call.request().Query("phase");
+  if (phase && !IsPhase(*phase)) {
+    return call.AnswerError(
+        {ErrorCode::kInvalidArgument,
+         fmt::format("phase is {}: expected WAITING, RUNNING, SUCCEEDED, FAILED, KILLING or KILLED",
+                     *phase),
+         "phase"});
+  }
   Json jobs = Json::array();
   for (const auto& [name, record] : state.jobs) {
     if (phase && *phase != JobPhaseName(record.phase)) continue;

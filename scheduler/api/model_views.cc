@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "model/uri.h"
 #include "scheduler/api/views.h"
 #include "wire/rest/form.h"
 #include "wire/rest/json.h"
@@ -90,7 +91,7 @@ Result<ModelVersion> ModelVersionFromJson(const Json& json, const std::string& m
   ModelVersion version;
   KILN_TRY_OK(wire::ReadForm(body, "", [&version](Form& form) { DescribeVersion(form, version); }));
   KILN_TRY_OK(CheckName("model", "model", version.model));
-  if (version.uri.empty()) return FailField("uri", "uri is empty: expected the model file");
+  KILN_TRY_OK(CheckUri("uri", "uri", version.uri));
   return version;
 }
 

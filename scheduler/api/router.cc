@@ -81,7 +81,12 @@ void Call::Answer(int status, const Json& body) const {
   exchange->Respond({status, {{"Content-Type", "application/json"}}, wire::DumpJson(body) + "\n"});
 }
 
-void Call::AnswerError(const Error& error) const { exchange->Respond(net::ErrorResponse(error)); }
+void Call::AnswerError(const Error& error) const {
+  auto response = net::ErrorResponse(error);
+  // A body that is too large never comes here: what is short is the disk.
+  if (error.code == ErrorCode::kResourceExhausted) response.status = 507;
+  exchange->Respond(std::move(response));
+}
 
 Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {}
 
