@@ -60,11 +60,11 @@ struct ServerOptions {
       std::chrono::seconds(120);  // between requests, and for a request to arrive whole
   size_t connections_max = 20'000;
   // Requests that come while a stream is open on the same connection are handled too, and their
-  // answers are written raw between two chunks, as libprocess does. Otherwise they wait for the end
-  // of the stream.
+  // answers are written raw between two chunks, and a connection with bytes that are no HTTP is
+  // closed without a word, as libprocess does. Otherwise requests wait for the end of the stream,
+  // and such bytes are answered with 400.
   bool answer_inside_streams = false;
-  // Answers for body_limit exceeded and for bytes that are no HTTP (none: the connection is
-  // closed).
+  // The answer where body_limit is exceeded; none: a JSON error.
   std::function<Response(const Request& head, size_t limit)> too_large;
   // Asked when the head of a request has come: a sink takes the body piece by piece (no body_limit;
   // the handler then sees an empty body), none keeps it in memory. An error is answered at once

@@ -219,6 +219,7 @@ void ServerConnection::Refuse(Error error) {
     response.status = 431;
     return RefuseWith(std::move(response));
   }
+  if (!shared_->options.answer_inside_streams) return RefuseWith(ErrorResponse(error));
   no_more_ = true;
   parser_.reset();
   if (streams_ > 0 || answers_.empty()) Close();

@@ -333,6 +333,18 @@ TEST_F(ServerTest, WhatIsNoHttpClosesTheConnection) {
   EXPECT_THAT(client.ReadToEnd(), HasSubstr("answer"));
 }
 
+TEST_F(ServerTest, BytesThatAreNoHttpAreAnsweredWith400) {
+  Listen({}, Echo);
+  for (const char* bytes : {"hello\r\n\r\n", "POST /x HTTP/1.1\r\nContent-Length: -1\r\n\r\nx",
+                            "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
+    RawClient client(loop_, server_->port());
+    client.Send(bytes);
+    const std::string answer = client.ReadToEnd();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << bytes;
+    EXPECT_THAT(answer, testing::HasSubstr("bytes are no HTTP: ")) << bytes;
+  }
+}
+
 TEST_F(ServerTest, HeaderLinesBeyondTheLimitAreRefused) {
   ServerOptions options;
   options.header_limit = 1000;
