@@ -14,7 +14,8 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
     return FailField("role", "role is \"{}\": expected one of {}", job.role,
                      fmt::join(roles, ", "));
   }
-  if (const auto found = state_.jobs.find(job.name); found != state_.jobs.end()) {
+  const auto found = state_.jobs.find(job.name);
+  if (found != state_.jobs.end()) {
     const JobRecord& old = found->second;
     const bool same = old.digest == digest;
     if (same && (old.phase == JobPhase::kWaiting || old.phase == JobPhase::kRunning ||
@@ -35,8 +36,9 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
                   "job {} has ended but {} of its tasks still stop: expected to wait for them",
                   job.name, stopping);
     }
-    Forget(job.name);
   }
+  KILN_TRY_OK(CheckAfter(job));
+  if (found != state_.jobs.end()) Forget(job.name);
   JobRecord record{.job = ExpandGroups(std::move(job)), .digest = digest, .submitted = now};
   const std::string name = record.job.name;
   runs_[name] = Derive(record.job, {});
@@ -44,6 +46,26 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
   TouchJob(record);
   effects_.notices.push_back({"job", name, JobPhaseName(record.phase), "submitted"});
   state_.jobs.insert_or_assign(name, std::move(record));
+  return {};
+}
+
+// Jobs that wait for each other would wait for ever.
+Status Lifecycle::CheckAfter(const Job& job) const {
+  std::vector<std::string> ahead = job.after;
+  std::set<std::string> seen(ahead.begin(), ahead.end());
+  while (!ahead.empty()) {
+    const auto found = state_.jobs.find(ahead.back());
+    ahead.pop_back();
+    if (found == state_.jobs.end() || IsEnded(found->second.phase)) continue;
+    for (const std::string& name : found->second.job.after) {
+      if (name == job.name) {
+        return FailField("after",
+                         "job {} waits for itself by way of {}: expected an order that ends",
+                         job.name, found->first);
+      }
+      if (seen.insert(name).second) ahead.push_back(name);
+    }
+  }
   return {};
 }
 

@@ -102,6 +102,7 @@ class Lifecycle {
   JobRecord* RecordOf(const Task& task);
   void Touch(const Task& task);
   void TouchJob(const JobRecord& record);
+  Status CheckAfter(const Job& job) const;
   void SetPhase(JobRecord& record, JobPhase phase, std::string message, Instant now);
 
   // Jobs (jobs.cc).

@@ -63,6 +63,29 @@ TEST(Lifecycle, ARoleThatTheFrameworkHasNotIsRefused) {
   EXPECT_EQ(status.error().message, "role is \"other\": expected one of *");
 }
 
+TEST(Lifecycle, JobsThatWaitForEachOtherAreRefused) {
+  Harness h;
+  Job a = TrainingJob("a", 1), b = TrainingJob("b", 1), c = TrainingJob("c", 1);
+  b.after = {"a"};
+  c.after = {"b"};
+  a.after = {"c"};
+  h.Submit(b);
+  h.Submit(c);
+  EXPECT_EQ(h.life().Submit(a, 1, h.now()),
+            FailField("after", "job a waits for itself by way of b: expected an order that ends"));
+  EXPECT_FALSE(h.life().state().jobs.contains("a"));
+  // One that has ended waits for nobody.
+  ASSERT_TRUE(h.life().Kill("b", h.now()));
+  h.Submit(a);
+}
+
+TEST(Lifecycle, AMemberThatRestsSaysWhatFailed) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  h.Tell(h.PlaceAll("a1")[0], TaskState::kFailed, "", "cannot read /x.csv");
+  EXPECT_THAT(h.Why("j").reason, testing::EndsWith("s: cannot read /x.csv"));
+}
+
 TEST(Lifecycle, TheJobPaysForItsOwnFailuresOnly) {
   struct Case {
     TaskState state;

@@ -15,18 +15,21 @@ Refusal RefusalOf(const JobRecord& record, const Group& group, int members, Bloc
   return {record.job.name, group.name, members, blocker, std::move(reason)};
 }
 
-// "2 members rest after failures, the next starts in 3.2s"
-std::string RestReason(const GroupRun& run, Instant now) {
-  Instant first{INT64_MAX};
+// "2 members rest after a failure, the next starts in 3.2s: cannot read /srv/x.csv"
+std::string RestReason(const GroupRun& run, const std::map<TaskId, Task>& tasks, Instant now) {
+  const Member* first = nullptr;
   for (const int index : run.resting) {
-    first = std::min(first, run.members[static_cast<size_t>(index)].rests_until);
+    const Member& member = run.members[static_cast<size_t>(index)];
+    if (first == nullptr || member.rests_until < first->rests_until) first = &member;
   }
-  const Duration left = std::max(first - now, Duration(0));
-  return fmt::format("{} after a failure, {} in {}",
-                     run.resting.size() == 1 ? "1 member rests"
-                                             : fmt::format("{} members rest", run.resting.size()),
-                     run.resting.size() == 1 ? "it starts again" : "the next starts",
-                     FormatDuration(left));
+  const Duration left = std::max(first->rests_until - now, Duration(0));
+  const auto last = first->ended.empty() ? tasks.end() : tasks.find(first->ended.back());
+  return fmt::format(
+      "{} after a failure, {} in {}{}",
+      run.resting.size() == 1 ? "1 member rests"
+                              : fmt::format("{} members rest", run.resting.size()),
+      run.resting.size() == 1 ? "it starts again" : "the next starts", FormatDuration(left),
+      last == tasks.end() || last->second.message.empty() ? "" : ": " + last->second.message);
 }
 
 }  // namespace
@@ -107,7 +110,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
     if (!members.resting.empty()) {
       soon = true;
       sight.blocked.push_back(RefusalOf(record, group, static_cast<int>(members.resting.size()),
-                                        Blocker::kBackoff, RestReason(members, now)));
+                                        Blocker::kBackoff, RestReason(members, state_.tasks, now)));
     }
     if (members.ready.empty()) continue;
     waiting.groups.push_back(WaitingOf(group, members));

@@ -78,7 +78,8 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   }
   if (task.state == TaskState::kRunning && task.started.nanoseconds == 0) task.started = now;
   if (update.healthy) task.healthy = update.healthy;
-  if (update.fraction) task.fraction = *update.fraction;
+  // An attempt does not lose what it has done: a report may leave its fraction out.
+  if (update.fraction) task.fraction = std::max(task.fraction, *update.fraction);
   if (!update.endpoint.empty()) task.endpoint = update.endpoint;
   if (update.reason != "RECONCILIATION") {
     task.message = update.message;

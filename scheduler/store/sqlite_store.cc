@@ -1,5 +1,7 @@
 #include <sqlite3.h>
 
+#include <cstring>
+
 #include "scheduler/store/store.h"
 
 namespace kiln::scheduler {
@@ -196,7 +198,7 @@ class SqliteStore final : public Store {
                     path_, sqlite3_errmsg(database_.get()));
       case ErrorCode::kPermissionDenied:
         return Fail(code, "state {} cannot be opened ({}), expected a file that can be written",
-                    path_, sqlite3_errmsg(database_.get()));
+                    path_, WhyNot());
       default:
         break;
     }
@@ -204,6 +206,12 @@ class SqliteStore final : public Store {
       return Fail(code, "state {} is in use by another kiln-scheduler", path_);
     }
     return Fail(code, "state {}: {}", path_, sqlite3_errmsg(database_.get()));
+  }
+
+  // The system knows better than SQLite why a file is not opened.
+  std::string WhyNot() {
+    const int number = sqlite3_system_errno(database_.get());
+    return number == 0 ? sqlite3_errmsg(database_.get()) : std::strerror(number);
   }
 
   std::string path_;
