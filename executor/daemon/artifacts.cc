@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "executor/process/uris.h"
@@ -22,7 +23,14 @@ constexpr Duration kPauseMax = std::chrono::seconds(5);
 constexpr Duration kAwayMax = std::chrono::minutes(15);
 
 bool MayRecover(const Error& error) {
-  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded;
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kDeadlineExceeded:
+    case ErrorCode::kResourceExhausted:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // An answer that is no success, as an error.
@@ -30,7 +38,7 @@ Status CheckAnswer(const std::string& what, const net::Response& answer) {
   if (answer.status >= 200 && answer.status < 300) return {};
   ErrorCode code = answer.status == 404                           ? ErrorCode::kNotFound
                    : answer.status == 409                         ? ErrorCode::kConflict
-                   : answer.status == 413 || answer.status == 507 ? ErrorCode::kResourceExhausted
+                   : answer.status == 507                         ? ErrorCode::kResourceExhausted
                    : answer.status == 429 || answer.status >= 500 ? ErrorCode::kUnavailable
                                                                   : ErrorCode::kFailedPrecondition;
   return Fail(code, "{}: found status {} {}, expected success: {}", what, answer.status,
@@ -60,9 +68,8 @@ std::shared_ptr<std::mutex> FetchLock(const std::string& url) {
 Status MakeFolder(const fs::path& folder) {
   std::error_code ec;
   fs::create_directories(folder, ec);
-  if (!ec) return {};
-  return Fail(ErrorCode::kFailedPrecondition, "cannot make folder {}: {}", folder.string(),
-              ec.message());
+  if (ec) return Failure(FileError("make", folder.string(), ec.value()));
+  return {};
 }
 
 std::string JsonNumber(double number) {
@@ -75,17 +82,35 @@ LocalFile::~LocalFile() {
   if (owned_) unlink(path_.c_str());
 }
 
-Artifacts::Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel)
-    : api_url_(std::move(api_url)), cancel_(std::move(cancel)) {}
+Error LocalFile::Renamed(Error error) const {
+  const size_t at = error.message.find(path_);
+  if (at != std::string::npos) error.message.replace(at, path_.size(), uri_);
+  return error;
+}
+
+Artifacts::Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel,
+                     std::function<void(const std::string&)> waits)
+    : api_url_(std::move(api_url)), cancel_(std::move(cancel)), waits_(std::move(waits)) {}
+
+Artifacts::Artifacts(const KernelContext& context)
+    : Artifacts(context.work.api_url(), context.cancel, [tell = context.tell](const auto& why) {
+        v1::Report report;
+        report.set_message(why);
+        tell(report);
+      }) {}
 
 template <typename Call>
 auto Artifacts::Retry(const Call& call) -> decltype(call()) {
   Duration pause = kFirstPause;
   Duration away{};
+  std::string told;
   while (true) {
     auto result = call();
     if (result || !MayRecover(result.error()) || away >= kAwayMax) return result;
     LogWarning("{}; trying again in {:.1f} s", result.error().message, ToSeconds(pause));
+    if (std::exchange(told, result.error().message) != result.error().message) {
+      waits_("tries again: " + told);
+    }
     if (cancel_->WaitFor(pause)) return Fail(ErrorCode::kFailedPrecondition, "work was cancelled");
     away += pause;
     pause = std::min(pause * 2, kPauseMax);
@@ -95,7 +120,7 @@ auto Artifacts::Retry(const Call& call) -> decltype(call()) {
 Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri,
                                                           const std::string& folder) {
   if (std::string local = LocalPath(uri); !local.empty()) {
-    return std::make_shared<const LocalFile>(local, false);
+    return std::make_shared<const LocalFile>(local, uri, false);
   }
   std::string url = ResolveArtifact(uri, api_url_);
   auto held = FetchLock(url);
@@ -111,7 +136,7 @@ Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri
   KILN_TRY_OK(MakeFolder(fs::path(folder).parent_path()));
   fs::path target = fs::path(folder).parent_path() / fmt::format("fetched-{}-{}", ++number, name);
   KILN_TRY_OK(Retry([&] { return net::FetchToFile(url, target.string()); }));
-  auto file = std::make_shared<const LocalFile>(target.string(), true);
+  auto file = std::make_shared<const LocalFile>(target.string(), uri, true);
   std::lock_guard lock(shared.mutex);
   shared.files[url] = file;
   return file;

@@ -1,6 +1,7 @@
 // Data, models and results by their URIs, over the local disk and the scheduler's REST.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,14 +16,24 @@ namespace kiln::executor {
 // the same time share it.
 class LocalFile {
  public:
-  LocalFile(std::string path, bool owned) : path_(std::move(path)), owned_(owned) {}
+  LocalFile(std::string path, std::string uri, bool owned)
+      : path_(std::move(path)), uri_(std::move(uri)), owned_(owned) {}
   ~LocalFile();
   LocalFile(const LocalFile&) = delete;
   LocalFile& operator=(const LocalFile&) = delete;
   const std::string& path() const { return path_; }
+  // What was read of the file; an error has the URI, which the user knows, in place of the path.
+  template <typename T>
+  Result<T> Named(Result<T> read) const {
+    if (!read) return Failure(Renamed(std::move(read).error()));
+    return read;
+  }
 
  private:
+  Error Renamed(Error error) const;
+
   std::string path_;
+  std::string uri_;
   bool owned_;
 };
 
@@ -38,11 +49,15 @@ struct ModelRegistration {
 };
 
 // Threads: any; each call blocks its own. While the scheduler is away (it may be killed and come
-// back) a call waits and tries again, until the work is cancelled or it has been away for long:
-// kUnavailable.
+// back) or a disk is full, a call waits and tries again, until the work is cancelled or it has
+// waited for long; then it gives the last error.
 class Artifacts {
  public:
-  Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel);
+  // `waits` hears what a call waits for, once for each reason.
+  Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel,
+            std::function<void(const std::string&)> waits);
+  // For a kernel: what it waits for is told as the task's message.
+  explicit Artifacts(const KernelContext& context);
 
   // What a URI names, as a local file; fetched into `folder` unless it is local.
   Result<std::shared_ptr<const LocalFile>> Bring(const std::string& uri, const std::string& folder);
@@ -60,6 +75,7 @@ class Artifacts {
 
   std::string api_url_;
   std::shared_ptr<CancelFlag> cancel_;
+  std::function<void(const std::string&)> waits_;
 };
 
 // SHA-256 of a file in hexadecimal digits.

@@ -23,8 +23,8 @@ Result<TableReader> OpenPart(const KernelContext& context, const LocalFile& file
   spec.columns = std::move(columns);
   spec.target = data.target();
   spec.key = data.key();
-  return TableReader::Open(file.path(), spec,
-                           {context.work.index(), std::max(context.work.count(), 1)});
+  return file.Named(TableReader::Open(file.path(), spec,
+                                      {context.work.index(), std::max(context.work.count(), 1)}));
 }
 
 MatrixView RowsOf(const Table& table) {
@@ -84,19 +84,21 @@ Status WriteScores(const Model& model, const Table& table, CsvWriter& writer) {
 
 Result<v1::Report> DoScore(const KernelContext& context) {
   const v1::Score& score = context.work.score();
-  Artifacts artifacts(context.work.api_url(), context.cancel);
+  Artifacts artifacts(context);
   KILN_TRY(auto model_file, artifacts.Bring(score.model().uri(), context.scratch));
-  KILN_TRY(Model model, LoadModel(model_file->path()));
+  KILN_TRY(Model model, model_file->Named(LoadModel(model_file->path())));
   KILN_TRY(auto file, artifacts.Bring(score.data().uri(), context.scratch));
   std::vector<std::string> columns(score.data().columns().begin(), score.data().columns().end());
   if (columns.empty()) columns = model.features;
   KILN_TRY(TableReader reader, OpenPart(context, *file, score.data(), columns));
-  KILN_TRY_OK(CheckColumns(model, reader.columns()));
+  if (auto same = CheckColumns(model, reader.columns()); !same) {
+    return Failure(Within(score.data().uri(), std::move(same).error()));
+  }
   auto fill = [&](CsvWriter& writer) -> Result<int64_t> {
     int64_t rows = 0;
     while (true) {
       KILN_TRY_OK(CheckCancelled(context));
-      KILN_TRY(Table table, reader.Read(kRowsAtOnce));
+      KILN_TRY(Table table, file->Named(reader.Read(kRowsAtOnce)));
       if (table.Rows() == 0) return rows;
       KILN_TRY_OK(WriteScores(model, table, writer));
       TellRows(context, rows += static_cast<int64_t>(table.Rows()));
@@ -149,7 +151,7 @@ Result<SearchOptions> OptionsOf(const v1::Search& search) {
 Result<v1::Report> DoSearch(const KernelContext& context) {
   const v1::Search& search = context.work.search();
   KILN_TRY(SearchOptions options, OptionsOf(search));
-  Artifacts artifacts(context.work.api_url(), context.cancel);
+  Artifacts artifacts(context);
   KILN_TRY(auto file, artifacts.Bring(search.data().uri(), context.scratch));
   const auto& wanted = search.data().columns();
   KILN_TRY(TableReader reader,
@@ -164,7 +166,7 @@ Result<v1::Report> DoSearch(const KernelContext& context) {
   int64_t rows = 0;
   while (true) {
     KILN_TRY_OK(CheckCancelled(context));
-    KILN_TRY(Table table, reader.Read(kRowsAtOnce));
+    KILN_TRY(Table table, file->Named(reader.Read(kRowsAtOnce)));
     if (table.Rows() == 0) break;
     searcher.Add(RowsOf(table), table.row_numbers, table.keys);
     TellRows(context, rows += static_cast<int64_t>(table.Rows()));

@@ -9,12 +9,11 @@ namespace kiln::executor {
 namespace {
 
 Status LoadModels(const v1::Work& work, const std::string& scratch, Catalog& catalog,
-                  const std::shared_ptr<CancelFlag>& cancel) {
-  Artifacts artifacts(work.api_url(), cancel);
+                  Artifacts artifacts) {
   for (const v1::ServedModel& model : work.serve().models()) {
     KILN_TRY(auto file, artifacts.Bring(model.uri(), scratch));
-    KILN_TRY_OK(LoadVersion(catalog, model.name(), model.version(), file->path(),
-                            {model.labels().begin(), model.labels().end()}));
+    KILN_TRY_OK(file->Named(LoadVersion(catalog, model.name(), model.version(), file->path(),
+                                        {model.labels().begin(), model.labels().end()})));
   }
   return {};
 }
@@ -25,7 +24,12 @@ class ServeWork final : public RunningWork {
     context_.tell(WorkStarted{context_.id(), {}});
     std::thread([this, alive = alive_, loop = context_.loop, work = context_.work,
                  scratch = context_.scratch, catalog = catalog_, cancel = cancel_] {
-      Status loaded = LoadModels(work, scratch, *catalog, cancel);
+      const auto waits = [this, alive, loop](const std::string& why) {
+        loop->Post([this, alive, why] {
+          if (*alive) Tell(why, {});
+        });
+      };
+      Status loaded = LoadModels(work, scratch, *catalog, Artifacts(work.api_url(), cancel, waits));
       loop->Post([this, alive, loaded] {
         if (*alive) OnLoaded(loaded);
       });
@@ -52,10 +56,14 @@ class ServeWork final : public RunningWork {
     auto server = ModelServer::Start(*context_.loop, options, catalog_);
     if (!server) return End(EndOf(context_.id(), server.error()));
     server_ = *std::move(server);
+    Tell("serving", true);
+  }
+
+  void Tell(const std::string& message, std::optional<bool> healthy) {
     v1::Report report;
-    report.set_endpoint(server_->address());
-    report.set_message("serving");
-    context_.tell(WorkProgress{context_.id(), report.SerializeAsString(), true});
+    if (server_) report.set_endpoint(server_->address());
+    report.set_message(message);
+    context_.tell(WorkProgress{context_.id(), report.SerializeAsString(), healthy});
   }
 
   void End(WorkEnded end) {

@@ -85,8 +85,10 @@ Result<Data> ReadData(const v1::Train& train, const TrainOptions& options, Artif
   spec.key = train.data().key();
   spec.target_kind = TargetKindOf(options.algorithm);
   Data data;
-  KILN_TRY(data.table, ReadTable(file->path(), spec));
-  KILN_TRY(data.rows, SplitRows(data.table.Rows(), train.test_fraction(), options.seed));
+  KILN_TRY(data.table, file->Named(ReadTable(file->path(), spec)));
+  auto rows = SplitRows(data.table.Rows(), train.test_fraction(), options.seed);
+  if (!rows) return Failure(Within(train.data().uri(), std::move(rows).error()));
+  data.rows = *std::move(rows);
   KILN_TRY(data.digest, DigestOfFile(file->path()));
   return data;
 }
@@ -138,19 +140,20 @@ Result<v1::Report> DoTrain(const KernelContext& context) {
     return FailField("count", "members of a training: found {}, expected 1 for this algorithm",
                      context.work.count());
   }
-  Artifacts artifacts(context.work.api_url(), context.cancel);
+  Artifacts artifacts(context);
   KILN_TRY(Data data, ReadData(train, options, artifacts, context.scratch));
   auto rows = static_cast<int64_t>(data.table.Rows());
-  KILN_TRY(Model model, Train(data.table, train.data().target(), data.rows.train, options,
-                              context.ProgressOf(kReadFraction, kGrownFraction, rows)));
-  if (shared) return PublishPart(context, data, model, options, artifacts);
-  return Publish(context, train, options, data, model, artifacts);
+  auto model = Train(data.table, train.data().target(), data.rows.train, options,
+                     context.ProgressOf(kReadFraction, kGrownFraction, rows));
+  if (!model) return Failure(Within(train.data().uri(), std::move(model).error()));
+  if (shared) return PublishPart(context, data, *model, options, artifacts);
+  return Publish(context, train, options, data, *model, artifacts);
 }
 
 Result<v1::Report> DoMerge(const KernelContext& context) {
   const v1::Train& train = context.work.merge().train();
   KILN_TRY(TrainOptions options, OptionsOf(train, v1::Work(), context.threads));
-  Artifacts artifacts(context.work.api_url(), context.cancel);
+  Artifacts artifacts(context);
   std::vector<Model> parts;
   for (int index = 0; index < context.work.merge().parts(); ++index) {
     KILN_TRY(auto file, artifacts.Bring(PartUri(context.work.job(), index), context.scratch));

@@ -15,8 +15,8 @@ namespace kiln::executor {
 
 struct ModelServerOptions {
   std::string host = "127.0.0.1";
-  int port = 0;                   // 0: a free one
-  size_t body_limit = 256 << 20;  // bytes; beyond it 413
+  int port = 0;                  // 0: a free one
+  size_t body_limit = 32 << 20;  // bytes, read into forty times as many; beyond it 413
 };
 
 // Small requests are answered on the loop, larger ones on a pool thread.
