@@ -15,8 +15,6 @@ using wire::Json;
 
 constexpr std::chrono::seconds kStart(20);
 
-std::string Program(const char* name) { return std::string(KILN_PROGRAMS) + "/" + name; }
-
 // The last whole line of a file that is a JSON object.
 std::optional<Json> ReadyLine(const std::string& path) {
   std::ifstream in(path);
@@ -31,6 +29,8 @@ std::optional<Json> ReadyLine(const std::string& path) {
 bool Alive(int status) { return status > 0 && status < 500; }
 
 }  // namespace
+
+std::string Program(const std::string& name) { return std::string(KILN_PROGRAMS) + "/" + name; }
 
 Reply Ask(const std::string& method, const std::string& url, const std::string& body) {
   net::Request request{.method = method, .body = body};
@@ -77,12 +77,13 @@ void Cluster::StartScheduler() {
   const std::string output = folder_.File("scheduler.log");
   const std::string listen =
       api_.empty() ? "127.0.0.1:0" : api_.substr(std::string("http://").size());
-  std::vector<std::string> argv = {Program("kiln-scheduler"),
-                                   "--master=127.0.0.1:" + std::to_string(master_port_),
-                                   "--listen=" + listen,
-                                   "--state=" + folder_.File("state.db"),
-                                   "--executor=" + Program("kiln-executor"),
-                                   "--address-file=" + folder_.File("scheduler.address")};
+  std::vector<std::string> argv = {
+      Program("kiln-scheduler"),
+      "--master=127.0.0.1:" + std::to_string(master_port_),
+      "--listen=" + listen,
+      "--state=" + (options_.state.empty() ? folder_.File("state.db") : options_.state),
+      "--executor=" + Program("kiln-executor"),
+      "--address-file=" + folder_.File("scheduler.address")};
   argv.insert(argv.end(), options_.scheduler_flags.begin(), options_.scheduler_flags.end());
   std::filesystem::remove(folder_.File("scheduler.address"));
   scheduler_ = *support::Process::Start({argv, output, {}});

@@ -19,6 +19,9 @@ struct Reply {
   std::string body;
 };
 
+// The path of one of Kiln's programs as it was built.
+std::string Program(const std::string& name);
+
 // One HTTP request to any address; status 0 when nobody answers.
 Reply Ask(const std::string& method, const std::string& url, const std::string& body = "");
 
@@ -29,6 +32,7 @@ class Cluster {
     int agents = 4;
     std::string resources = "cpus:4;mem:4096;disk:4096;ports:[31000-32000]";
     std::vector<std::string> scheduler_flags;
+    std::string state;  // the scheduler's file; empty: one in the cluster's folder
   };
 
   explicit Cluster(Options options);
@@ -60,7 +64,9 @@ class Cluster {
   std::vector<std::string> Endpoints(const std::string& job);
 
   const std::string& api() const { return api_; }
+  std::string master() const { return "http://127.0.0.1:" + std::to_string(master_port_); }
   pid_t scheduler_pid() const { return scheduler_->pid(); }
+  pid_t local_pid() const { return local_->pid(); }
   std::string Logs() const;  // of everything, for a failed test
   const std::filesystem::path& folder() const { return folder_.path(); }
 
