@@ -144,6 +144,7 @@ class SchedulerForTest {
   std::string url() const { return "http://" + server_->address(); }
 
   int away = 0;  // so many requests find it not ready
+  int full = 0;  // so many uploads find no room
   std::map<std::string, std::string> artifacts;
   std::vector<std::string> registrations;  // "POST path body"
 
@@ -161,6 +162,10 @@ class SchedulerForTest {
       return exchange->Respond({200, {}, R"({"version": 7})"});
     }
     std::string name = path.substr(prefix.size());
+    if (request.method == "PUT" && full > 0) {
+      --full;
+      return exchange->Respond({507, {}, "disk has 0 bytes left"});
+    }
     if (request.method == "PUT") {
       artifacts[name] = request.body;
       return exchange->Respond({201, {}, {}});

@@ -193,6 +193,26 @@ TEST_F(KernelDaemonTest, ASchedulerThatIsAwayIsWaitedFor) {
   EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: model clouds version 7"));
 }
 
+TEST_F(KernelDaemonTest, AFullStoreIsWaitedFor) {
+  Start();
+  scheduler_.artifacts["data/clouds.csv"] = Clouds(50);
+  scheduler_.full = 2;
+  agent_.Launch(WorkTask("t", TrainWork()));
+  RunUntilEnd("t");
+  EXPECT_THAT(StatusesOf("t"),
+              ElementsAre("STARTING", "RUNNING", "FINISHED: model clouds version 7"));
+}
+
+TEST_F(KernelDaemonTest, ABadRowIsNamedAsTheJobNamesItsData) {
+  Start();
+  scheduler_.artifacts["data/clouds.csv"] = Clouds(4) + "k9,M\xfcller,1,red\n";
+  agent_.Launch(WorkTask("t", TrainWork()));
+  RunUntilEnd("t");
+  EXPECT_THAT(StatusesOf("t").back(),
+              "ERROR: artifact:data/clouds.csv line 6: column x is \"M\xef\xbf\xbdller\", "
+              "expected a number");
+}
+
 TEST_F(KernelDaemonTest, AKillEndsTheWaitForAScheduler) {
   Start();
   scheduler_.away = 1'000'000;

@@ -80,8 +80,17 @@ TEST_F(ApiTest, SubmitIsIdempotentByNameAndContent) {
   EXPECT_EQ(Ask("POST", "/v1/jobs", kJob).headers.Get("Location"), "/v1/jobs/sleeper");
 }
 
+TEST_F(ApiTest, AFullDiskIs507) {
+  host_.Change([](FakeBackend& backend) {
+    backend.disk = Fail(ErrorCode::kResourceExhausted, "state s cannot be written");
+  });
+  EXPECT_EQ(AskError("POST", "/v1/jobs", 507, kJob),
+            "RESOURCE_EXHAUSTED : state s cannot be written");
+}
+
 TEST_F(ApiTest, ABadJobIsRefusedWithItsField) {
-  EXPECT_EQ(AskError("POST", "/v1/jobs", 400, ""), "INVALID_ARGUMENT : the document is empty: expected a map");
+  EXPECT_EQ(AskError("POST", "/v1/jobs", 400, ""),
+            "INVALID_ARGUMENT : the document is empty: expected a map");
   EXPECT_EQ(AskError("POST", "/v1/jobs", 400, "{\"name\": "),
             "INVALID_ARGUMENT : no JSON: line 1, column 10: syntax error while parsing value - "
             "unexpected end of input; expected '[', '{', or a literal");
@@ -92,6 +101,14 @@ TEST_F(ApiTest, ABadJobIsRefusedWithItsField) {
   EXPECT_THAT(AskError("POST", "/v1/jobs", 400,
                        "name: a/b\nkind: service\ngroups: [{name: g, run: {command: ls}}]"),
               HasSubstr("INVALID_ARGUMENT name: name is \"a/b\": expected"));
+  EXPECT_EQ(AskError("POST", "/v1/jobs", 400,
+                     "name: a\nkind: scoring\ngroups: [{name: g, run: {search: {data: x.csv, "
+                     "query: [1], output: 'artifact:o'}}}]"),
+            "INVALID_ARGUMENT groups[0].run.data: data is \"x.csv\": expected artifact:PATH, "
+            "http://HOST/PATH, file:///PATH or a path that begins with /");
+  EXPECT_EQ(AskError("GET", "/v1/jobs?phase=FINE", 400),
+            "INVALID_ARGUMENT phase: phase is FINE: expected WAITING, RUNNING, SUCCEEDED, FAILED, "
+            "KILLING or KILLED");
   net::Response typed = Ask("POST", "/v1/jobs", kJob, {{"Content-Type", "image/png"}});
   EXPECT_EQ(typed.status, 415);
   EXPECT_THAT(typed.body, HasSubstr("Content-Type is image/png: expected application/yaml"));

@@ -64,6 +64,8 @@ TEST(UrlTest, TextsThatAreNot) {
 
 TEST(EncodingTest, PercentCodesRoundAndLeaveBrokenEscapes) {
   EXPECT_EQ(PercentEncode("a/b c%ä"), "a/b%20c%25%C3%A4");
+  EXPECT_EQ(PercentEncodePart("a/b/c"), "a%2Fb%2Fc");
+  EXPECT_EQ(JsonString("\"M\xfcller\n"), "\"\\\"M\xef\xbf\xbdller\\u000a\"");
   EXPECT_EQ(PercentDecode("a/b%20c%25%c3%A4"), "a/b c%ä");
   EXPECT_EQ(PercentDecode("%zz%4"), "%zz%4");
 }

@@ -22,6 +22,7 @@ class FakeBackend final : public Backend {
   std::map<TaskId, Sandbox> sandboxes;
   int teardowns = 0;
   Status teardown_outcome;
+  Status disk;                             // what a submit meets
   Instant now{1'738'324'800'000'000'000};  // 2025-01-31T12:00:00Z
 
   const State& state() const override { return data; }
@@ -38,6 +39,7 @@ class FakeBackend final : public Backend {
   Plan DryRun(const Job&) const override { return plan; }
 
   void Submit(Job job, uint64_t digest, Done done) override {
+    if (!disk) return done(disk);
     auto before = data.jobs.find(job.name);
     if (before != data.jobs.end() && before->second.digest == digest) return done({});
     if (before != data.jobs.end() && !IsEnded(before->second.phase)) {
