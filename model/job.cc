@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <regex>
 #include <set>
+
+#include "model/pattern.h"
 
 namespace kiln {
 namespace {
@@ -58,13 +59,8 @@ Status CheckConstraint(const std::string& field, const Constraint& constraint) {
       return {};
     case ConstraintOperator::kLike:
     case ConstraintOperator::kUnlike:
-      if (constraint.value.empty()) return wrong("a regular expression");
-      try {
-        std::regex check(constraint.value);
-      } catch (const std::regex_error&) {
-        return wrong("a regular expression");
-      }
-      return {};
+      if (!constraint.value.empty() && CompilePattern(constraint.value)) return {};
+      return wrong("a regular expression of at most 256 characters without back-references");
   }
   return {};
 }

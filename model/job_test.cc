@@ -36,22 +36,21 @@ Group Command(std::string name, std::vector<std::string> after = {}) {
 
 TEST(Validate, TakesAGoodJob) { EXPECT_TRUE(Validate(Training(4))); }
 
+const std::string kNameRule =
+    ": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends";
+
 struct Fault {
   std::function<void(Job&)> change;
   const char* field;
-  const char* message;
+  std::string message;
 };
 
 TEST(Validate, NamesTheFirstFault) {
   auto train = [](Job& job) -> TrainWork& { return std::get<TrainWork>(job.groups[0].work); };
   const std::string too_long(64, 'a');
   const Fault cases[] = {
-      {[](Job& j) { j.name = "a/b"; }, "name",
-       "name is \"a/b\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both "
-       "ends"},
-      {[](Job& j) { j.pool = "a/b"; }, "pool",
-       "pool is \"a/b\": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both "
-       "ends"},
+      {[](Job& j) { j.name = "a/b"; }, "name", "name is \"a/b\"" + kNameRule},
+      {[](Job& j) { j.pool = "a/b"; }, "pool", "pool is \"a/b\"" + kNameRule},
       {[](Job& j) { j.groups.clear(); }, "groups", "groups is empty: expected at least one"},
       {[](Job& j) { j.groups.push_back(Trainer(1)); }, "groups[1].name",
        "group trainer stands twice: expected a name of its own"},
@@ -95,7 +94,8 @@ TEST(Validate, NamesTheFirstFault) {
          j.groups[0].constraints = {{"rack", ConstraintOperator::kLike, "("}};
        },
        "groups[0].constraints[0]",
-       "value of the constraint on rack is \"(\": expected a regular expression"},
+       "value of the constraint on rack is \"(\": expected a regular expression of at most 256 "
+       "characters without back-references"},
       {[](Job& j) { j.groups[0].health = HealthCheck{}; }, "groups[0].health.port_index",
        "port_index is 0: expected less than ports, which is 0"},
       {[](Job& j) { j.groups[0].work = CommandWork{}; }, "groups[0].run.command",

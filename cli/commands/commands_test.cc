@@ -336,6 +336,11 @@ TEST(Program, WrongArgumentsAreUsage) {
     EXPECT_EQ(outcome.code, kExitUsage);
     EXPECT_NE(outcome.err, "");
   }
+  EXPECT_EQ(RunWith({}, {"jbo"}).err, "error: command is \"jbo\": expected job\n");
+  EXPECT_EQ(RunWith({}, {"--json", "job", "sumbit", "x"}).err,
+            "error: command is \"sumbit\": expected submit\n");
+  EXPECT_EQ(RunWith({}, {"local", "sideways"}).err,
+            "error: command is \"sideways\": expected one of up, down\n");
   EXPECT_THAT(RunWith({}, {}).out, HasSubstr("Exit codes: 0 done"));
   EXPECT_EQ(RunWith({}, {"--help"}).code, kExitDone);
   EXPECT_EQ(RunWith({{"HOME", "/nowhere"}}, {"job", "list"}).err,

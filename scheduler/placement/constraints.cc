@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "model/pattern.h"
+
 namespace kiln::scheduler {
 namespace {
 
@@ -81,11 +83,8 @@ Constraints::Constraints(const std::vector<Constraint>& constraints) {
     Rule rule{constraint, std::nullopt, {}};
     if (constraint.op == ConstraintOperator::kLike ||
         constraint.op == ConstraintOperator::kUnlike) {
-      try {
-        rule.pattern.emplace(constraint.value);
-      } catch (const std::regex_error&) {
-        // Submission refuses such a pattern; an old record that has one matches nothing.
-      }
+      // Submission refuses what is no pattern; an old record that has one matches nothing.
+      rule.pattern = CompilePattern(constraint.value);
     }
     rules_.push_back(std::move(rule));
   }

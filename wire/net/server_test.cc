@@ -315,13 +315,26 @@ TEST_F(ServerTest, ExpectContinueIsAnsweredOnlyWhereStreamsAreNotInterrupted) {
   EXPECT_THAT(second.ReadTo("POST x"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(ServerTest, WhatIsNoHttpClosesTheConnection) {
-  ListenAndKeep();
-  for (const char* bytes : {"hello\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n", "GET /\r\n\r\n",
-                            "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"}) {
-    RawClient client(loop_, server_->port());
-    client.Send(bytes);
-    EXPECT_EQ(client.ReadToEnd(), "") << bytes;
+TEST_F(ServerTest, WhatIsNoHttpIsRefusedAndClosesTheConnection) {
+  for (const bool silent : {false, true}) {
+    ServerOptions options;
+    options.answer_inside_streams = silent;
+    ListenAndKeep(options);
+    for (const char* bytes : {"hello\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n", "GET /\r\n\r\n",
+                              "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+                              "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\nx",
+                              "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
+      RawClient client(loop_, server_->port());
+      client.Send(bytes);
+      const std::string answer = client.ReadToEnd();
+      if (silent) {
+        EXPECT_EQ(answer, "") << bytes;
+      } else {
+        EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << bytes;
+        EXPECT_THAT(answer, HasSubstr("bytes are no HTTP: ")) << bytes;
+      }
+    }
+    EXPECT_TRUE(kept_.empty());
   }
   // What was asked for before is still answered.
   RawClient client(loop_, server_->port());
@@ -331,18 +344,6 @@ TEST_F(ServerTest, WhatIsNoHttpClosesTheConnection) {
   loop_.RunFor(milliseconds(10));
   kept_[0]->Respond({200, {}, "answer"});
   EXPECT_THAT(client.ReadToEnd(), HasSubstr("answer"));
-}
-
-TEST_F(ServerTest, BytesThatAreNoHttpAreAnsweredWith400) {
-  Listen({}, Echo);
-  for (const char* bytes : {"hello\r\n\r\n", "POST /x HTTP/1.1\r\nContent-Length: -1\r\n\r\nx",
-                            "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
-    RawClient client(loop_, server_->port());
-    client.Send(bytes);
-    const std::string answer = client.ReadToEnd();
-    EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << bytes;
-    EXPECT_THAT(answer, testing::HasSubstr("bytes are no HTTP: ")) << bytes;
-  }
 }
 
 TEST_F(ServerTest, HeaderLinesBeyondTheLimitAreRefused) {
