@@ -199,8 +199,7 @@ TEST_F(KernelDaemonTest, AFullStoreIsWaitedFor) {
   scheduler_.full = 2;
   agent_.Launch(WorkTask("t", TrainWork()));
   RunUntilEnd("t");
-  EXPECT_THAT(StatusesOf("t"),
-              ElementsAre("STARTING", "RUNNING", "FINISHED: model clouds version 7"));
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: model clouds version 7"));
 }
 
 TEST_F(KernelDaemonTest, ABadRowIsNamedAsTheJobNamesItsData) {

@@ -82,6 +82,12 @@ const BadJob kBadJobs[] = {
     {"name: a\nname: b\n", "", "line 2: key \"name\" stands twice: expected once"},
     {"name: M\xfcller\n", "", "line 1: byte 0xfc is no UTF-8: expected text"},
     {std::string(50'000, '['), "", "nested too deep: expected at most 100 levels"},
+    {[] {
+       std::string text;
+       for (int i = 0; i < 20'000; ++i) text += "{\"a\":";
+       return text;
+     }(),
+     "", "nested too deep: expected at most 100 levels"},
     {"name: a\ngrups: []\n", "grups",
      "key \"grups\" is not known: the nearest known key is \"groups\""},
     {WithGroup("cpu: 1"), "groups[0].cpu",
@@ -101,6 +107,9 @@ const BadJob kBadJobs[] = {
      "cpus is 1e+308: expected a number from 0.01 to 4096"},
     {WithGroup("cpus: .nan"), "groups[0].cpus",
      "cpus is \".nan\": expected a number from 0.01 to 4096"},
+    {WithGroup("constraints: [[hostname, LIKE, '(((']]"), "groups[0].constraints[0]",
+     "value of the constraint on hostname is \"(((\": expected a regular expression of at most 256 "
+     "characters without back-references"},
     {WithGroup("after: [g]"), "groups[0].after",
      "group g waits for itself: expected an order that ends"},
     {WithKeys("after: [a]"), "after[0]",
@@ -192,6 +201,7 @@ TEST_F(BadInputTest, WrongCommandsEndWithOneSentence) {
        66,
        "error: " + cluster_->api() +
            "/v1/artifacts/nosuch: found status 404 Not Found, expected 200\n"},
+      {{"job", "sumbit", job}, 2, "error: command is \"sumbit\": expected submit\n"},
       {{"job", "show", "a/b"},
        66,
        "error: job a/b is not known: expected one of those in /v1/jobs\n"},

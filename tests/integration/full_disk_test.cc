@@ -55,7 +55,18 @@ class FullDiskTest : public testing::Test {
                              "\nkind: service\nafter: [nosuch]\ngroups: [{name: g, run: {command: "
                              "'true'}}]\n");
   }
-  // Files below a folder of the artifact store.
+  // A search that writes to `output`.
+  Reply Search(const std::string& name, const std::string& output, int retries) {
+    const std::string data = cluster_->folder() / "data.csv";
+    std::ofstream(data) << "a,b\n1,2\n3,4\n";
+    const Json search = {{"data", data}, {"query", {1, 2}}, {"output", output}};
+    const Json group = {{"name", "g"}, {"cpus", 0.5}, {"run", {{"search", search}}}};
+    return cluster_->Api(
+        "POST", "/v1/jobs",
+        wire::DumpJson(
+            {{"name", name}, {"kind", "scoring"}, {"retries", retries}, {"groups", {group}}}));
+  }
+  // Files in a folder.
   static size_t Files(const std::string& folder) {
     return static_cast<size_t>(
         std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
@@ -121,41 +132,44 @@ TEST_F(FullDiskTest, AnUploadLeavesNothing) {
   EXPECT_EQ(cluster_->Kiln({"artifact", "put", small, "again"}).code, 0);
 }
 
-TEST_F(FullDiskTest, ATaskWaitsForRoomForItsOutput) {
+constexpr const char* kResult = "row,key,score,rows\n0,,1,1\n1,,0.9838699102401733,1\n";
+
+TEST_F(FullDiskTest, ATaskWaitsForRoomInTheStore) {
   Start({"--artifacts=" + disk_.File("store")}, "");
-  const std::string data = cluster_->folder() / "data.csv";
-  std::ofstream(data) << "a,b\n1,2\n3,4\n";
   Fill();
-  struct Case {
-    std::string name;
-    std::string output;
-    std::string wait;
-  };
-  const Case jobs[] = {{"to-artifact", "artifact:out", "disk has 0 bytes left"},
-                       {"to-file", disk_.File("out"), "No space left on device"}};
-  for (const Case& c : jobs) {
-    const Json search = {{"data", data}, {"query", {1, 2}}, {"output", c.output}};
-    const Json group = {{"name", "g"}, {"cpus", 0.5}, {"run", {{"search", search}}}};
-    const Json job = {{"name", c.name}, {"kind", "scoring"}, {"retries", 0}, {"groups", {group}}};
-    ASSERT_EQ(cluster_->Api("POST", "/v1/jobs", wire::DumpJson(job)).status, 201);
-  }
-  for (const Case& c : jobs) {
-    std::string message;
-    EXPECT_TRUE(support::Eventually([&] {
-      const auto tasks = cluster_->Tasks(c.name);
-      if (!tasks.empty()) message = tasks[0].at("message");
-      return message.starts_with("tries again: ");
-    })) << message;
-    EXPECT_THAT(message, HasSubstr(c.wait));
-    EXPECT_EQ(cluster_->Job(c.name)["phase"], "RUNNING");
-  }
+  ASSERT_EQ(Search("job", "artifact:out", 0).status, 201);
+  std::string message;
+  EXPECT_TRUE(support::Eventually([&] {
+    const auto tasks = cluster_->Tasks("job");
+    if (!tasks.empty()) message = tasks[0].at("message");
+    return message.starts_with("tries again: ");
+  })) << message;
+  EXPECT_THAT(message, HasSubstr("disk has 0 bytes left"));
+  EXPECT_EQ(cluster_->Job("job")["phase"], "RUNNING");
   EXPECT_EQ(cluster_->Api("GET", "/v1/artifacts/out").status, 404);
   MakeRoom();
-  for (const Case& c : jobs) EXPECT_TRUE(cluster_->Reaches(c.name, "SUCCEEDED")) << c.name;
-  const std::string part = cluster_->Api("GET", "/v1/artifacts/out/part-00000.csv").body;
-  EXPECT_THAT(part, testing::StartsWith("row,key,score,rows\n"));
-  EXPECT_EQ(support::ReadFile(disk_.File("out/part-00000.csv")), part);
-  EXPECT_EQ(Files(disk_.File("out")), 1u);
+  EXPECT_TRUE(cluster_->Reaches("job", "SUCCEEDED"));
+  EXPECT_EQ(cluster_->Api("GET", "/v1/artifacts/out/part-00000.csv").body, kResult);
+}
+
+TEST_F(FullDiskTest, ATaskIsTriedAgainWhereItsOutputHasNoRoom) {
+  Start({}, "");
+  Fill();
+  const std::string out = disk_.File("out");
+  ASSERT_EQ(Search("job", out, 100).status, 201);
+  Json why;
+  EXPECT_TRUE(support::Eventually([&] {
+    why = cluster_->Api("GET", "/v1/jobs/job/why").json;
+    return why["refusals"].size() == 1 && why["refusals"][0]["blocker"] == "BACKOFF";
+  })) << why;
+  EXPECT_THAT(
+      why["refusals"][0]["reason"].get<std::string>(),
+      testing::EndsWith("cannot write " + out + "/part-00000.csv: No space left on device"));
+  EXPECT_EQ(Files(out), 0u);
+  MakeRoom();
+  EXPECT_TRUE(cluster_->Reaches("job", "SUCCEEDED"));
+  EXPECT_EQ(support::ReadFile(out + "/part-00000.csv"), kResult);
+  EXPECT_EQ(Files(out), 1u);
 }
 
 }  // namespace
