@@ -16,6 +16,7 @@ using Selector = AttributeConstraint::Selector;
 namespace {
 
 constexpr int kRepetitionMax = 1000;
+constexpr size_t kPatternMax = 512;  // characters: reading a long one exhausts the stack
 
 // RE2, which a Mesos master uses, bounds the product of nested repetitions; std::regex would
 // expand it. The text of the first repetition beyond the bound.
@@ -58,8 +59,11 @@ Objection Compile(const std::string& pattern, std::map<std::string, std::regex>*
   if (auto repetition = TooManyRepetitions(pattern)) {
     return failed + "invalid repetition size: " + *repetition;
   }
+  if (pattern.size() > kPatternMax) return failed + "pattern too large - compile failed";
   try {
-    patterns->emplace(pattern, std::regex(pattern));
+    // As RE2, in time that grows with the text's length and not with its power.
+    patterns->emplace(
+        pattern, std::regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial));
   } catch (const std::regex_error& error) {
     return failed + error.what();
   }

@@ -199,14 +199,22 @@ TEST(OfferConstraintsTest, ChooseAgentsByAttributes) {
 }
 
 TEST(OfferConstraintsTest, PatternsThatWouldGrowWithoutBoundAreRefused) {
-  OfferConstraints constraints;
-  const auto wire = Parse<scheduler::OfferConstraints>(
-      "role_constraints {key: 'r' value {groups {attribute_constraints {"
-      "selector {attribute_name: 'x'} predicate {text_matches {regex: '(a{100}){100}'}}}}}}");
-  EXPECT_EQ(OfferConstraints::Make(wire, {"r"}, &constraints),
-            "Offer constraints are not valid: A role r has an invalid 'AttributeConstraint': "
-            "Failed to construct regex from pattern '(a{100}){100}': invalid repetition size: "
-            "{100}");
+  const std::string deep = std::string(10'000, '(') + std::string(10'000, ')');
+  const std::pair<std::string, std::string> cases[] = {
+      {"(a{100}){100}", "invalid repetition size: {100}"},
+      {deep, "pattern too large - compile failed"},
+  };
+  for (const auto& [pattern, why] : cases) {
+    OfferConstraints constraints;
+    const auto wire = Parse<scheduler::OfferConstraints>(
+        "role_constraints {key: 'r' value {groups {attribute_constraints {"
+        "selector {attribute_name: 'x'} predicate {text_matches {regex: '" +
+        pattern + "'}}}}}}");
+    EXPECT_EQ(OfferConstraints::Make(wire, {"r"}, &constraints),
+              "Offer constraints are not valid: A role r has an invalid 'AttributeConstraint': "
+              "Failed to construct regex from pattern '" +
+                  pattern + "': " + why);
+  }
 }
 
 TEST(AuthorizationTest, TheFirstEntryThatSpeaksDecides) {
