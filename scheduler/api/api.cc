@@ -1,6 +1,7 @@
 #include "scheduler/api/api.h"
 
 #include "scheduler/api/routes.h"
+#include "scheduler/api/views.h"
 #include "wire/net/server.h"
 #include "wire/rest/job_codec.h"
 #include "wire/rest/json.h"
@@ -27,6 +28,24 @@ std::vector<Route> AllRoutes(ApiContext& context, const std::unique_ptr<Router>&
   return routes;
 }
 
+// What the bodies of requests are.
+wire::Json BodySchemas() {
+  using wire::Json;
+  Json job = wire::JobSchema();
+  job.erase("$schema");
+  Json version = ModelVersionSchema();
+  Json of_model = version;
+  of_model["required"] = {"uri"};  // the path names the model
+  return {{"Job", std::move(job)},
+          {"ModelVersion", std::move(version)},
+          {"VersionOfModel", std::move(of_model)},
+          {"LabelTarget",
+           {{"type", "object"},
+            {"additionalProperties", false},
+            {"required", {"version"}},
+            {"properties", {{"version", {{"type", "integer"}, {"minimum", 1}}}}}}}};
+}
+
 }  // namespace
 
 struct Api::Parts {
@@ -46,7 +65,7 @@ Result<std::unique_ptr<Api>> Api::Listen(net::Loop& loop, Backend& backend, ApiO
   server.body_limit = kBodyMax;
   auto parts = std::unique_ptr<Parts>(
       new Parts{{loop, backend, std::move(options), std::move(artifacts), false, {}, {}}, {}, {}});
-  parts->router = std::make_unique<Router>(AllRoutes(parts->context, parts->router));
+  parts->router = std::make_unique<Router>(AllRoutes(parts->context, parts->router), BodySchemas);
   server.sink = [&context = parts->context](const net::Request& head) {
     return ArtifactSink(context, head);
   };

@@ -333,6 +333,17 @@ TEST_F(ApiTest, ThePublishedDescriptionIsOfTheseRoutes) {
   EXPECT_EQ(routed.size(), host_.api().router().routes().size());
 }
 
+TEST_F(ApiTest, TheBodiesOfRequestsAreDescribed) {
+  const Json api = host_.api().router().OpenApi();
+  const auto& schemas = api["components"]["schemas"];
+  EXPECT_EQ(schemas["Job"]["required"], Json({"name", "kind", "groups"}));
+  EXPECT_EQ(schemas["ModelVersion"]["required"], Json({"model", "uri"}));
+  EXPECT_EQ(schemas["VersionOfModel"]["required"], Json({"uri"}));
+  for (const Route& route : host_.api().router().routes()) {
+    if (route.schema != nullptr) EXPECT_TRUE(schemas.contains(route.schema)) << route.pattern;
+  }
+}
+
 TEST(ApiUninstall, TearsDownBeforeItSaysSo) {
   ApiOptions options;
   options.uninstall = true;

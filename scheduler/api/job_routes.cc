@@ -174,7 +174,8 @@ void AddJobRoutes(std::vector<Route>& routes, ApiContext& context) {
                     "submits a job: 201, or 200 when a job of that name and content is there",
                     with(Submit),
                     {},
-                    kJobBody});
+                    kJobBody,
+                    "Job"});
   routes.push_back({"POST",
                     "/v1/plan",
                     "where a job would go at this moment, or why it would wait",
@@ -185,7 +186,8 @@ void AddJobRoutes(std::vector<Route>& routes, ApiContext& context) {
                       call.Answer(200, PlanToJson(plan, context.backend.Agents()));
                     },
                     {},
-                    kJobBody});
+                    kJobBody,
+                    "Job"});
   routes.push_back(
       {"GET", "/v1/jobs/{name}", "one job with its groups", [&context](const Call& call) {
          const JobRecord* record = FindJob(context, call);

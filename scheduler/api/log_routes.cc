@@ -35,7 +35,7 @@ Result<const Task*> ChooseTask(const State& state, const Call& call) {
   if (!wanted) {
     const Task* task = DefaultTask(record->second, tasks);
     if (task != nullptr) return task;
-    return Fail(ErrorCode::kFailedPrecondition,
+    return Fail(ErrorCode::kNotFound,
                 "job {} has no task yet: expected one, /v1/jobs/{}/why says what it waits for",
                 name, name);
   }

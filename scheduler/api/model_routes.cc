@@ -115,7 +115,8 @@ void AddModelRoutes(std::vector<Route>& routes, ApiContext& context) {
                     "registers a version of the model in the body",
                     with(Register),
                     {},
-                    json});
+                    json,
+                    "ModelVersion"});
   routes.push_back({"GET", "/v1/models/{name}", "one model",
                     [&context](const Call& call) { AnswerModel(context, call, {}); }});
   routes.push_back(
@@ -129,14 +130,16 @@ void AddModelRoutes(std::vector<Route>& routes, ApiContext& context) {
                     "registers a version; the same job gets the same version again",
                     with(Register),
                     {},
-                    json});
+                    json,
+                    "VersionOfModel"});
   routes.push_back({"GET", "/v1/models/{name}/versions/{version}", "one version", with(Version)});
   routes.push_back({"PUT",
                     "/v1/models/{name}/labels/{label}",
                     "points a label at a version, as in {\"version\": 3}",
                     with(SetLabel),
                     {},
-                    json});
+                    json,
+                    "LabelTarget"});
   routes.push_back(
       {"DELETE", "/v1/models/{name}/labels/{label}", "removes a label", with(RemoveLabel)});
 }

@@ -79,6 +79,13 @@ Json ModelToJson(const Model& model) {
           {"versions", std::move(versions)}};
 }
 
+Json ModelVersionSchema() {
+  return wire::SchemaOfForm([](Form& form) {
+    ModelVersion blank;
+    DescribeVersion(form, blank);
+  });
+}
+
 Result<ModelVersion> ModelVersionFromJson(const Json& json, const std::string& model) {
   Json body = json;
   if (body.is_object() && !model.empty()) {

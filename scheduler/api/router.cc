@@ -51,27 +51,43 @@ std::optional<Parameters> Match(std::string_view pattern, std::string_view path)
   return parameters;
 }
 
-Json StringParameter(std::string_view name, const char* in, bool required) {
-  return {{"name", name}, {"in", in}, {"required", required}, {"schema", {{"type", "string"}}}};
+// What the parameters of all routes are, where they are more than text.
+Json ParameterSchema(std::string_view name) {
+  if (name == "file") return {{"enum", {"stdout", "stderr"}}};
+  if (name == "follow") return {{"type", "boolean"}};
+  if (name == "offset" || name == "after") return {{"type", "integer"}, {"minimum", 0}};
+  if (name == "version") return {{"type", "integer"}, {"minimum", 1}};
+  if (name == "phase") {
+    return {{"enum", {"WAITING", "RUNNING", "SUCCEEDED", "FAILED", "KILLING", "KILLED"}}};
+  }
+  return {{"type", "string"}};
 }
+
+Json Parameter(std::string_view name, const char* in, bool required) {
+  return {{"name", name}, {"in", in}, {"required", required}, {"schema", ParameterSchema(name)}};
+}
+
+Json Reference(const std::string& schema) { return {{"$ref", "#/components/schemas/" + schema}}; }
 
 Json Operation(const Route& route) {
   Json operation = {{"summary", route.summary}};
   Json parameters = Json::array();
   for (std::string_view part : Split(route.pattern)) {
-    if (IsParameter(part)) parameters.push_back(StringParameter(NameOf(part), "path", true));
+    if (IsParameter(part)) parameters.push_back(Parameter(NameOf(part), "path", true));
   }
-  for (const char* name : route.query) parameters.push_back(StringParameter(name, "query", false));
+  for (const char* name : route.query) parameters.push_back(Parameter(name, "query", false));
   if (!parameters.empty()) operation["parameters"] = std::move(parameters);
   if (route.body != nullptr) {
-    operation["requestBody"] = {{"required", true}, {"content", {{route.body, Json::object()}}}};
+    Json content = Json::object();
+    if (route.schema != nullptr) content["schema"] = Reference(route.schema);
+    operation["requestBody"] = {{"required", route.schema != nullptr},
+                                {"content", {{route.body, std::move(content)}}}};
   }
   operation["responses"] = {
       {"2XX", {{"description", "done"}}},
       {"default",
        {{"description", "what is wrong"},
-        {"content",
-         {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}}}};
+        {"content", {{"application/json", {{"schema", Reference("Error")}}}}}}}};
   return operation;
 }
 
@@ -88,7 +104,8 @@ void Call::AnswerError(const Error& error) const {
   exchange->Respond(std::move(response));
 }
 
-Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {}
+Router::Router(std::vector<Route> routes, Json (*schemas)())
+    : routes_(std::move(routes)), schemas_(schemas) {}
 
 void Router::Dispatch(std::shared_ptr<net::Exchange> exchange) const {
   const net::Request& request = exchange->request();
@@ -133,11 +150,12 @@ Json Router::OpenApi() const {
   const Json error = {{"type", "object"},
                       {"required", {"code", "message"}},
                       {"properties", {{"code", text}, {"message", text}, {"field", text}}}};
+  Json schemas = schemas_();
+  schemas["Error"] = {{"type", "object"}, {"properties", {{"error", error}}}};
   return {{"openapi", "3.1.0"},
           {"info", {{"title", "Kiln"}, {"version", "1"}}},
           {"paths", std::move(paths)},
-          {"components",
-           {{"schemas", {{"Error", {{"type", "object"}, {"properties", {{"error", error}}}}}}}}}};
+          {"components", {{"schemas", std::move(schemas)}}}};
 }
 
 }  // namespace kiln::scheduler

@@ -34,12 +34,14 @@ struct Route {
   std::function<void(const Call&)> handler;
   std::vector<const char*> query = {};  // names of query parameters
   const char* body = nullptr;           // media type that it reads
+  const char* schema = nullptr;         // of that body: one of the router's; none takes any bytes
 };
 
 // Threads: one.
 class Router {
  public:
-  explicit Router(std::vector<Route> routes);
+  // `schemas` gives JSON Schemas by the names that routes use.
+  Router(std::vector<Route> routes, wire::Json (*schemas)());
 
   // HEAD is answered by GET. 404 for a path that no route has, 405 with Allow for another method.
   void Dispatch(std::shared_ptr<net::Exchange> exchange) const;
@@ -49,6 +51,7 @@ class Router {
 
  private:
   std::vector<Route> routes_;
+  wire::Json (*schemas_)();
 };
 
 }  // namespace kiln::scheduler

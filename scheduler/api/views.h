@@ -28,6 +28,8 @@ wire::Json EventToJson(const Event& event);
 wire::Json ModelToJson(const Model& model);
 wire::Json ModelVersionToJson(const ModelVersion& version);
 // A registration; `model` is the name in the path, or empty when the body has it.
+// The JSON Schema of what ModelVersionFromJson reads.
+wire::Json ModelVersionSchema();
 Result<ModelVersion> ModelVersionFromJson(const wire::Json& json, const std::string& model);
 // Running members that listen: {"job","task","address","models",...}.
 wire::Json EndpointsToJson(const State& state);
