@@ -109,7 +109,7 @@ TEST_F(SchedulerTest, ItSubscribesWithTheCapabilitiesThatItHandles) {
   EXPECT_THAT(capabilities,
               ElementsAre("PARTITION_AWARE", "MULTI_ROLE", "GPU_RESOURCES",
                           "RESERVATION_REFINEMENT", "TASK_KILLING_STATE", "REGION_AWARE"));
-  EXPECT_EQ(Remembered().framework_id, "f-1");
+  EXPECT_TRUE(Until([&] { return Remembered().framework_id == "f-1"; }));
 }
 
 TEST_F(SchedulerTest, EachCallFollowsItsRecord) {
