@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "local/cluster/operations.h"
+
 namespace kiln::local {
 
 using mesos::v1::AgentInfo;
@@ -27,7 +29,8 @@ std::vector<AgentInfo::Capability> Capabilities() {
 
 }  // namespace
 
-Agent::Agent(AgentOptions options, Random random) : options_(std::move(options)), random_(random) {}
+Agent::Agent(AgentOptions options, Random random)
+    : options_(std::move(options)), random_(random), total_(TotalResources(options_.info, {})) {}
 
 std::vector<AgentAction> Agent::TakeActions() { return std::exchange(actions_, {}); }
 
@@ -44,7 +47,7 @@ void Agent::Register(Instant now) {
   if (options_.info.has_id()) {
     Send(Reregistration());
   } else {
-    Send(RegisterAgent{options_.info, kMesosVersion, Capabilities(), {}});
+    Send(RegisterAgent{options_.info, kMesosVersion, Capabilities(), KeptResources(total_)});
   }
   backoff_ =
       std::min(std::max(backoff_ * 2, Duration(std::chrono::milliseconds(100))), kBackoffMax);
@@ -52,7 +55,12 @@ void Agent::Register(Instant now) {
 }
 
 ReregisterAgent Agent::Reregistration() const {
-  ReregisterAgent message{options_.info, kMesosVersion, Capabilities(), {}, {}, {}, {}, {}};
+  ReregisterAgent message;
+  message.agent = options_.info;
+  message.version = kMesosVersion;
+  message.capabilities = Capabilities();
+  message.checkpointed_resources = KeptResources(total_);
+  for (const auto& [uuid, pending] : operations_) message.operations.push_back(pending.operation);
   for (const auto& [id, framework] : frameworks_) {
     message.frameworks.push_back(framework.info);
     for (const auto& [executor_id, executor] : framework.executors) {
@@ -79,6 +87,7 @@ ReregisterAgent Agent::Reregistration() const {
 
 void Agent::Resume(Instant now) {
   for (const auto& [key, status] : updates_.Heads()) Forward(now, key, status);
+  ForwardOperations(now, true);
 }
 
 void Agent::FromMaster(Instant now, const MasterToAgent& message) {
@@ -141,20 +150,6 @@ void Agent::On(Instant now, const ShutdownAgent&) {
   if (Working()) Leave(now);
 }
 
-void Agent::On(Instant, const ApplyOperation& message) {
-  UpdateOperationStatus answer;
-  answer.agent_id = options_.info.id();
-  answer.framework_id = message.framework_id;
-  answer.operation_uuid = message.operation_uuid;
-  if (message.operation.has_id()) *answer.status.mutable_operation_id() = message.operation.id();
-  answer.status.set_state(mesos::v1::OPERATION_ERROR);
-  answer.status.set_message("This agent has neither reservations nor volumes");
-  *answer.status.mutable_agent_id() = options_.info.id();
-  Send(std::move(answer));
-}
-
-void Agent::On(Instant, const AcknowledgeOperationStatus&) {}
-
 void Agent::ShutDown(Instant now) {
   if (phase_ == AgentPhase::kTerminating) return;
   if (options_.info.has_id()) Send(UnregisterAgent{options_.info.id()});
@@ -175,6 +170,7 @@ void Agent::Tick(Instant now) {
   }
   if (phase_ == AgentPhase::kRegistered) {
     for (const auto& [key, status] : updates_.Due(now)) Forward(now, key, status);
+    ForwardOperations(now, false);
   }
   for (auto& [id, framework] : frameworks_) {
     for (auto& [executor_id, executor] : framework.executors) {
@@ -191,7 +187,10 @@ std::optional<Instant> Agent::NextDeadline() const {
   consider(recovery_end_);
   consider(ping_deadline_);
   consider(register_at_);
-  if (phase_ == AgentPhase::kRegistered) consider(updates_.NextDue());
+  if (phase_ == AgentPhase::kRegistered) {
+    consider(updates_.NextDue());
+    for (const auto& [uuid, pending] : operations_) consider(pending.due);
+  }
   for (const auto& [id, framework] : frameworks_) {
     for (const auto& [executor_id, executor] : framework.executors) consider(executor.deadline);
   }

@@ -13,6 +13,7 @@
 #include "local/cluster/agent_state.h"
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/agent_values.h"
+#include "local/cluster/resources.h"
 #include "proto/mesos/v1/agent.pb.h"
 
 namespace kiln::local {
@@ -39,6 +40,8 @@ class Agent {
  public:
   Agent(AgentOptions options, Random random);
 
+  // What former lives kept; comes before the start.
+  void Restore(const SaveResources& saved);
   // A life without memory.
   void Start(Instant now);
   // A life that goes on from what a former one saved.
@@ -91,8 +94,19 @@ class Agent {
   void On(Instant now, const Ping& message);
   void On(Instant now, const UpdateFramework& message);
   void On(Instant now, const ShutdownAgent& message);
+
+  // operations on resources: agent_operations.cc
+  struct PendingOperation {
+    mesos::v1::Operation operation;
+    Duration wait{};
+    Instant due;
+  };
   void On(Instant now, const ApplyOperation& message);
   void On(Instant now, const AcknowledgeOperationStatus& message);
+  void SaveKept();
+  void ForwardOperation(Instant now, PendingOperation& pending);
+  // All, or those whose time has come.
+  void ForwardOperations(Instant now, bool all);
 
   // launches: agent_launch.cc
   void On(Instant now, const RunTask& message);
@@ -172,6 +186,8 @@ class Agent {
   std::map<std::string, AgentFramework> frameworks_;
   std::deque<AgentFramework> completed_;
   TaskUpdates updates_;
+  Resources total_;
+  std::map<std::string, PendingOperation> operations_;  // by uuid, until acknowledged
   AgentCounts counts_;
   std::vector<AgentAction> actions_;
 };

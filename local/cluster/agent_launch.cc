@@ -133,7 +133,8 @@ void Agent::Run(Instant now, AgentFramework& framework, const Launch& launch) {
     actions_.emplace_back(SaveExecutor{executor.key, executor.info, executor.command});
   }
   Queue(now, framework, executor, launch);
-  LaunchContainer action{executor.key, framework.info, executor.info, executor.share, {}};
+  LaunchContainer action{executor.key, framework.info,    executor.info, executor.share,
+                         {},           executor.Volumes()};
   if (launch.command) action.command_task = launch.tasks.front();
   actions_.emplace_back(std::move(action));
 }
@@ -172,7 +173,7 @@ void Agent::Deliver(AgentFramework& framework, AgentExecutor& executor, const Qu
     for (const TaskInfo& member : group.tasks()) launched(member);
   }
   executor.had_task = true;
-  actions_.emplace_back(UpdateContainer{executor.key, executor.share});
+  actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.Volumes()});
   SendEvent(executor, std::move(event));
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "local/cluster/operations.h"
+
 namespace kiln::local {
 
 using mesos::v1::Task;
@@ -105,6 +107,12 @@ std::vector<TaskInfo> AgentExecutor::QueuedTasks() const {
     for (TaskInfo& task : TasksOf(work)) all.push_back(std::move(task));
   }
   return all;
+}
+
+std::vector<mesos::v1::Resource> AgentExecutor::Volumes() const {
+  std::vector<mesos::v1::Resource> volumes = Resources();
+  std::erase_if(volumes, [](const auto& resource) { return !IsVolume(resource); });
+  return volumes;
 }
 
 std::vector<mesos::v1::Resource> AgentExecutor::Resources() const {

@@ -56,6 +56,7 @@ struct AgentExecutor {
   std::vector<mesos::v1::TaskInfo> QueuedTasks() const;
   // Of the executor and all its tasks that have not ended.
   std::vector<mesos::v1::Resource> Resources() const;
+  std::vector<mesos::v1::Resource> Volumes() const;  // among these
 };
 
 struct AgentFramework {

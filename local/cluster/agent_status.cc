@@ -129,7 +129,7 @@ void Agent::NoteState(AgentFramework& framework, AgentExecutor& executor,
   Note(ended, status);
   executor.terminated[task_id] = std::move(ended);
   if (executor.state == ExecutorState::kRunning) {
-    actions_.emplace_back(UpdateContainer{executor.key, executor.share});
+    actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.Volumes()});
   }
 }
 

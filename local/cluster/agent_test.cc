@@ -71,6 +71,10 @@ std::string Word(const AgentAction& action) {
       return "save acknowledgement " + it.task_id;
     }
     std::string operator()(const SaveEnd&) const { return "save end"; }
+    std::string operator()(const SaveResources& it) const {
+      return "save resources " + std::to_string(it.resources.size()) + " and operations " +
+             std::to_string(it.operations.size());
+    }
     std::string operator()(const ForgetAgent&) const { return "forget agent"; }
     std::string operator()(const Exit&) const { return "exit"; }
   };
@@ -390,6 +394,61 @@ TEST_F(AgentTest, SavesBeforeItTellsAnyone) {
   agent_.Handle(now_, Update("t1", mesos::v1::TASK_RUNNING, 1));
   EXPECT_THAT(Words(), ElementsAre("save update t1", "master:t1 TASK_RUNNING TASK_RUNNING",
                                    "event 1 ACKNOWLEDGED"));
+}
+
+ApplyOperation ReserveCpu() {
+  ApplyOperation message;
+  message.framework_id.emplace().set_value("f");
+  message.operation_uuid = "o";
+  message.operation.set_type(mesos::v1::Offer::Operation::RESERVE);
+  message.operation.mutable_id()->set_value("op");
+  auto* resource = message.operation.mutable_reserve()->add_resources();
+  resource->set_name("cpus");
+  resource->set_type(mesos::v1::Value::SCALAR);
+  resource->mutable_scalar()->set_value(1);
+  resource->mutable_allocation_info()->set_role("research");
+  auto* reservation = resource->add_reservations();
+  reservation->set_type(mesos::v1::Resource::ReservationInfo::DYNAMIC);
+  reservation->set_role("research");
+  return message;
+}
+
+TEST_F(AgentTest, AnOperationIsSavedAndToldUntilItIsAcknowledged) {
+  AgentOptions options = Options();
+  const auto cpus = ParseResources("cpus:1");
+  *options.info.add_resources() = cpus->front();
+  agent_ = Agent(options, Seed());
+  Registered();
+  agent_.FromMaster(now_, ReserveCpu());
+  const auto actions = agent_.TakeActions();
+  ASSERT_EQ(actions.size(), 2u);
+  const auto& saved = std::get<SaveResources>(actions[0]);
+  ASSERT_EQ(saved.resources.size(), 1u);
+  EXPECT_EQ(ToText(saved.resources[0]), "cpus(reservations: [(DYNAMIC,research)]):1");
+  const auto told = std::get<UpdateOperationStatus>(std::get<SendToMaster>(actions[1]).message);
+  EXPECT_EQ(told.status.state(), mesos::v1::OPERATION_FINISHED);
+  EXPECT_EQ(told.status.operation_id().value(), "op");
+
+  // What cannot be had twice is refused; the master is told of both again.
+  ApplyOperation again = ReserveCpu();
+  again.operation_uuid = "p";
+  agent_.FromMaster(now_, again);
+  EXPECT_THAT(Words(), ElementsAre("save resources 1 and operations 2", "master:operation"));
+  agent_.Tick(now_ + seconds(10));
+  EXPECT_THAT(Words(), ElementsAre("master:operation", "master:operation"));
+  agent_.Tick(now_ + seconds(29));
+  EXPECT_THAT(Words(), IsEmpty());
+  agent_.FromMaster(now_, AcknowledgeOperationStatus{"o", told.status.uuid().value()});
+  EXPECT_THAT(Words(), ElementsAre("save resources 1 and operations 1"));
+
+  Agent next(options, Seed());
+  next.Restore(saved);
+  next.Start(now_);
+  next.Tick(now_ + seconds(1));
+  const auto restored = next.TakeActions();
+  ASSERT_EQ(restored.size(), 1u);
+  const auto registration = std::get<RegisterAgent>(std::get<SendToMaster>(restored[0]).message);
+  ASSERT_EQ(registration.checkpointed_resources.size(), 1u);
 }
 
 // ---- after a restart

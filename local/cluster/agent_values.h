@@ -64,10 +64,12 @@ struct LaunchContainer {
   mesos::v1::ExecutorInfo executor;
   ContainerShare share;                             // of the executor and its first tasks
   std::optional<mesos::v1::TaskInfo> command_task;  // of a command executor
+  std::vector<mesos::v1::Resource> volumes;         // to be had in its sandbox
 };
 struct UpdateContainer {
   RunKey key;
   ContainerShare share;  // of the executor and all its live tasks
+  std::vector<mesos::v1::Resource> volumes;
 };
 // Kills all its processes. Answered by ContainerEnded.
 struct DestroyContainer {
@@ -109,6 +111,12 @@ struct SaveAcknowledgement {
 struct SaveEnd {
   RunKey key;
 };
+// Dynamic reservations and volumes, which outlive the agent's id, and the operations on them whose
+// status is not acknowledged. A volume that is not named has no data.
+struct SaveResources {
+  std::vector<mesos::v1::Resource> resources;
+  std::vector<mesos::v1::Operation> operations;
+};
 // The next start is a new life: it will register as a new agent.
 struct ForgetAgent {};
 // The agent process ends.
@@ -117,7 +125,7 @@ struct Exit {};
 using AgentAction =
     std::variant<SendToMaster, LaunchContainer, UpdateContainer, DestroyContainer, SendEvent,
                  CloseStream, SaveAgent, SaveFramework, SaveExecutor, SaveTask, SaveUpdate,
-                 SaveAcknowledgement, SaveEnd, ForgetAgent, Exit>;
+                 SaveAcknowledgement, SaveEnd, SaveResources, ForgetAgent, Exit>;
 
 // ---- shell to agent
 

@@ -108,6 +108,7 @@ class Master {
               const std::set<std::string>& suppressed, OfferConstraints constraints);
   void Disconnect(MasterFramework& framework);
   void Remove(const std::string& framework_id);
+  bool IsCompleted(const std::string& framework_id) const;
   void RememberCompleted(MasterFramework framework);
 
   // scheduler calls: master_calls.cc
@@ -139,6 +140,25 @@ class Master {
                        const mesos::v1::Offer::Operation& operation, mesos::v1::TaskState state,
                        mesos::v1::TaskStatus::Reason reason, const std::string& task_message,
                        const std::string& operation_message);
+  void Convert(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
+
+  // operations on resources: master_operations.cc
+  void On(const std::string& pid, const UpdateOperationStatus& message);
+  void SendOperationStatus(const MasterFramework& framework, mesos::v1::OperationStatus status);
+  mesos::v1::Operation* FindOperation(const MasterFramework& framework,
+                                      const mesos::v1::OperationID& id);
+  void AcknowledgeOperation(
+      const MasterFramework& framework,
+      const mesos::v1::scheduler::Call::AcknowledgeOperationStatus& acknowledge);
+  void ReconcileOperations(MasterFramework& framework,
+                           const mesos::v1::scheduler::Call::ReconcileOperations& reconcile);
+  mesos::v1::OperationStatus UnknownOperation(
+      const mesos::v1::scheduler::Call::ReconcileOperations::Operation& question) const;
+  // Tells the frameworks of all operations of an agent.
+  void LoseOperations(const MasterAgent& agent, mesos::v1::OperationState state,
+                      const std::string& message);
+  // What the agent brings with it is the truth.
+  void ReturnOperations(MasterAgent& agent, const ReregisterAgent& message);
 
   // tasks: master_tasks.cc
   void On(const std::string& pid, const StatusUpdate& message);
@@ -162,7 +182,6 @@ class Master {
   void On(const std::string& pid, const ReregisterAgent& message);
   void On(const std::string& pid, const UnregisterAgent& message);
   void On(const std::string& pid, const Pong& message);
-  void On(const std::string& pid, const UpdateOperationStatus& message);
   MasterAgent* AgentAt(const std::string& pid);
   MasterAgent* FindAgent(const std::string& id);
   void Return(MasterAgent& agent, const ReregisterAgent& message);

@@ -7,6 +7,7 @@
 #include "local/cluster/agent_state.h"
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/master.h"
+#include "local/cluster/operations.h"
 #include "local/cluster/validation.h"
 
 namespace kiln::local {
@@ -23,7 +24,8 @@ struct Master::Acceptance {
   MasterFramework& framework;
   MasterAgent& agent;
   std::string role;
-  Resources left;  // of the offers
+  Resources left;     // of the offers
+  Resources resized;  // volumes: not to be had in the same ACCEPT
 };
 
 namespace {
@@ -78,8 +80,12 @@ void Master::Accept(MasterFramework& framework, const scheduler::Call::Accept& a
     framework.offers.erase(id.value());
     acceptance.agent.offers.erase(id.value());
   }
+  const Resources offered = acceptance.left;
   for (const Offer::Operation& operation : accept.operations()) Apply(acceptance, operation);
-  allocator_.Recover(framework.id(), acceptance.agent.id(), acceptance.left,
+  // What the framework has made of the offers is not what it declines.
+  const Resources made = acceptance.left - offered;
+  allocator_.Recover(framework.id(), acceptance.agent.id(), made + acceptance.resized, {}, now_);
+  allocator_.Recover(framework.id(), acceptance.agent.id(), acceptance.left - made,
                      RefusedFor(accept.filters()), now_);
 }
 
@@ -154,11 +160,55 @@ void Master::Apply(Acceptance& acceptance, Offer::Operation operation) {
     case Offer::Operation::SHRINK_VOLUME:
     case Offer::Operation::CREATE_DISK:
     case Offer::Operation::DESTROY_DISK:
-      return refuse("", fmt::format("{} operations are not supported by this master",
-                                    Offer::Operation::Type_Name(operation.type())));
+      return Convert(acceptance, operation);
     case Offer::Operation::UNKNOWN:
       return;
   }
+}
+
+// It counts at once: the agent is the same process's, or comes back with what it has.
+void Master::Convert(Acceptance& acceptance, Offer::Operation& operation) {
+  MasterAgent& agent = acceptance.agent;
+  const MasterFramework& framework = acceptance.framework;
+  ForEachResource(&operation, [&](mesos::v1::Resource& resource) {
+    if (!resource.has_allocation_info()) {
+      resource.mutable_allocation_info()->set_role(acceptance.role);
+    }
+  });
+  auto refuse = [&](const std::string& message) {
+    RefuseOperation(framework, operation, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
+                    "", message);
+  };
+  const OperationContext context{&framework.info, agent.total, UsedAt(agent)};
+  if (Objection objection = ValidateOperation(operation, context)) {
+    return refuse(fmt::format("{}; on agent {} at {} ({})", *objection, agent.id(), agent.pid,
+                              agent.info.hostname()));
+  }
+  const Conversion conversion = ConversionOf(operation);
+  const bool resizes = operation.type() == Offer::Operation::GROW_VOLUME ||
+                       operation.type() == Offer::Operation::SHRINK_VOLUME;
+  if (!acceptance.left.Contains(conversion.from)) {
+    const std::string prefix = resizes ? fmt::format("Invalid {} operation: ",
+                                                     Offer::Operation::Type_Name(operation.type()))
+                                       : "";
+    return refuse(prefix + ToText(acceptance.left) + " does not contain " +
+                  ToText(conversion.from));
+  }
+  acceptance.left -= conversion.from;
+  (resizes ? acceptance.resized : acceptance.left) += conversion.to;
+  agent.total -= conversion.from.Unallocated();
+  agent.total += conversion.to.Unallocated();
+  const auto bytes = UuidBytes(random_);
+  const std::string uuid(bytes.begin(), bytes.end());
+  mesos::v1::Operation& entry = agent.operations[uuid];
+  *entry.mutable_framework_id() = framework.info.id();
+  *entry.mutable_agent_id() = agent.info.id();
+  *entry.mutable_info() = operation;
+  entry.mutable_latest_status()->set_state(mesos::v1::OPERATION_PENDING);
+  if (operation.has_id()) *entry.mutable_latest_status()->mutable_operation_id() = operation.id();
+  *entry.mutable_latest_status()->mutable_agent_id() = agent.info.id();
+  entry.mutable_uuid()->set_value(uuid);
+  Tell(agent, ApplyOperation{framework.info.id(), uuid, operation});
 }
 
 void Master::Launch(Acceptance& acceptance, Offer::Operation::Launch& launch) {

@@ -6,6 +6,7 @@
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/master.h"
 #include "local/cluster/master_views.h"
+#include "local/cluster/operations.h"
 
 namespace kiln::local {
 
@@ -14,28 +15,6 @@ namespace operators = mesos::v1::master;
 using mesos::v1::Task;
 using mesos::v1::TaskState;
 using mesos::v1::TaskStatus;
-
-namespace {
-
-Resources TotalOf(const mesos::v1::AgentInfo& info,
-                  const std::vector<mesos::v1::Resource>& checkpointed) {
-  Resources total;
-  for (mesos::v1::Resource resource : info.resources()) {
-    UpgradeResource(&resource);
-    total += resource;
-  }
-  for (mesos::v1::Resource resource : checkpointed) {
-    UpgradeResource(&resource);
-    mesos::v1::Resource plain = resource;
-    plain.clear_reservations();
-    plain.clear_disk();
-    total -= plain;
-    total += resource;
-  }
-  return total;
-}
-
-}  // namespace
 
 MasterAgent* Master::FindAgent(const std::string& id) {
   auto found = agents_.find(id);
@@ -69,7 +48,7 @@ void Master::On(const std::string& pid, const RegisterAgent& message) {
   agent.pid = pid;
   agent.version = message.version;
   agent.capabilities = message.capabilities;
-  agent.total = TotalOf(message.agent, message.checkpointed_resources);
+  agent.total = TotalResources(message.agent, message.checkpointed_resources);
   agent.registered = now_;
   agent.next_ping = now_;
   ++counts_.agent_registrations;
@@ -158,6 +137,7 @@ void Master::Return(MasterAgent& agent, const ReregisterAgent& message) {
     Tell(agent, KillTask{frameworks_.at(key.first).info.id(), task_id, policy});
   }
   allocator_.SetAgentActive(agent.id(), agent.active());
+  ReturnOperations(agent, message);
   GoOnDraining(agent);
 }
 
@@ -181,7 +161,10 @@ void Master::Readmit(const std::string& pid, const ReregisterAgent& message) {
   agent.pid = pid;
   agent.version = message.version;
   agent.capabilities = message.capabilities;
-  agent.total = TotalOf(message.agent, message.checkpointed_resources);
+  agent.total = TotalResources(message.agent, message.checkpointed_resources);
+  for (const auto& operation : message.operations) {
+    agent.operations[operation.uuid().value()] = operation;
+  }
   agent.deactivated = std::count(registry_.deactivated.begin(), registry_.deactivated.end(), id);
   agent.registered = now_;
   agent.reregistered = now_;
@@ -224,13 +207,9 @@ void Master::Readmit(const std::string& pid, const ReregisterAgent& message) {
 }
 
 void Master::AdoptFrameworks(const ReregisterAgent& message) {
-  auto removed = [&](const std::string& id) {
-    return std::any_of(completed_.begin(), completed_.end(),
-                       [&](const MasterFramework& framework) { return framework.id() == id; });
-  };
   for (const auto& info : message.frameworks) {
     const std::string& id = info.id().value();
-    if (frameworks_.count(id) || removed(id)) continue;
+    if (frameworks_.count(id) || IsCompleted(id)) continue;
     MasterFramework& framework = frameworks_[id];
     framework.info = info;
     framework.recovered = true;
@@ -273,9 +252,6 @@ void Master::On(const std::string& pid, const Pong&) {
     actions_.emplace_back(SendToAgent{pid, Ping{false}});
   }
 }
-
-// No operation that waits for an answer of its agent is ever sent.
-void Master::On(const std::string&, const UpdateOperationStatus&) {}
 
 void Master::On(const AgentLinkCut& input) {
   MasterAgent* agent = AgentAt(input.pid);
@@ -334,6 +310,11 @@ void Master::RemoveAgent(const std::string& id, TaskState aware_state, TaskStatu
   for (const MasterExecutorKey& key : executors) RemoveExecutor(agent, key);
   RemoveOffersAt(agent);
   ForgetInverseAnswers(id);
+  if (unreachable) {
+    LoseOperations(agent, mesos::v1::OPERATION_UNREACHABLE, "Agent was marked unreachable");
+  } else if (aware_state == mesos::v1::TASK_GONE_BY_OPERATOR) {
+    LoseOperations(agent, mesos::v1::OPERATION_GONE_BY_OPERATOR, "Agent has been marked gone");
+  }
   for (const auto& [framework_id, framework] : frameworks_) {
     scheduler::Event event;
     event.set_type(scheduler::Event::FAILURE);

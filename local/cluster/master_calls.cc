@@ -101,16 +101,9 @@ void Master::Dispatch(MasterFramework& framework, const SchedulerCall& input) {
       }
       return;
     case Call::RECONCILE_OPERATIONS:
-      for (const auto& operation : call.reconcile_operations().operations()) {
-        scheduler::Event event;
-        event.set_type(scheduler::Event::UPDATE_OPERATION_STATUS);
-        auto* status = event.mutable_update_operation_status()->mutable_status();
-        *status->mutable_operation_id() = operation.operation_id();
-        status->set_state(mesos::v1::OPERATION_UNKNOWN);
-        if (operation.has_agent_id()) *status->mutable_agent_id() = operation.agent_id();
-        Send(framework, std::move(event));
-      }
-      return;
+      return ReconcileOperations(framework, call.reconcile_operations());
+    case Call::ACKNOWLEDGE_OPERATION_STATUS:
+      return AcknowledgeOperation(framework, call.acknowledge_operation_status());
     case Call::ACCEPT_INVERSE_OFFERS:
       return AnswerInverseOffers(framework, call.accept_inverse_offers().inverse_offer_ids(),
                                  call.accept_inverse_offers().filters(),
@@ -119,11 +112,10 @@ void Master::Dispatch(MasterFramework& framework, const SchedulerCall& input) {
       return AnswerInverseOffers(framework, call.decline_inverse_offers().inverse_offer_ids(),
                                  call.decline_inverse_offers().filters(),
                                  InverseOfferStatus::DECLINE);
-    case Call::REQUEST:                       // the built-in allocator of Mesos ignores it too
-    case Call::ACKNOWLEDGE_OPERATION_STATUS:  // none of its statuses carries a uuid
-    case Call::UPDATE_FRAMEWORK:              // answered above
-    case Call::SUBSCRIBE:                     // not dispatched
-    case Call::UNKNOWN:                       // refused
+    case Call::REQUEST:           // the built-in allocator of Mesos ignores it too
+    case Call::UPDATE_FRAMEWORK:  // answered above
+    case Call::SUBSCRIBE:         // not dispatched
+    case Call::UNKNOWN:           // refused
       return;
   }
 }

@@ -113,8 +113,8 @@ void Master::GoOnDraining(MasterAgent& agent) {
 void Master::EndDrain(const std::string& id) {
   const MasterAgent* agent = FindAgent(id);
   auto drain = registry_.draining.find(id);
-  if (!agent || !agent->tasks.empty() || drain == registry_.draining.end()) return;
-  if (drain->second.state() != mesos::v1::DRAINING) return;
+  if (!agent || !agent->tasks.empty() || !agent->operations.empty()) return;
+  if (drain == registry_.draining.end() || drain->second.state() != mesos::v1::DRAINING) return;
   if (drain->second.config().mark_gone()) return MarkGone(id);
   drain->second.set_state(mesos::v1::DRAINED);
   Save();

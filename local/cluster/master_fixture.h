@@ -70,6 +70,11 @@ class MasterTest : public testing::Test {
       status_ = event.update().status();
       line += " " + status_.task_id().value() + " " + mesos::v1::TaskState_Name(status_.state());
     }
+    if (event.has_update_operation_status()) {
+      operation_ = event.update_operation_status().status();
+      line += " " + operation_.operation_id().value() + " " +
+              mesos::v1::OperationState_Name(operation_.state());
+    }
     if (event.has_error()) line += " " + event.error().message();
     if (event.failure().has_executor_id()) line += " " + event.failure().executor_id().value();
     if (event.type() != Event::HEARTBEAT) lines.push_back(line);
@@ -93,6 +98,11 @@ class MasterTest : public testing::Test {
       lines.push_back("agent ShutdownFramework");
     } else if (std::holds_alternative<ShutdownAgent>(action.message)) {
       lines.push_back("agent Shutdown");
+    } else if (auto* apply = std::get_if<ApplyOperation>(&action.message)) {
+      applied_ = *apply;
+      lines.push_back("agent ApplyOperation");
+    } else if (std::holds_alternative<AcknowledgeOperationStatus>(action.message)) {
+      lines.push_back("agent AcknowledgeOperation");
     } else if (auto* drain = std::get_if<DrainAgent>(&action.message)) {
       const Duration grace = drain->max_grace_period.value_or(Duration::zero());
       lines.push_back("agent DrainAgent " + std::to_string(grace / std::chrono::milliseconds(1)) +
@@ -190,6 +200,8 @@ class MasterTest : public testing::Test {
   std::string id_, stream_, offer_, inverse_offer_, agent_id_;
   Random random_{3};
   mesos::v1::TaskStatus status_;
+  mesos::v1::OperationStatus operation_;
+  ApplyOperation applied_;
   Registry saved_;
   mesos::v1::master::Response response_;
 };

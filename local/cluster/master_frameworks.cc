@@ -78,9 +78,7 @@ Objection Master::RefuseSubscription(const FrameworkInfo& info,
     return "User 'root' is not allowed to run frameworks without --root_submissions set";
   }
   const std::string& id = info.id().value();
-  const bool removed = std::any_of(completed_.begin(), completed_.end(),
-                                   [&](const auto& framework) { return framework.id() == id; });
-  if (!id.empty() && removed) return "Framework has been removed";
+  if (!id.empty() && IsCompleted(id)) return "Framework has been removed";
   if (auto objection = OfferConstraints::Make(subscribe.offer_constraints(), roles, constraints)) {
     return objection;
   }
@@ -245,6 +243,12 @@ void Master::Remove(const std::string& framework_id) {
   auto node = frameworks_.extract(framework_id);
   RememberCompleted(std::move(node.mapped()));
   for (const std::string& id : agents) EndDrain(id);
+}
+
+bool Master::IsCompleted(const std::string& framework_id) const {
+  return std::any_of(completed_.begin(), completed_.end(), [&](const MasterFramework& framework) {
+    return framework.id() == framework_id;
+  });
 }
 
 void Master::RememberCompleted(MasterFramework framework) {

@@ -56,6 +56,7 @@ struct MasterAgent {
   std::set<MasterTaskKey> tasks;
   std::map<MasterExecutorKey, mesos::v1::ExecutorInfo> executors;
   std::set<std::string> offers;
+  std::map<std::string, mesos::v1::Operation> operations;  // by uuid, until acknowledged
   std::map<MasterTaskKey, std::optional<mesos::v1::KillPolicy>> kills;  // until the task is gone
 
   // Pings: one each timeout; a missing answer counts.

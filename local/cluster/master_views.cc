@@ -82,6 +82,14 @@ Response::GetAgents ViewAgents(const Master& master) {
   return view;
 }
 
+Response::GetOperations ViewOperations(const Master& master) {
+  Response::GetOperations view;
+  for (const auto& [id, agent] : master.agents()) {
+    for (const auto& [uuid, operation] : agent.operations) *view.add_operations() = operation;
+  }
+  return view;
+}
+
 Response::GetRoles ViewRoles(const Master& master) {
   Response::GetRoles view;
   std::map<std::string, std::set<std::string>> roles;
@@ -216,7 +224,7 @@ std::optional<Response> Master::View(const Call& call) const {
       return response;
     case Call::GET_OPERATIONS:
       response.set_type(Response::GET_OPERATIONS);
-      response.mutable_get_operations();
+      *response.mutable_get_operations() = ViewOperations(*this);
       return response;
     default:
       return std::nullopt;

@@ -44,6 +44,7 @@ struct ReregisterAgent {
   std::vector<mesos::v1::ExecutorInfo> executors;    // with their framework_id
   std::vector<mesos::v1::Task> tasks;  // also terminal ones whose last update is not acknowledged
   std::vector<CompletedFramework> completed;
+  std::vector<mesos::v1::Operation> operations;  // whose status is not acknowledged
 };
 
 // The agent leaves in order: its tasks are lost for good.

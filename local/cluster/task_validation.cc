@@ -36,13 +36,16 @@ Objection ValidateRanges(const Value::Ranges& ranges) {
   return std::nullopt;
 }
 
+Objection ValidateAndUpgrade(Resource* resource) {
+  const Objection objection = ValidateResource(*resource);
+  UpgradeResource(resource);
+  if (!objection) return std::nullopt;
+  return fmt::format("Resource '{}' is invalid: {}", ToText(*resource), *objection);
+}
+
 Objection ValidateAndUpgrade(ResourceList* resources) {
   for (Resource& resource : *resources) {
-    if (Objection objection = ValidateResource(resource)) {
-      UpgradeResource(&resource);
-      return fmt::format("Resource '{}' is invalid: {}", ToText(resource), *objection);
-    }
-    UpgradeResource(&resource);
+    if (Objection objection = ValidateAndUpgrade(&resource)) return objection;
   }
   return std::nullopt;
 }
@@ -398,6 +401,9 @@ Objection ValidateAndUpgrade(Offer::Operation* operation) {
     }
     case Offer::Operation::RESERVE:
       if (!operation->has_reserve()) return absent("reserve");
+      if (auto objection = ValidateAndUpgrade(operation->mutable_reserve()->mutable_source())) {
+        return objection;
+      }
       return ValidateAndUpgrade(operation->mutable_reserve()->mutable_resources());
     case Offer::Operation::UNRESERVE:
       if (!operation->has_unreserve()) return absent("unreserve");
@@ -410,10 +416,13 @@ Objection ValidateAndUpgrade(Offer::Operation* operation) {
       return ValidateAndUpgrade(operation->mutable_destroy()->mutable_volumes());
     case Offer::Operation::GROW_VOLUME:
       if (!operation->has_grow_volume()) return absent("grow_volume");
-      return std::nullopt;
+      if (auto objection = ValidateAndUpgrade(operation->mutable_grow_volume()->mutable_volume())) {
+        return objection;
+      }
+      return ValidateAndUpgrade(operation->mutable_grow_volume()->mutable_addition());
     case Offer::Operation::SHRINK_VOLUME:
       if (!operation->has_shrink_volume()) return absent("shrink_volume");
-      return std::nullopt;
+      return ValidateAndUpgrade(operation->mutable_shrink_volume()->mutable_volume());
     case Offer::Operation::CREATE_DISK:
       if (!operation->has_create_disk()) return absent("create_disk");
       return std::nullopt;

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -22,7 +24,15 @@ using mesos::v1::TaskStatus;
 constexpr char kTask = 'T';
 constexpr char kUpdate = 'U';
 constexpr char kAcknowledgement = 'A';  // a TaskStatus with task id and uuid
+constexpr char kResource = 'R';
+constexpr char kOperation = 'O';
 constexpr size_t kHeaderSize = 5;
+
+std::string Record(char kind, const std::string& bytes) {
+  std::string record(1, kind);
+  for (size_t i = 0; i < 4; ++i) record += static_cast<char>((bytes.size() >> (8 * i)) & 0xff);
+  return record + bytes;
+}
 
 void MakeFolders(const std::string& path) {
   std::error_code error;
@@ -94,7 +104,10 @@ std::vector<fs::path> FoldersIn(const std::string& path) {
 
 }  // namespace
 
-AgentCheckpoint::AgentCheckpoint(std::string work_dir) : slaves_(work_dir + "/meta/slaves") {}
+AgentCheckpoint::AgentCheckpoint(std::string work_dir)
+    : slaves_(work_dir + "/meta/slaves"),
+      resources_(work_dir + "/meta/resources"),
+      volumes_(work_dir + "/volumes/roles") {}
 
 AgentCheckpoint::~AgentCheckpoint() {
   for (const auto& [id, fd] : journals_) close(fd);
@@ -169,9 +182,7 @@ void AgentCheckpoint::Append(const RunKey& key, char kind, const std::string& by
   if (fd < 0) {
     fd = open(Journal(key).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   }
-  std::string record(1, kind);
-  for (size_t i = 0; i < 4; ++i) record += static_cast<char>((bytes.size() >> (8 * i)) & 0xff);
-  record += bytes;
+  const std::string record = Record(kind, bytes);
   if (write(fd, record.data(), record.size()) != static_cast<ssize_t>(record.size())) {
     LogError("{}", FileError("write", Journal(key), errno).message);
   }
@@ -203,6 +214,50 @@ void AgentCheckpoint::Save(const SaveEnd& action) {
   const std::string framework = FrameworkFolder(action.key.framework_id);
   // Fails as long as there is another executor.
   if (fs::remove(framework + "/executors", ignored)) fs::remove_all(framework, ignored);
+}
+
+std::string AgentCheckpoint::VolumeFolder(const mesos::v1::Resource& volume) const {
+  std::string role = volume.reservations().rbegin()->role();
+  // A role below another one is no folder in its folder.
+  std::replace(role.begin(), role.end(), '/', ' ');
+  return volumes_ + "/" + role + "/" + volume.disk().persistence().id();
+}
+
+void AgentCheckpoint::Save(const SaveResources& action) {
+  std::string bytes;
+  std::set<std::string> kept;
+  for (const auto& resource : action.resources) {
+    bytes += Record(kResource, resource.SerializeAsString());
+    if (!resource.disk().has_persistence()) continue;
+    kept.insert(VolumeFolder(resource));
+    MakeFolders(VolumeFolder(resource));
+  }
+  for (const auto& operation : action.operations) {
+    bytes += Record(kOperation, operation.SerializeAsString());
+  }
+  MakeFolders(fs::path(resources_).parent_path());
+  if (auto written = WriteFile(resources_, bytes); !written) {
+    LogError("{}", written.error().message);
+    return;
+  }
+  std::error_code error;
+  for (const auto& role : FoldersIn(volumes_)) {
+    for (const auto& folder : FoldersIn(role)) {
+      if (!kept.contains(folder)) fs::remove_all(folder, error);
+      if (error) LogError("cannot remove {}: {}", folder.string(), error.message());
+    }
+  }
+}
+
+SaveResources AgentCheckpoint::LoadResources() const {
+  SaveResources saved;
+  const auto bytes = ReadFile(resources_);
+  if (!bytes) return saved;
+  ReadJournal(*bytes, [&](char kind, const std::string& record) {
+    if (kind == kResource) saved.resources.emplace_back().ParseFromString(record);
+    if (kind == kOperation) saved.operations.emplace_back().ParseFromString(record);
+  });
+  return saved;
 }
 
 int SavedAgentPort(const std::string& work_dir) {

@@ -32,6 +32,12 @@ class AgentCheckpoint {
   void Save(const SaveUpdate& action);
   void Save(const SaveAcknowledgement& action);
   void Save(const SaveEnd& action);
+  // Makes the folders of volumes that are new and removes those of volumes that are no more.
+  void Save(const SaveResources& action);
+  // They outlive Forget, as the volumes do.
+  SaveResources LoadResources() const;
+  // <work_dir>/volumes/roles/<role>/<persistence id>
+  std::string VolumeFolder(const mesos::v1::Resource& volume) const;
   // The next Load finds nothing.
   void Forget();
 
@@ -41,7 +47,9 @@ class AgentCheckpoint {
   std::string Journal(const RunKey& key) const;
   void Append(const RunKey& key, char kind, const std::string& bytes);
 
-  std::string slaves_;  // <work_dir>/meta/slaves
+  std::string slaves_;     // <work_dir>/meta/slaves
+  std::string resources_;  // <work_dir>/meta/resources
+  std::string volumes_;    // <work_dir>/volumes/roles
   std::string agent_id_;
   std::map<std::string, int> journals_;  // open ones, by container id
 };

@@ -56,6 +56,35 @@ class AgentCheckpointTest : public testing::Test {
   RunKey key_{"f", "e", "c"};
 };
 
+TEST_F(AgentCheckpointTest, VolumesLiveAsLongAsTheyAreSaved) {
+  SaveResources saved;
+  mesos::v1::Resource& volume = saved.resources.emplace_back();
+  volume.set_name("disk");
+  volume.set_type(mesos::v1::Value::SCALAR);
+  volume.mutable_scalar()->set_value(64);
+  volume.add_reservations()->set_role("a/b");
+  volume.mutable_disk()->mutable_persistence()->set_id("v1");
+  mesos::v1::Operation& operation = saved.operations.emplace_back();
+  operation.mutable_info()->set_type(mesos::v1::Offer::Operation::CREATE);
+  operation.mutable_latest_status()->set_state(mesos::v1::OPERATION_FINISHED);
+  operation.mutable_uuid()->set_value("u");
+  AgentCheckpoint checkpoint(folder_);
+  checkpoint.Save(saved);
+  const std::string folder = folder_ + "/volumes/roles/a b/v1";
+  EXPECT_EQ(checkpoint.VolumeFolder(volume), folder);
+  std::ofstream(folder + "/file") << "kept";
+  checkpoint.Forget();
+  const SaveResources read = AgentCheckpoint(folder_).LoadResources();
+  ASSERT_EQ(read.resources.size(), 1u);
+  EXPECT_EQ(read.resources[0].SerializeAsString(), volume.SerializeAsString());
+  ASSERT_EQ(read.operations.size(), 1u);
+  EXPECT_EQ(read.operations[0].SerializeAsString(), operation.SerializeAsString());
+  checkpoint.Save(saved);
+  EXPECT_TRUE(fs::exists(folder + "/file"));
+  checkpoint.Save(SaveResources{});
+  EXPECT_FALSE(fs::exists(folder));
+}
+
 TEST_F(AgentCheckpointTest, AFirstLifeHasNoMemory) {
   EXPECT_FALSE(AgentCheckpoint(folder_).Load());
   EXPECT_EQ(SavedAgentPort(folder_), 0);

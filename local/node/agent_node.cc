@@ -137,6 +137,7 @@ void AgentNode::Begin() {
       stream.exchange->Write(wire::EncodeRecord(wire::Serialize(stream.encoding, event)));
     }
   });
+  agent_->Restore(checkpoint_.LoadResources());
   auto state = checkpoint_.Load();
   if (state) {
     Recover(std::move(*state));
@@ -283,6 +284,39 @@ Result<ContainerSpec> AgentNode::SpecOf(const LaunchContainer& action) const {
   return spec;
 }
 
+Status AgentNode::LinkVolumes(const std::string& sandbox,
+                              const std::vector<mesos::v1::Resource>& volumes,
+                              const std::optional<std::string>& user) const {
+  for (const auto& volume : volumes) {
+    const fs::path path = volume.disk().volume().container_path();
+    const fs::path link = fs::path(sandbox) / path;
+    const bool outside = std::count(path.begin(), path.end(), "..") > 0;
+    if (path.empty() || path.is_absolute() || outside) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "container path {} of a volume is not in the sandbox", path.string());
+    }
+    const std::string folder = checkpoint_.VolumeFolder(volume);
+    std::error_code error;
+    if (user) {
+      KILN_TRY(const auto ids, FindUser(*user));
+      if (chown(folder.c_str(), ids.uid, ids.gid) != 0) {
+        return Fail(ErrorCode::kUnavailable, "cannot chown {}: {}", folder, strerror(errno));
+      }
+    }
+    if (fs::is_symlink(link, error)) {
+      if (fs::read_symlink(link, error) == folder) continue;
+      // Of a task that has ended.
+      fs::remove(link, error);
+    }
+    fs::create_directories(link.parent_path(), error);
+    fs::create_directory_symlink(folder, link, error);
+    if (error) {
+      return Fail(ErrorCode::kUnavailable, "cannot link {}: {}", link.string(), error.message());
+    }
+  }
+  return {};
+}
+
 void AgentNode::Act(LaunchContainer& action) {
   auto failed = [&](const std::string& why) {
     Do([this, key = action.key, why] { agent_->LaunchFailed(loop_.Now(), key, why); });
@@ -303,11 +337,18 @@ void AgentNode::Act(LaunchContainer& action) {
       return failed(fmt::format("Failed to chown {}: {}", sandbox, strerror(errno)));
     }
   }
+  if (auto linked = LinkVolumes(sandbox, action.volumes, spec->process.user); !linked) {
+    return failed(linked.error().message);
+  }
   containers_->Launch(std::move(*spec));
 }
 
 void AgentNode::Act(UpdateContainer& action) {
   containers_->Update(action.key.container_id, LimitsOf(action.share));
+  const std::optional<std::string> same_user;
+  if (auto linked = LinkVolumes(SandboxOf(action.key), action.volumes, same_user); !linked) {
+    LogError("{}", linked.error().message);
+  }
 }
 
 void AgentNode::Act(DestroyContainer& action) { containers_->Destroy(action.key.container_id); }

@@ -78,6 +78,9 @@ class AgentNode {
   }
   Result<ContainerSpec> SpecOf(const LaunchContainer& action) const;
   CgroupLimits LimitsOf(const ContainerShare& share) const;
+  // Volumes appear in the sandbox under their container path.
+  Status LinkVolumes(const std::string& sandbox, const std::vector<mesos::v1::Resource>& volumes,
+                     const std::optional<std::string>& user) const;
   std::string AgentFolder() const;
   std::string SandboxOf(const RunKey& key) const;
   std::string ExecutorProgram() const;
