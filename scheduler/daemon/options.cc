@@ -55,7 +55,7 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--failover-timeout", texts.failover_timeout,
                  "how long tasks outlive the scheduler (14d)");
   app.add_option("--encoding", texts.encoding, "protobuf or json (protobuf)");
-  app.add_option("--placement", options.policy, "placement policy: pack or spread (pack)");
+  app.add_option("--placement", options.policy, "placement policy: fill, fgd, pack or spread (fill)");
   app.add_option("--hold", texts.hold, "how long offers are held for a gang (30s)");
   app.add_option("--unreachable-wait", texts.unreachable_wait,
                  "when a task on an agent that is cut off is replaced (1min)");

@@ -25,7 +25,7 @@ struct Options {
   std::string webui_url;
   Duration failover_timeout = std::chrono::hours(24 * 14);
   wire::Encoding encoding = wire::Encoding::kProtobuf;
-  std::string policy = "pack";
+  std::string policy = "fill";
   Duration hold = std::chrono::seconds(30);
   Duration unreachable_wait = std::chrono::minutes(1);
   Duration executor_idle = std::chrono::minutes(1);

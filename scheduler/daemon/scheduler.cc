@@ -180,6 +180,7 @@ Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, In
                     .jobs = sight.jobs,
                     .agents = &state().agents,
                     .warm = lifecycle_->Warm(),
+                    .usual = sight.usual,
                     .executor = lifecycle_->settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
   for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);

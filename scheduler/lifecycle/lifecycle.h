@@ -42,6 +42,8 @@ struct Sight {
   std::vector<WaitingJob> jobs;  // borrowed from the state until it changes
   std::vector<Refusal> blocked;
   std::set<std::string> roles;  // that have use for offers, at this moment or soon
+  // Groups with GPUs of every job that is known, and how many of their members do not wait.
+  std::vector<std::pair<const Group*, size_t>> usual;
 };
 
 // Decides alone: no clock, no chance but its seed. The same calls give the same effects.

@@ -41,6 +41,11 @@ Sight Lifecycle::See(Instant now) const {
     const JobRecord& record = state_.jobs.at(name);
     if (record.phase != JobPhase::kKilling) SeeJob(record, runs_.at(name), now, sight);
   }
+  for (const auto& [ended, name] : ended_jobs_) {
+    for (const Group& group : state_.jobs.at(name).job.groups) {
+      if (group.gpus.Any()) sight.usual.emplace_back(&group, static_cast<size_t>(group.count));
+    }
+  }
   if (Settled(now)) return sight;
   const bool connected = reconciliation_.Running();
   for (const WaitingJob& job : sight.jobs) {
@@ -102,6 +107,9 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
     const GroupRun& members = run.groups[i];
     const bool in_gang = job.gang_members > 0 && group.after.empty();
     if (in_gang) waiting.gang_needed -= members.live + members.finished;
+    if (group.gpus.Any()) {
+      sight.usual.emplace_back(&group, members.members.size() - members.ready.size());
+    }
     if (Waiting(members) == 0) continue;
     if (auto refusal = Blocked(record, group, run)) {
       sight.blocked.push_back(*std::move(refusal));

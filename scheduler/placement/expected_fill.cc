@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "scheduler/placement/policy.h"
+
 namespace kiln::scheduler {
 namespace {
 
@@ -157,5 +159,11 @@ double ExpectedFill::Value(const Shape& shape) const {
   }
   return worth;
 }
+
+const Policy kFill{"fill",
+                   [](const Workload& workload) -> std::unique_ptr<Judge> {
+                     return std::make_unique<ExpectedFill>(workload);
+                   },
+                   true};
 
 }  // namespace kiln::scheduler

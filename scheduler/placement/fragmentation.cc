@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "scheduler/placement/policy.h"
+
 namespace kiln::scheduler {
 namespace {
 
@@ -61,5 +63,11 @@ double Fragmentation::Value(const Shape& shape) const {
 double Fragmentation::Score(double before, double after) const {
   return std::trunc(100 / (1 + std::exp((before - after) / kWhole)));
 }
+
+const Policy kFgd{"fgd",
+                  [](const Workload& workload) -> std::unique_ptr<Judge> {
+                    return std::make_unique<Fragmentation>(workload);
+                  },
+                  false};
 
 }  // namespace kiln::scheduler

@@ -6,8 +6,8 @@
 namespace kiln::scheduler {
 
 bool ClusterIndex::Candidate::operator<(const Candidate& other) const {
-  return std::tuple(score, tightness, other.number) <
-         std::tuple(other.score, other.tightness, number);
+  return std::tuple(apart, score, tightness, other.number) <
+         std::tuple(other.apart, other.score, other.tightness, number);
 }
 
 int ClusterIndex::Add(const Shape& shape) {
@@ -67,7 +67,8 @@ void ClusterIndex::Consider(const Need& need, uint32_t number, Asker& asker) con
     if (device > 0 && *place == *(place - 1)) continue;
     const Shape left = Without(from.shape, need, device);
     const double score = judge_.Score(from.value, judge_.Value(left));
-    const Candidate candidate{static_cast<float>(score), static_cast<float>(Tightness(left)),
+    const Candidate candidate{need.devices > 0 || from.shape.devices == 0,
+                              static_cast<float>(score), static_cast<float>(Tightness(left)),
                               number, device};
     // Of devices with one score, the fullest.
     if (!best || !(candidate < *best)) best = candidate;

@@ -39,8 +39,8 @@ class ClusterIndex {
   const Shape& At(int node) const { return classes_[nodes_[static_cast<size_t>(node)]].shape; }
   int Size() const { return static_cast<int>(nodes_.size()); }
 
-  // The node with the best score; of those the tightest; of those the first of the shape that arose
-  // first. Nothing is taken.
+  // Tasks without devices keep off nodes that have some. Then the node with the best score; of
+  // those the tightest; of those the first of the shape that arose first. Nothing is taken.
   std::optional<Choice> Best(const Need& need);
   void Take(const Need& need, const Choice& choice) {
     Set(choice.node, Without(At(choice.node), need, choice.device));
@@ -53,6 +53,7 @@ class ClusterIndex {
     std::set<int> nodes;
   };
   struct Candidate {
+    bool apart = false;  // no devices lie idle beside a task that needs none
     float score = 0;
     float tightness = 0;
     uint32_t number = 0;  // of the class

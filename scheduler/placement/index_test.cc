@@ -35,11 +35,12 @@ Need RandomNeed(Random& random) {
   return need;
 }
 
-using Rank = std::tuple<double, double>;  // score, tightness
+using Rank = std::tuple<bool, double, double>;  // apart, score, tightness
 
 Rank RankOf(const Judge& judge, const Shape& from, const Need& need, int device) {
   const Shape left = Without(from, need, device);
-  return {judge.Score(judge.Value(from), judge.Value(left)), Tightness(left)};
+  return {need.devices > 0 || from.devices == 0, judge.Score(judge.Value(from), judge.Value(left)),
+          Tightness(left)};
 }
 
 // The best rank there is, by a look at every device of every node.

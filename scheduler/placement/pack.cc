@@ -3,17 +3,19 @@
 namespace kiln::scheduler {
 namespace {
 
-// The less remains, the better; a core weighs as much as 4 GiB.
-double Tightness(const Resources& free, const Resources& taken) {
-  const auto gpus = static_cast<double>(free.gpu_ids.size() - taken.gpu_ids.size()) +
-                    static_cast<double>(free.gpus - taken.gpus);
-  const double cpus = static_cast<double>(free.cpus_milli - taken.cpus_milli) / 1000;
-  const double mem = static_cast<double>((free.mem - taken.mem).count) / (4.0 * (1 << 30));
-  return -(16 * gpus + cpus + mem);
-}
+// Best fit: the less remains, the better; a device weighs as much as 16 cores.
+class Pack : public Judge {
+ public:
+  double Value(const Shape& shape) const override {
+    return -(16.0 * shape.FreeMilli() + static_cast<double>(shape.cpus_milli)) / 1000;
+  }
+  double Score(double /*before*/, double after) const override { return after; }
+};
 
 }  // namespace
 
-const Policy kPack{"pack", &Tightness, true};
+const Policy kPack{
+    "pack", [](const Workload&) -> std::unique_ptr<Judge> { return std::make_unique<Pack>(); },
+    true};
 
 }  // namespace kiln::scheduler

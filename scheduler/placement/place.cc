@@ -7,6 +7,7 @@
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
 #include "scheduler/placement/needs.h"
+#include "scheduler/placement/ranking.h"
 #include "scheduler/placement/rooms.h"
 
 namespace kiln::scheduler {
@@ -26,6 +27,7 @@ class Placer {
       : snapshot_(snapshot),
         policy_(policy),
         rooms_(RoomsOf(snapshot.offers)),
+        ranking_(snapshot, rooms_, policy),
         warm_(snapshot.warm),
         chance_(snapshot.seed) {
     for (const Offer& offer : snapshot.offers) agents_[offer.agent.id] = &offer.agent;
@@ -98,6 +100,7 @@ class Placer {
       // A room that a job before this one launches into cannot be held: its offers are spent.
       if (!holds || room.used) continue;
       room.held = true;
+      ranking_.Update(placed.room);
       plan_.holder = job.job->name;
     }
   }
@@ -136,19 +139,25 @@ class Placer {
   // With a field, only agents whose field has this value are looked at.
   size_t Fill(const WaitingJob& job, const WaitingGroup& group, Constraints& constraints, Log& log,
               const std::string* field, const std::string& value) {
-    std::vector<size_t> open;  // resources only shrink: what is too small once stays so
-    for (size_t i = 0; i < rooms_.size(); ++i) {
-      const Room& room = rooms_[i];
-      if (room.role != job.role || room.held) continue;
-      if (field == nullptr || FieldOf(*room.agent, *field) == value) open.push_back(i);
-    }
-    const bool runs = policy_.in_runs && constraints.Empty();
+    const bool runs = policy_.in_runs && constraints.Empty() && !group.group->gpus.Any();
+    // Executors and constraints make agents of one shape unlike each other.
+    const bool alike =
+        constraints.Empty() && !SharesExecutor(*group.group) && !Shapes::TooLarge(*group.group);
+    std::optional<std::vector<size_t>> open;
     std::optional<size_t> last;
     size_t count = 0;
     for (const int index : group.members) {
       std::optional<Placed> placed;
       if (runs && last) placed = Try(job, group, *last);
-      if (!placed) placed = Best(job, group, constraints, open);
+      if (!placed && alike) {
+        const auto best = ranking_.Best(*group.group, job.role);
+        if (!best) break;
+        placed = Try(job, group, *best);
+      }
+      if (!placed) {
+        if (!open) open = Open(job, field, value);
+        placed = Best(job, group, constraints, *open);
+      }
       if (!placed) break;
       last = placed->room;
       placed->launch.member = {job.job->name, group.group->name, index};
@@ -158,6 +167,17 @@ class Placer {
       ++count;
     }
     return count;
+  }
+
+  std::vector<size_t> Open(const WaitingJob& job, const std::string* field,
+                           const std::string& value) const {
+    std::vector<size_t> open;
+    for (size_t i = 0; i < rooms_.size(); ++i) {
+      const Room& room = rooms_[i];
+      if (room.role != job.role || room.held) continue;
+      if (field == nullptr || FieldOf(*room.agent, *field) == value) open.push_back(i);
+    }
+    return open;
   }
 
   // What the room gives a member; the launch has no member yet.
@@ -180,11 +200,12 @@ class Placer {
     return placed;
   }
 
+  // Looks at every open room. Resources only shrink: what is too small once is closed for good.
   std::optional<Placed> Best(const WaitingJob& job, const WaitingGroup& group,
-                             const Constraints& constraints, std::vector<size_t>& open) const {
+                             const Constraints& constraints, std::vector<size_t>& open) {
     // Work without GPUs keeps off agents that have some; then a warm executor; then what GROUP_BY
     // wants even; then the policy. The first agent wins a tie.
-    using Rank = std::tuple<bool, bool, int, double>;
+    using Rank = std::tuple<bool, bool, int, std::pair<double, double>>;
     std::optional<Placed> best;
     Rank best_rank;
     std::vector<size_t> still;
@@ -196,7 +217,7 @@ class Placer {
       if (placed || !allowed) still.push_back(index);
       if (!placed) continue;
       const Rank rank(group.group->gpus.Any() || !HasGpus(room), !placed->warmed,
-                      -constraints.Crowd(*room.agent), policy_.score(room.free, placed->charged));
+                      -constraints.Crowd(*room.agent), ranking_.Score(index, placed->charged));
       if (best && rank <= best_rank) continue;
       best = std::move(placed);
       best_rank = rank;
@@ -212,11 +233,13 @@ class Placer {
   void Take(const WaitingJob& job, const Placed& placed) {
     chance_ = Random(chance_)();
     rooms_[placed.room].free -= placed.charged;
+    ranking_.Update(placed.room);
     if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
   }
 
   void TakeBack(const WaitingJob& job, const Placed& placed) {
     rooms_[placed.room].free += placed.charged;
+    ranking_.Update(placed.room);
     if (placed.warmed) warm_.erase({ExecutorPool(*job.job, job.role), *placed.warmed});
   }
 
@@ -244,6 +267,7 @@ class Placer {
   const Snapshot& snapshot_;
   const Policy& policy_;
   std::vector<Room> rooms_;
+  Ranking ranking_;
   WarmExecutors warm_;
   std::map<AgentId, const Agent*> agents_;
   uint64_t chance_;
@@ -254,44 +278,6 @@ class Placer {
 
 Plan Place(const Snapshot& snapshot, const Policy& policy) {
   return Placer(snapshot, policy).Run();
-}
-
-const char* BlockerName(Blocker blocker) {
-  switch (blocker) {
-    case Blocker::kNoOffers:
-      return "NO_OFFERS";
-    case Blocker::kCpus:
-      return "CPUS";
-    case Blocker::kMem:
-      return "MEM";
-    case Blocker::kDisk:
-      return "DISK";
-    case Blocker::kPorts:
-      return "PORTS";
-    case Blocker::kGpus:
-      return "GPUS";
-    case Blocker::kGpuModel:
-      return "GPU_MODEL";
-    case Blocker::kGpuMemory:
-      return "GPU_MEMORY";
-    case Blocker::kGpuLink:
-      return "GPU_LINK";
-    case Blocker::kConstraint:
-      return "CONSTRAINT";
-    case Blocker::kGang:
-      return "GANG";
-    case Blocker::kAfter:
-      return "AFTER";
-    case Blocker::kBackoff:
-      return "BACKOFF";
-    case Blocker::kRecovering:
-      return "RECOVERING";
-    case Blocker::kNotConnected:
-      return "NOT_CONNECTED";
-    case Blocker::kNoModel:
-      return "NO_MODEL";
-  }
-  return "";
 }
 
 }  // namespace kiln::scheduler

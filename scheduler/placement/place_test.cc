@@ -263,7 +263,7 @@ TEST(Place, PortsComeFromAnywhereInTheOffer) {
 TEST(Place, PoliciesAreFoundByName) {
   EXPECT_EQ(*FindPolicy("spread"), &kSpread);
   EXPECT_EQ(FindPolicy("x").error().message,
-            "placement policy is \"x\", expected one of pack, spread");
+            "placement policy is \"x\", expected one of fill, fgd, pack, spread");
 }
 
 }  // namespace

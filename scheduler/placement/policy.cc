@@ -4,6 +4,8 @@ namespace kiln::scheduler {
 
 const std::vector<const Policy*>& Policies() {
   static const auto* const policies = new std::vector<const Policy*>{
+      &kFill,
+      &kFgd,
       &kPack,
       &kSpread,
   };

@@ -1,24 +1,27 @@
-// Which of the agents that fit is best. A policy is one file with a score and one line in the
+// Which of the agents that fit is best. A policy is one file with its judge and one line in the
 // registry.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "model/resources.h"
+#include "scheduler/placement/judge.h"
 
 namespace kiln::scheduler {
 
 struct Policy {
   const char* name;
-  // Of an agent's free resources, when the member would take `taken` of them: higher is better.
-  double (*score)(const Resources& free, const Resources& taken);
-  // The best agent for one member stays the best for the next while it has room: members without
-  // constraints are then placed in runs.
+  // What compares agents in one plan.
+  std::unique_ptr<Judge> (*judge)(const Workload& workload);
+  // The best agent for one member without devices stays the best for the next while it has room:
+  // members without constraints are then placed in runs.
   bool in_runs;
 };
 
+extern const Policy kFill;    // keeps what is left of GPUs of use for the tasks to come
+extern const Policy kFgd;     // fragmentation gradient descent
 extern const Policy kPack;    // fills agents up, so that large members find whole ones
 extern const Policy kSpread;  // takes the emptiest agent
 

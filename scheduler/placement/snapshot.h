@@ -39,6 +39,9 @@ struct Snapshot {
   std::vector<WaitingJob> jobs;                      // who is to be served first stands first
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   WarmExecutors warm;
+  // Groups that have been asked for before and how many members they had, as far as anybody
+  // remembers: what is likely to come again.
+  std::vector<std::pair<const Group*, size_t>> usual;
   Resources executor;  // what a shared executor needs for itself
   uint64_t seed = 0;   // of the choice of ports
 };

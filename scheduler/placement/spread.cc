@@ -3,10 +3,16 @@
 namespace kiln::scheduler {
 namespace {
 
-double Room(const Resources& free, const Resources& taken) { return -kPack.score(free, taken); }
+class Spread : public Judge {
+ public:
+  double Value(const Shape& shape) const override { return -Tightness(shape); }
+  double Score(double /*before*/, double after) const override { return after; }
+};
 
 }  // namespace
 
-const Policy kSpread{"spread", &Room, false};
+const Policy kSpread{
+    "spread", [](const Workload&) -> std::unique_ptr<Judge> { return std::make_unique<Spread>(); },
+    false};
 
 }  // namespace kiln::scheduler

@@ -228,6 +228,8 @@ void Scenario::Cycle() {
   }
   for (Entry& entry : jobs_) {
     entry.last.clear();
+    const Group& spec = entry.job.groups[0];
+    snapshot.usual.emplace_back(&spec, static_cast<size_t>(spec.count) - entry.waiting.size());
     if (entry.waiting.empty()) continue;
     WaitingGroup group{.group = &entry.job.groups[0],
                        .members = entry.waiting,

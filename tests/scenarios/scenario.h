@@ -42,7 +42,7 @@ class Scenario {
   std::list<Entry> jobs_;
   std::map<std::string, Offer> agents_;
   WarmExecutors warm_;
-  const Policy* policy_ = &kPack;
+  const Policy* policy_ = &kFill;
   Plan plan_;
 };
 

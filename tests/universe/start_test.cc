@@ -81,7 +81,7 @@ TEST_F(StartTest, DefaultsServeOnThePortOfMarathonAndAreFoundByTheVirtualIp) {
                                               "--failover-timeout",
                                               "14d",
                                               "--placement",
-                                              "pack",
+                                              "fill",
                                               "--hold",
                                               "30s",
                                               "--unreachable-wait",

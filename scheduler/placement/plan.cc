@@ -1,0 +1,43 @@
+#include "scheduler/placement/plan.h"
+
+namespace kiln::scheduler {
+
+const char* BlockerName(Blocker blocker) {
+  switch (blocker) {
+    case Blocker::kNoOffers:
+      return "NO_OFFERS";
+    case Blocker::kCpus:
+      return "CPUS";
+    case Blocker::kMem:
+      return "MEM";
+    case Blocker::kDisk:
+      return "DISK";
+    case Blocker::kPorts:
+      return "PORTS";
+    case Blocker::kGpus:
+      return "GPUS";
+    case Blocker::kGpuModel:
+      return "GPU_MODEL";
+    case Blocker::kGpuMemory:
+      return "GPU_MEMORY";
+    case Blocker::kGpuLink:
+      return "GPU_LINK";
+    case Blocker::kConstraint:
+      return "CONSTRAINT";
+    case Blocker::kGang:
+      return "GANG";
+    case Blocker::kAfter:
+      return "AFTER";
+    case Blocker::kBackoff:
+      return "BACKOFF";
+    case Blocker::kRecovering:
+      return "RECOVERING";
+    case Blocker::kNotConnected:
+      return "NOT_CONNECTED";
+    case Blocker::kNoModel:
+      return "NO_MODEL";
+  }
+  return "";
+}
+
+}  // namespace kiln::scheduler

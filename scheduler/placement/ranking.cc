@@ -1,0 +1,91 @@
+#include "scheduler/placement/ranking.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace kiln::scheduler {
+namespace {
+
+constexpr size_t kDemandsMax = 64;  // the most frequent
+
+const Shape kNothing{.cpus_milli = -1};  // in which nothing fits
+
+}  // namespace
+
+Ranking::Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy)
+    : snapshot_(snapshot), rooms_(rooms), policy_(policy), nodes_(rooms.size()) {
+  for (const Room& room : rooms) of_.push_back(shapes_.Of(*room.agent, room.free));
+}
+
+// What waits, and what has come before.
+Workload Ranking::Known() {
+  Workload workload;
+  std::unordered_map<Need, double, HashOf> weights;
+  const auto count = [&](const Group& group, size_t members) {
+    if (!group.gpus.Any() || members == 0) return;
+    weights[shapes_.Of(group)] += static_cast<double>(members);
+  };
+  for (const WaitingJob& job : snapshot_.jobs) {
+    for (const WaitingGroup& group : job.groups) count(*group.group, group.members.size());
+  }
+  for (const auto& [group, members] : snapshot_.usual) count(*group, members);
+  for (const auto& [need, weight] : weights) workload.demands.push_back({need, weight});
+  // By value, so that chance in the order of the map decides nothing.
+  std::sort(workload.demands.begin(), workload.demands.end(), [](const Demand& a, const Demand& b) {
+    const auto key = [](const Demand& demand) {
+      return std::tuple(-demand.weight, demand.need.devices, demand.need.milli,
+                        demand.need.cpus_milli, demand.need.mem, demand.need.kinds);
+    };
+    return key(a) < key(b);
+  });
+  if (workload.demands.size() > kDemandsMax) workload.demands.resize(kDemandsMax);
+  std::unordered_map<Shape, size_t, HashOf> sites;
+  for (const Shape& shape : of_) {
+    if (shape.devices == 0) continue;
+    const auto [site, created] = sites.try_emplace(shape, workload.sites.size());
+    if (created) workload.sites.push_back({shape, 0});
+    ++workload.sites[site->second].count;
+  }
+  return workload;
+}
+
+const Judge& Ranking::judge() {
+  if (judge_ == nullptr) judge_ = policy_.judge(Known());
+  return *judge_;
+}
+
+Ranking::Field& Ranking::FieldOf(const std::string& role) {
+  const auto found = fields_.find(role);
+  if (found != fields_.end()) return found->second;
+  Field& field = fields_.emplace(role, Field{ClusterIndex(judge()), {}}).first->second;
+  for (size_t room = 0; room < rooms_.size(); ++room) {
+    if (rooms_[room].role != role) continue;
+    nodes_[room] = field.index.Add(rooms_[room].held ? kNothing : of_[room]);
+    field.rooms.push_back(room);
+  }
+  return field;
+}
+
+std::optional<size_t> Ranking::Best(const Group& group, const std::string& role) {
+  Field& field = FieldOf(role);
+  const auto choice = field.index.Best(shapes_.Of(group));
+  if (!choice) return std::nullopt;
+  return field.rooms[static_cast<size_t>(choice->node)];
+}
+
+std::pair<double, double> Ranking::Score(size_t room, const Resources& taken) {
+  const Judge& by = judge();
+  Resources left = rooms_[room].free;
+  left -= taken;
+  const Shape shape = shapes_.Of(*rooms_[room].agent, left);
+  return {by.Score(by.Value(of_[room]), by.Value(shape)), Tightness(shape)};
+}
+
+void Ranking::Update(size_t room) {
+  of_[room] = shapes_.Of(*rooms_[room].agent, rooms_[room].free);
+  const auto field = fields_.find(rooms_[room].role);
+  if (field == fields_.end()) return;
+  field->second.index.Set(nodes_[room], rooms_[room].held ? kNothing : of_[room]);
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,50 @@
+// Compares the rooms of one plan by a policy.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "scheduler/placement/index.h"
+#include "scheduler/placement/policy.h"
+#include "scheduler/placement/rooms.h"
+#include "scheduler/placement/shapes.h"
+
+namespace kiln::scheduler {
+
+// Rooms and snapshot outlive it. Rooms are known by their place in the list.
+class Ranking {
+ public:
+  Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy);
+
+  // The best of the role's rooms that nobody holds, found by an index. Whether ports, disk and
+  // links are there too has to be seen. Nothing: the group fits no room.
+  std::optional<size_t> Best(const Group& group, const std::string& role);
+  // Of the room when so much is taken from it: higher is better.
+  std::pair<double, double> Score(size_t room, const Resources& taken);
+  // What is free in the room, or whether it is held, has changed.
+  void Update(size_t room);
+
+ private:
+  struct Field {  // the rooms of a role
+    ClusterIndex index;
+    std::vector<size_t> rooms;  // by node
+  };
+  Workload Known();
+  const Judge& judge();
+  Field& FieldOf(const std::string& role);
+
+  const Snapshot& snapshot_;
+  const std::vector<Room>& rooms_;
+  const Policy& policy_;
+  Shapes shapes_;
+  std::vector<Shape> of_;  // by room
+  std::unique_ptr<Judge> judge_;
+  std::map<std::string, Field> fields_;
+  std::vector<int> nodes_;  // by room, in the field of its role
+};
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,51 @@
+#include "scheduler/placement/shapes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "scheduler/placement/gpus.h"
+
+namespace kiln::scheduler {
+
+int16_t Shapes::KindOf(const Agent& agent) {
+  Devices devices;
+  for (const Gpu& gpu : agent.gpus) devices.emplace_back(gpu.model, gpu.memory);
+  std::sort(devices.begin(), devices.end());
+  devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
+  const auto number = static_cast<int16_t>(std::min(kinds_.size(), kKindsMax - 1));
+  return kinds_.try_emplace(std::move(devices), number).first->second;
+}
+
+Shape Shapes::Of(const Agent& agent, const Resources& free) {
+  Shape shape{.cpus_milli = free.cpus_milli, .mem = free.mem, .kind = KindOf(agent)};
+  const auto whole = std::min<size_t>(
+      kDevicesMax, free.gpu_ids.size() + static_cast<size_t>(std::max(free.gpus, 0)));
+  std::fill_n(shape.free.begin(), whole, static_cast<int16_t>(kWhole));
+  shape.devices =
+      static_cast<int16_t>(std::clamp<size_t>(agent.gpus.size(), whole, size_t{kDevicesMax}));
+  return shape;
+}
+
+uint64_t Shapes::KindsFor(const GpuRequest& request) const {
+  // A count of devices without names says nothing of models: it serves whoever asks for none.
+  if (request.model.empty() && request.memory.count == 0) return ~0ULL;
+  uint64_t kinds = 1ULL << (kKindsMax - 1);
+  for (const auto& [devices, number] : kinds_) {
+    const bool open = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
+      return IsModel(request.model, device.first) && device.second >= request.memory;
+    });
+    if (open) kinds |= 1ULL << number;
+  }
+  return kinds;
+}
+
+Need Shapes::Of(const Group& group) {
+  Need need{.cpus_milli = group.cpus_milli, .mem = group.mem, .devices = DevicesOf(group.gpus)};
+  if (need.devices == 0) return need;
+  const auto [found, created] = open_.try_emplace({group.gpus.model, group.gpus.memory});
+  if (created) found->second = KindsFor(group.gpus);
+  need.kinds = found->second;
+  return need;
+}
+
+}  // namespace kiln::scheduler
