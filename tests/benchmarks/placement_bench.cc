@@ -9,6 +9,7 @@
 
 #include "scheduler/placement/expected_fill.h"
 #include "scheduler/placement/fragmentation.h"
+#include "scheduler/placement/policy.h"
 #include "tests/benchmarks/placement/openb.h"
 #include "tests/benchmarks/placement/replay.h"
 #include "tests/benchmarks/report.h"
@@ -20,20 +21,10 @@ using scheduler::ExpectedFill;
 using scheduler::Fragmentation;
 using scheduler::Judge;
 using scheduler::Need;
-using scheduler::Shape;
 
 constexpr int kSeeds = 10;
 constexpr uint64_t kFirstSeed = 42;
 constexpr double kDemand = 1.3;  // of the devices there are
-
-// Best fit as the authors' simulator has it: a device weighs as much as 16 cores.
-class BestFit : public Judge {
- public:
-  double Value(const Shape& shape) const override {
-    return -(16.0 * shape.FreeMilli() + static_cast<double>(shape.cpus_milli)) / 1000;
-  }
-  double Score(double /*before*/, double after) const override { return after; }
-};
 
 // Means of ten seeds, from the authors' experiments/analysis/expected_results.
 struct Published {
@@ -93,17 +84,18 @@ void ReplayWorkload(const Trace& trace, const Published& published,
   const auto name = [&](const char* policy) {
     return fmt::format("openb_{}_{}", published.workload, policy);
   };
-  const BestFit best_fit;
+  const auto workload = WorkloadOf(trace);
+  const auto pack = scheduler::kPack.judge(workload);
   const Mean by_chance = OverSeeds(trace, [&](const std::vector<Need>& tasks, uint64_t seed) {
     Random random(seed);
-    return Replay(trace.nodes, tasks, best_fit, ChooseByChance(random));
+    return Replay(trace.nodes, tasks, *pack, ChooseByChance(random));
   });
-  const auto workload = WorkloadOf(trace);
   const Mean fgd = Replayed(trace, Fragmentation(workload));
   measurements.push_back(Allocated(name("random"), by_chance, "published", published.random,
                                    "any node and device that fits"));
-  measurements.push_back(Allocated(name("best_fit"), Replayed(trace, best_fit), "published",
-                                   published.best_fit, "device as much as 16 cores"));
+  measurements.push_back(
+      Allocated(name("pack"), Replayed(trace, *pack), "published", published.best_fit,
+                "best fit, as the published one a device weighs as much as 16 cores"));
   measurements.push_back(
       Allocated(name("fgd"), fgd, "published", published.fgd, "ties to the tightest node"));
   measurements.push_back(Allocated(
