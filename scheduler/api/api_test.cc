@@ -266,7 +266,7 @@ TEST_F(ApiTest, TellsEndpointsOfRunningServers) {
 TEST_F(ApiTest, HealthIsAliveInAnyCase) {
   EXPECT_EQ(wire::DumpJson(AskJson("GET", "/v1/health", 200)),
             R"({"status":"ready","connected":true,"recovered":true,"framework_id":"framework-1",)"
-            R"("master":"127.0.0.1:5050"})");
+            R"("master":"127.0.0.1:5050","problem":""})");
   EXPECT_EQ(AskJson("GET", "/v1/plans/deploy", 200)["status"], "COMPLETE");
   host_.Change([](FakeBackend& backend) { backend.health.connected = false; });
   EXPECT_EQ(AskJson("GET", "/v1/health", 202)["status"], "starting");

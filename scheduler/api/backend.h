@@ -27,6 +27,7 @@ struct Health {
   bool recovered = false;  // reconciled
   std::string framework_id;
   std::string master;
+  std::string problem;  // why it is not subscribed
 };
 
 // What happened, newest last; `sequence` grows by one for each.

@@ -83,7 +83,8 @@ void AddClusterRoutes(std::vector<Route>& routes, ApiContext& context) {
                                                       {"connected", health.connected},
                                                       {"recovered", health.recovered},
                                                       {"framework_id", health.framework_id},
-                                                      {"master", health.master}});
+                                                      {"master", health.master},
+                                                      {"problem", health.problem}});
                     }});
   routes.push_back({"GET", "/v1/metrics/prometheus", "counters and gauges for Prometheus",
                     [&context](const Call& call) {

@@ -82,7 +82,8 @@ Health Scheduler::GetHealth() const {
   return {.connected = connected_,
           .recovered = lifecycle_->Settled(loop_.Now()),
           .framework_id = state().framework_id,
-          .master = master_};
+          .master = master_,
+          .problem = problem_};
 }
 
 std::vector<Refusal> Scheduler::Why(const std::string& job) const {

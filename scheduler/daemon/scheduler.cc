@@ -114,6 +114,7 @@ MesosLink::Callbacks Scheduler::MesosCallbacks() {
 void Scheduler::OnSubscribed(const std::string& framework_id, const std::string& master) {
   LogInfo("subscribed as framework {} with master {}", framework_id, master);
   connected_ = true;
+  problem_.clear();
   master_ = master;
   book_.Clear(loop_.Now());
   lifecycle_->Subscribed(framework_id, loop_.Now());
@@ -130,6 +131,7 @@ void Scheduler::OnOffer(Offer offer, const std::vector<ExecutorId>& executors) {
 void Scheduler::OnDisconnected(const Error& why, bool final, bool removed) {
   if (connected_ || final) LogWarning("not subscribed: {}", why.message);
   connected_ = false;
+  problem_ = why.message;
   book_.Clear(loop_.Now());
   lifecycle_->Disconnected();
   if (removed) {
@@ -237,6 +239,11 @@ OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
   }
   // What waits for others of its job is the smaller news.
   refusals_.insert(refusals_.end(), sight.blocked.begin(), sight.blocked.end());
+  for (Refusal& refusal : refusals_) {
+    if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {
+      refusal.reason += ": " + problem_;
+    }
+  }
   if (!connected_) return {};
   return book_.Settle(plan, sight.roles, elsewhere, now);
 }

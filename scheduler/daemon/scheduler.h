@@ -92,6 +92,7 @@ class Scheduler final : public Backend {
   TaskInfoOptions task_options_;
   Counters counters_;
   std::string master_;
+  std::string problem_;  // why there is no subscription
   bool connected_ = false;
   bool turn_posted_ = false;
   bool stopped_ = false;

@@ -228,6 +228,18 @@ TEST_F(SchedulerTest, ARemovedFrameworkBeginsAnew) {
   EXPECT_TRUE(Until([&] { return Launched().size() == 2; }));
 }
 
+TEST_F(SchedulerTest, ARefusalOfTheMasterIsTheReasonOfAllThatWaits) {
+  const std::string refusal = "Not authorized to use roles '*'";
+  master_.refusal = refusal;
+  Open();
+  ASSERT_TRUE(Submit(Command("j")));
+  ASSERT_TRUE(Until([&] {
+    const auto why = scheduler_->Why("j");
+    return !why.empty() && why[0].reason.find(refusal) != std::string::npos;
+  }));
+  EXPECT_THAT(scheduler_->GetHealth().problem, testing::HasSubstr(refusal));
+}
+
 TEST_F(SchedulerTest, ALaterLifeKeepsTheFrameworkAndAsksForItsTasks) {
   OpenSubscribed();
   ASSERT_TRUE(Submit(Command("j")));
