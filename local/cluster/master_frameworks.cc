@@ -194,7 +194,10 @@ void Master::Disconnect(MasterFramework& framework) {
   allocator_.Deactivate(framework.id());
   std::erase_if(inverse_filters_,
                 [&](const auto& entry) { return entry.first.first == framework.id(); });
-  const Duration timeout = FromSeconds(std::max(0.0, framework.info.failover_timeout()));
+  // Longer ones are valid, and lead out of time itself.
+  constexpr double kCentury = 100 * 365.25 * 86400;
+  const Duration timeout =
+      FromSeconds(std::clamp(framework.info.failover_timeout(), 0.0, kCentury));
   if (timeout == Duration::zero()) {
     Remove(framework.id());
   } else {

@@ -93,6 +93,14 @@ TEST_F(MasterTest, AFrameworkThatStaysAwayIsRemoved) {
               ElementsAre("ERROR Framework has been removed", "close"));
 }
 
+TEST_F(MasterTest, TheLongestFailoverTimeoutIsNoShortOne) {
+  AddAgent();
+  Subscribe([](FrameworkInfo& info) { info.set_failover_timeout(9.2e9); });
+  Launch("t");
+  EXPECT_THAT(Do(SchedulerStreamClosed{stream_}), IsEmpty());
+  EXPECT_THAT(Wait(seconds(1000)), IsEmpty());
+}
+
 TEST_F(MasterTest, ACutLinkRescindsAndALongSilenceMakesUnreachable) {
   AddAgent();
   Subscribe();
