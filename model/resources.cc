@@ -40,6 +40,19 @@ void RemovePorts(std::vector<PortRange>& ports, const std::vector<PortRange>& le
   }
 }
 
+std::vector<GpuShare>::iterator Find(std::vector<GpuShare>& shares, const GpuId& id) {
+  return std::lower_bound(shares.begin(), shares.end(), GpuShare{id, 0});
+}
+
+void AddShare(std::vector<GpuShare>& shares, const GpuShare& more) {
+  const auto found = Find(shares, more.id);
+  if (found != shares.end() && found->id == more.id) {
+    found->milli += more.milli;
+  } else {
+    shares.insert(found, more);
+  }
+}
+
 }  // namespace
 
 Resources& Resources::operator+=(const Resources& other) {
@@ -53,6 +66,7 @@ Resources& Resources::operator+=(const Resources& other) {
                    std::back_inserter(both));
     gpu_ids = std::move(both);
   }
+  for (const GpuShare& share : other.gpu_shares) AddShare(gpu_shares, share);
   AddPorts(ports, other.ports);
   return *this;
 }
@@ -69,6 +83,8 @@ Resources& Resources::operator-=(const Resources& other) {
                         std::back_inserter(left));
     gpu_ids = std::move(left);
   }
+  for (const GpuShare& share : other.gpu_shares) Find(gpu_shares, share.id)->milli -= share.milli;
+  std::erase_if(gpu_shares, [](const GpuShare& share) { return share.milli == 0; });
   RemovePorts(ports, other.ports);
   return *this;
 }
@@ -79,10 +95,16 @@ bool Resources::Contains(const Resources& other) const {
       return range.begin <= asked.begin && asked.end <= range.end;
     });
   };
+  const auto has_share = [this](const GpuShare& asked) {
+    return std::any_of(gpu_shares.begin(), gpu_shares.end(), [&](const GpuShare& share) {
+      return share.id == asked.id && share.milli >= asked.milli;
+    });
+  };
   return cpus_milli >= other.cpus_milli && mem >= other.mem && disk >= other.disk &&
          gpus >= other.gpus &&
          std::includes(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(),
                        other.gpu_ids.end()) &&
+         std::all_of(other.gpu_shares.begin(), other.gpu_shares.end(), has_share) &&
          std::all_of(other.ports.begin(), other.ports.end(), holds);
 }
 
@@ -110,6 +132,14 @@ std::string ToText(const Resources& resources) {
     std::string names;
     for (const GpuId& id : resources.gpu_ids) names += (names.empty() ? "" : ", ") + id.text;
     add("gpus {" + names + "}");
+  }
+  if (!resources.gpu_shares.empty()) {
+    std::string shares;
+    for (const GpuShare& share : resources.gpu_shares) {
+      shares += fmt::format("{}{} of {}", shares.empty() ? "" : ", ",
+                            static_cast<double>(share.milli) / 1000, share.id.text);
+    }
+    add("gpus {" + shares + "}");
   }
   if (!resources.ports.empty()) {
     std::string ranges;

@@ -17,13 +17,23 @@ struct PortRange {
   bool operator==(const PortRange&) const = default;
 };
 
+// Part of one device, in thousandths.
+struct GpuShare {
+  GpuId id;
+  int milli = 0;
+
+  auto operator<=>(const GpuShare&) const = default;
+};
+
 // An amount of each resource. Scalars have Mesos's three decimals, so they are whole thousandths.
 struct Resources {
   int64_t cpus_milli = 0;
   Bytes mem;
   Bytes disk;
-  int gpus = 0;                  // by count: the scalar `gpus`
-  std::vector<GpuId> gpu_ids;    // by name: the set `nvidia_gpu`; sorted
+  int gpus = 0;                // by count: the scalar `gpus`
+  std::vector<GpuId> gpu_ids;  // by name: the set `nvidia_gpu`; sorted
+  // Of devices that an executor of ours holds: no resource of Mesos. Sorted, each device once.
+  std::vector<GpuShare> gpu_shares;
   std::vector<PortRange> ports;  // sorted, not touching
 
   bool operator==(const Resources&) const = default;

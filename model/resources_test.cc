@@ -15,6 +15,7 @@ Resources Sample() {
           .disk = GiB(1),
           .gpus = 2,
           .gpu_ids = {{"GPU-1"}, {"GPU-2"}, {"GPU-3"}},
+          .gpu_shares = {{{"GPU-4"}, 500}, {{"GPU-5"}, 300}},
           .ports = {{31000, 31005}, {31010, 31010}}};
 }
 
@@ -24,6 +25,7 @@ TEST(Resources, SumsAndDifferencesAreWhole) {
                        .mem = GiB(2),
                        .gpus = 1,
                        .gpu_ids = {{"GPU-2"}},
+                       .gpu_shares = {{{"GPU-4"}, 200}, {{"GPU-5"}, 300}},
                        .ports = {{31002, 31003}, {31010, 31010}}};
   all -= part;
   EXPECT_EQ(all, (Resources{.cpus_milli = 2500,
@@ -31,6 +33,7 @@ TEST(Resources, SumsAndDifferencesAreWhole) {
                             .disk = GiB(1),
                             .gpus = 1,
                             .gpu_ids = {{"GPU-1"}, {"GPU-3"}},
+                            .gpu_shares = {{{"GPU-4"}, 300}},
                             .ports = {{31000, 31001}, {31004, 31005}}}));
   all += part;
   EXPECT_EQ(all, Sample());
@@ -44,6 +47,8 @@ TEST(Resources, ContainsAsksForEachThingByName) {
   EXPECT_FALSE(Sample().Contains({.disk = GiB(2)}));
   EXPECT_FALSE(Sample().Contains({.gpus = 3}));
   EXPECT_FALSE(Sample().Contains({.gpu_ids = {{"GPU-1"}, {"GPU-4"}}}));
+  EXPECT_FALSE(Sample().Contains({.gpu_shares = {{{"GPU-4"}, 501}}}));
+  EXPECT_FALSE(Sample().Contains({.gpu_shares = {{{"GPU-1"}, 1}}}));
   EXPECT_FALSE(Sample().Contains({.ports = {{31005, 31006}}}));
 }
 

@@ -1,6 +1,7 @@
 #include "executor/daemon/daemon.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/log.h"
 #include "base/random.h"
@@ -186,12 +187,17 @@ void Daemon::Perform(const StartWork& effect) {
                                id, static_cast<int>(work->kind_case())),
                    {}}));
   }
-  if (work->has_command()) protocol_.LeaveWhenDone();
+  const bool shares = !work->gpu().empty();  // its device, and so this executor, with others
+  if (work->has_command() && !shares) protocol_.LeaveWhenDone();
   Running& running = running_[id];
   running.task = effect.task;
-  running.surroundings = SurroundingsOf(effect.task, *work, environment_.sandbox, host_);
   std::string folder = net::PercentEncode(id);
   std::ranges::replace(folder, '/', '_');
+  std::string sandbox = environment_.sandbox;
+  if (shares) sandbox += "/" + folder;
+  std::error_code error;
+  std::filesystem::create_directories(sandbox, error);  // a process says what is wrong with it
+  running.surroundings = SurroundingsOf(effect.task, *work, sandbox, host_);
   running.work = runner({&loop_, effect.task, *std::move(work), running.surroundings,
                          environment_.sandbox + "/.work/" + folder, host_, Teller()});
 }

@@ -52,8 +52,9 @@ int ThreadsOf(const mesos::v1::TaskInfo& task) {
   return std::max(1, static_cast<int>(std::ceil(cpus)));
 }
 
-std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task) {
+std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task, const v1::Work& work) {
   std::vector<std::string> gpus;
+  if (!work.gpu().empty()) gpus.push_back(work.gpu());
   for (const auto& resource : task.resources()) {
     if (resource.name() != "nvidia_gpu") continue;
     gpus.insert(gpus.end(), resource.set().item().begin(), resource.set().item().end());
@@ -79,10 +80,13 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
   Surroundings surroundings{sandbox, OwnEnvironment()};
   auto& environment = surroundings.environment;
   environment["MESOS_TASK_ID"] = task.task_id().value();
-  if (auto gpus = GpusOf(task); !gpus.empty()) {
+  if (auto gpus = GpusOf(task, work); !gpus.empty()) {
     std::string names = fmt::format("{}", fmt::join(gpus, ","));
     environment["CUDA_VISIBLE_DEVICES"] = names;
     environment["NVIDIA_VISIBLE_DEVICES"] = names;
+  }
+  if (work.gpu_milli() > 0) {
+    environment["KILN_GPU_SHARE"] = fmt::format("{}", work.gpu_milli() / 1000.0);
   }
   if (auto ports = PortsOf(task); !ports.empty()) {
     environment["HOST"] = host;

@@ -166,7 +166,7 @@ Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const Stat
   } else {
     executor = ExecutorInfoFor(task, group, state.framework_id, task_options);
     if (start.new_executor) {
-      KILN_TRY(*executor.mutable_resources(), offered.Take(settings.executor));
+      KILN_TRY(*executor.mutable_resources(), offered.Take(start.ExecutorTakes(settings.executor)));
     }
     if (!start.pool.empty()) executors_[task.executor] = executor;
   }

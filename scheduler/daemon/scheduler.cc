@@ -182,6 +182,7 @@ Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, In
                     .jobs = sight.jobs,
                     .agents = &state().agents,
                     .warm = lifecycle_->Warm(),
+                    .shared = lifecycle_->FreeShares(),
                     .usual = sight.usual,
                     .executor = lifecycle_->settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
@@ -209,7 +210,8 @@ void Scheduler::Charge(const Plan& plan, const std::vector<LaunchCall>& starts, 
     const Task& task = state().tasks.at(start.task);
     Resources& sum = charged[{task.agent, state().jobs.at(task.member.job).job.role}];
     sum += task.resources;
-    if (start.new_executor) sum += lifecycle_->settings().executor;
+    if (start.new_executor) sum += start.ExecutorTakes(lifecycle_->settings().executor);
+    sum.gpu_shares.clear();  // no resource of Mesos
   }
   book_.Spend(plan, charged, now);
 }

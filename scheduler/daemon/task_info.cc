@@ -154,6 +154,10 @@ Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
   work.set_count(group.count);
   work.set_api_url(options.api_url);
   work.set_job_digest(record.digest);
+  for (const GpuShare& share : task.resources.gpu_shares) {
+    work.set_gpu(share.id.text);
+    work.set_gpu_milli(share.milli);
+  }
   KILN_TRY_OK(std::visit(PutKind{task, state, work}, group.work));
 
   mesos::v1::TaskInfo info;

@@ -17,8 +17,14 @@ struct LaunchCall {
   std::vector<OfferId> offers;
   std::string pool;           // of the shared executor; empty: an executor of its own
   bool new_executor = false;  // the offers pay for the shared executor too
+  GpuId device;               // that the shared executor holds for its tasks, or empty
 
   bool operator==(const LaunchCall&) const = default;
+  // What a new shared executor takes that needs `own` for itself.
+  Resources ExecutorTakes(Resources own) const {
+    if (!device.empty()) own += {.gpu_ids = {device}};
+    return own;
+  }
 };
 
 struct KillCall {

@@ -169,7 +169,15 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
               .launched = now};
     LaunchCall start{.task = task.id, .offers = launch.offers};
     task.executor.text = task.id.text;
-    if (SharesExecutor(spec)) {
+    if (!launch.resources.gpu_shares.empty()) {
+      const GpuShare& share = launch.resources.gpu_shares[0];
+      start.device = share.id;
+      start.pool = DevicePool(share.id, record.job.role);
+      const auto use = executors_.AddShare(record.job.role, share, launch.agent,
+                                           {fmt::format("gpu.{}", NextId())});
+      task.executor = use.executor;
+      start.new_executor = use.is_new;
+    } else if (SharesExecutor(spec) && !SharesDevice(spec)) {
       start.pool = ExecutorPool(record.job, record.job.role);
       const std::string& owner = record.job.pool.empty() ? record.job.name : record.job.pool;
       const auto use =

@@ -83,6 +83,7 @@ class Lifecycle {
   // Placement.
   Sight See(Instant now) const;
   const WarmExecutors& Warm() const { return executors_.Warm(); }
+  SharedExecutors::Shared FreeShares() const { return executors_.FreeShares(); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
   // Nothing is launched before: subscribed, and the tasks that were there are accounted for.
   bool Settled(Instant now) const { return reconciliation_.Settled(now); }

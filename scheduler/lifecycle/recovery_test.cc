@@ -186,6 +186,50 @@ TEST(Executors, OneThatFailedGetsNoFurtherTask) {
   }
 }
 
+// Starts a member with a share of device g0 on agent a1.
+TaskId StartWithShare(Harness& h, const std::string& name, int milli) {
+  Job job = CommandJob(name, 1);
+  job.groups[0].gpus.share = milli / 1000.0;
+  h.Submit(job);
+  const Resources resources{.cpus_milli = 100, .gpu_shares = {{{"g0"}, milli}}};
+  h.life().LaunchAll({{{name, "g", 0}, {"a1"}, {{"o1"}}, resources}},
+                     {{{"a1"}, {.id = {"a1"}, .hostname = "a1"}}}, h.now());
+  return h.Take().starts.at(0).task;
+}
+
+TEST(Executors, MembersThatShareADeviceShareTheExecutorThatHoldsIt) {
+  Harness h;
+  const TaskId first = StartWithShare(h, "a", 500);
+  const TaskId second = StartWithShare(h, "b", 300);
+  EXPECT_EQ(h.TaskAt(first).executor, h.TaskAt(second).executor);
+  using Shared = SharedExecutors::Shared;
+  const Shared::key_type room{{"a1"}, "*"};
+  EXPECT_EQ(h.life().FreeShares(), (Shared{{room, std::vector<GpuShare>{{{"g0"}, 200}}}}));
+  h.Tell(first, TaskState::kRunning);
+  h.Tell(second, TaskState::kRunning);
+  h.Take();
+  h.Tell(first, TaskState::kFinished);
+  EXPECT_EQ(h.life().FreeShares(), (Shared{{room, std::vector<GpuShare>{{{"g0"}, 700}}}}));
+  const std::vector<Freed> freed = h.Take().freed;
+  ASSERT_EQ(freed.size(), 1U);
+  EXPECT_EQ(freed[0].resources, (Resources{.cpus_milli = 100}));
+  // With the last of them the executor goes, and its device is whole again.
+  h.Tell(second, TaskState::kFinished);
+  EXPECT_EQ(h.life().FreeShares(), Shared{});
+  h.Advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(h.Take().shutdowns.size(), 1U);
+}
+
+// What an executor of an earlier life has free is nobody's: its description is not known.
+TEST(Executors, ADeviceSharedBeforeARestartGetsNoFurtherMember) {
+  Harness h;
+  const TaskId task = StartWithShare(h, "a", 500);
+  h.Tell(task, TaskState::kRunning);
+  h.Restart();
+  EXPECT_EQ(h.life().FreeShares(), SharedExecutors::Shared{});
+  EXPECT_EQ(h.TaskAt(task).resources.gpu_shares, (std::vector<GpuShare>{{{"g0"}, 500}}));
+}
+
 TEST(Executors, WorkThatFailedByItselfLeavesItsExecutorWarm) {
   Harness h;
   h.Submit(TrainingJob("j", 1));

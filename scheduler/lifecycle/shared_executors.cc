@@ -1,5 +1,9 @@
 #include "scheduler/lifecycle/shared_executors.h"
 
+#include <algorithm>
+
+#include "scheduler/placement/needs.h"
+
 namespace kiln::scheduler {
 
 SharedExecutors::Use SharedExecutors::Add(const std::string& pool, const AgentId& agent,
@@ -13,16 +17,43 @@ SharedExecutors::Use SharedExecutors::Add(const std::string& pool, const AgentId
   return {open->second, is_new};
 }
 
+SharedExecutors::Use SharedExecutors::AddShare(const std::string& role, const GpuShare& share,
+                                               const AgentId& agent, const ExecutorId& fresh) {
+  const Use use = Add(DevicePool(share.id, role), agent, fresh);
+  Entry& entry = entries_.at(use.executor);
+  if (use.is_new) {
+    entry.role = role;
+    entry.free = {share.id, 1000};
+  }
+  entry.free.milli -= share.milli;
+  return use;
+}
+
+SharedExecutors::Shared SharedExecutors::FreeShares() const {
+  Shared shared;
+  for (const auto& [key, executor] : open_) {
+    const Entry& entry = entries_.at(executor);
+    if (entry.free.milli > 0) shared[{entry.agent, entry.role}].push_back(entry.free);
+  }
+  for (auto& [key, shares] : shared) std::sort(shares.begin(), shares.end());
+  return shared;
+}
+
 void SharedExecutors::Adopt(const ExecutorId& executor, const AgentId& agent) {
   Entry& entry = entries_[executor];
   entry.agent = agent;
   ++entry.tasks;
 }
 
-void SharedExecutors::Ended(const ExecutorId& executor, Instant now) {
+void SharedExecutors::Ended(const ExecutorId& executor, const Resources& had, Instant now) {
   const auto found = entries_.find(executor);
   if (found == entries_.end()) return;
-  if (--found->second.tasks == 0) found->second.idle_since = now;
+  Entry& entry = found->second;
+  for (const GpuShare& share : had.gpu_shares) entry.free.milli += share.milli;
+  if (--entry.tasks > 0) return;
+  entry.idle_since = now;
+  // Nobody waits for a device that lies idle: its executor goes at once.
+  if (!had.gpu_shares.empty()) Close(entry);
 }
 
 void SharedExecutors::Confirm(const ExecutorId& executor) {

@@ -1,4 +1,5 @@
-// Which executors carry the kernel tasks of which pool on which agent.
+// Which executors carry the tasks of which pool on which agent, and what is free of the devices
+// that they hold for them.
 #pragma once
 
 #include <map>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "model/resources.h"
 #include "scheduler/lifecycle/effects.h"
 #include "scheduler/placement/snapshot.h"
 
@@ -18,17 +20,24 @@ class SharedExecutors {
   // Where a further task needs no new executor.
   const WarmExecutors& Warm() const { return warm_; }
 
+  // What is free of the devices of executors that get further tasks, by agent and role.
+  using Shared = std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>>;
+  Shared FreeShares() const;
+
   // The executor for a further task; `fresh` names it when there is none yet.
   struct Use {
     ExecutorId executor;
     bool is_new = false;
   };
   Use Add(const std::string& pool, const AgentId& agent, const ExecutorId& fresh);
+  // The same for a task that has a share of a device.
+  Use AddShare(const std::string& role, const GpuShare& share, const AgentId& agent,
+               const ExecutorId& fresh);
   // An executor of an earlier life carries this task: it is counted, but gets no further one, since
   // its ExecutorInfo is not known to be the same.
   void Adopt(const ExecutorId& executor, const AgentId& agent);
   // A task of the executor ended. Nothing for an executor that is not shared.
-  void Ended(const ExecutorId& executor, Instant now);
+  void Ended(const ExecutorId& executor, const Resources& had, Instant now);
   // The executor has spoken.
   void Confirm(const ExecutorId& executor);
   bool Confirmed(const ExecutorId& executor) const;
@@ -49,6 +58,8 @@ class SharedExecutors {
     AgentId agent;
     int tasks = 0;
     bool confirmed = false;
+    std::string role;  // with a device
+    GpuShare free;     // of its device; without an id: none
     Instant idle_since;
   };
   void Close(Entry& entry);

@@ -112,9 +112,11 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   kills_.erase(task.id);
   cut_off_.erase(task.id);
   reconciliation_.Answered(task.id);
-  executors_.Ended(task.executor, now);
+  executors_.Ended(task.executor, task.resources, now);
   if (const JobRecord* record = RecordOf(task)) {
-    effects_.freed.push_back({task.agent, record->job.role, task.resources});
+    Resources freed = task.resources;
+    freed.gpu_shares.clear();  // no resource of Mesos
+    effects_.freed.push_back({task.agent, record->job.role, std::move(freed)});
   }
   const auto run = runs_.find(task.member.job);
   if (run != runs_.end()) run->second.live.erase(task.id);

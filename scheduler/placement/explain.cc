@@ -6,6 +6,7 @@
 
 #include "model/units.h"
 #include "scheduler/placement/gpus.h"
+#include "scheduler/placement/shape.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -16,7 +17,9 @@ using Amount = std::function<int64_t(const Room&)>;
 using Show = std::function<std::string(int64_t)>;
 
 std::string Count(int64_t number) { return std::to_string(number); }
-std::string Cpus(int64_t milli) { return fmt::format("{}", static_cast<double>(milli) / 1000); }
+std::string Thousandths(int64_t milli) {
+  return fmt::format("{}", static_cast<double>(milli) / 1000);
+}
 std::string Size(int64_t bytes) { return FormatBytes({bytes}); }
 
 std::string Agents(size_t count) {
@@ -47,8 +50,9 @@ std::string MostFree(const RoomList& rooms, const Amount& amount, const Show& sh
 
 // "8 gpus of model A100 with 40GiB joined by nvlink"
 std::string Wanted(const GpuRequest& request) {
-  std::string text =
-      fmt::format("{} gpu{}", DevicesOf(request), DevicesOf(request) == 1 ? "" : "s");
+  std::string text = request.share > 0
+                         ? fmt::format("{} of a gpu", request.share)
+                         : fmt::format("{} gpu{}", request.count, request.count == 1 ? "" : "s");
   if (!request.model.empty()) text += " of model " + request.model;
   if (request.memory.count > 0) text += " with " + FormatBytes(request.memory);
   if (!request.link.empty()) text += " joined by " + request.link;
@@ -68,12 +72,29 @@ RoomList With(const RoomList& rooms, const GpuRequest& request) {
   return with;
 }
 
+// Thousandths of one device that the request accepts.
+int64_t MostOfOne(const GpuRequest& request, const Room& room) {
+  int most = 0;
+  for (const Gpu* gpu : Acceptable(request, *room.agent)) {
+    const auto& whole = room.free.gpu_ids;
+    if (std::binary_search(whole.begin(), whole.end(), gpu->id)) most = kWhole;
+    for (const GpuShare& share : room.free.gpu_shares) {
+      if (share.id == gpu->id) most = std::max(most, share.milli);
+    }
+  }
+  const bool any = request.model.empty() && request.memory.count == 0;
+  return any && room.free.gpus > 0 ? kWhole : most;
+}
+
 // The devices themselves, before any other resource; empty reason when some agent has enough.
 Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
-  const int wanted = DevicesOf(request);
+  const bool shares = request.share > 0;
+  const int wanted = shares ? MilliOf(request) : request.count;
+  const Show show = shares ? Thousandths : Count;
   const std::string start = "needs " + Wanted(request) + ": " + Agents(rooms.size());
   const auto free = [](const GpuRequest& asked) {
     return [asked](const Room& room) -> int64_t {
+      if (asked.share > 0) return MostOfOne(asked, room);
       const int named = MostTogether(asked, *room.agent, room.free.gpu_ids);
       const bool any = asked.model.empty() && asked.memory.count == 0 && asked.link.empty();
       return any ? std::max(named, room.free.gpus) : named;
@@ -94,7 +115,7 @@ Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
   GpuRequest unlinked = request;
   unlinked.link.clear();
   if (free(unlinked)(Most(with, free(unlinked))) < wanted) {
-    return {Blocker::kGpus, start + found + ", " + MostFree(with, free(unlinked), Count)};
+    return {Blocker::kGpus, start + found + ", " + MostFree(with, free(unlinked), show)};
   }
   if (free(request)(Most(with, free(request))) < wanted) {
     return {
@@ -124,7 +145,7 @@ struct Dimension {
 
 std::vector<Dimension> Dimensions(const Group& group, const Resources& overhead) {
   return {{Blocker::kCpus, group.cpus_milli + overhead.cpus_milli, overhead.cpus_milli,
-           [](const Room& room) { return room.free.cpus_milli; }, Cpus, " cpus"},
+           [](const Room& room) { return room.free.cpus_milli; }, Thousandths, " cpus"},
           {Blocker::kMem, (group.mem + overhead.mem).count, overhead.mem.count,
            [](const Room& room) { return room.free.mem.count; }, Size, " of memory"},
           {Blocker::kDisk, (group.disk + overhead.disk).count, overhead.disk.count,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 
 namespace kiln::scheduler {
@@ -78,6 +79,10 @@ bool IsModel(const std::string& wanted, const std::string& model) {
   return wanted.empty() || Words(model).find(Words(wanted)) != std::string::npos;
 }
 
+int MilliOf(const GpuRequest& request) {
+  return std::max(1, static_cast<int>(std::ceil(request.share * 1000 - 1e-6)));
+}
+
 std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent) {
   std::vector<const Gpu*> gpus;
   for (const Gpu& gpu : agent.gpus) {
@@ -114,6 +119,35 @@ std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agen
   const bool any = request.model.empty() && request.memory.count == 0 && request.link.empty();
   if (any && free.gpus >= count) return GpuChoice{count, {}};
   return std::nullopt;
+}
+
+std::optional<GpuShare> ChooseShare(const GpuRequest& request, const Agent& agent,
+                                    const Resources& free, int wanted_free) {
+  const int milli = MilliOf(request);
+  std::vector<GpuShare> devices = free.gpu_shares;
+  for (const GpuId& id : free.gpu_ids) devices.push_back({id, 1000});
+  const auto rank = [wanted_free](const GpuShare& device) {
+    return std::tuple(device.milli != wanted_free, device.milli, device.id);
+  };
+  std::optional<GpuShare> best;
+  for (const Gpu* gpu : Acceptable(request, agent)) {
+    for (const GpuShare& device : devices) {
+      if (device.id != gpu->id || device.milli < milli) continue;
+      if (!best || rank(device) < rank(*best)) best = device;
+    }
+  }
+  if (best) best->milli = milli;
+  return best;
+}
+
+void OpenDevice(const GpuId& device, Resources& free) {
+  free -= {.gpu_ids = {device}};
+  free += {.gpu_shares = {{device, 1000}}};
+}
+
+void CloseDevice(const GpuId& device, Resources& free) {
+  free -= {.gpu_shares = {{device, 1000}}};
+  free += {.gpu_ids = {device}};
 }
 
 }  // namespace kiln::scheduler

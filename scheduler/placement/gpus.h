@@ -11,8 +11,11 @@
 
 namespace kiln::scheduler {
 
-// How many whole devices a request takes: a share has a device to itself.
+// How many devices a request is about.
 inline int DevicesOf(const GpuRequest& request) { return request.share > 0 ? 1 : request.count; }
+
+// A share in thousandths, rounded up.
+int MilliOf(const GpuRequest& request);
 
 // "A100" is the model of "NVIDIA_A100-SXM4-40GB"; "A10" is not. Letters compare without case.
 bool IsModel(const std::string& wanted, const std::string& model);
@@ -23,6 +26,15 @@ std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent
 // The most devices among these names that the request accepts together: joined by its link, when it
 // names one.
 int MostTogether(const GpuRequest& request, const Agent& agent, const std::vector<GpuId>& free);
+
+// The device for a share: one with exactly `wanted_free` thousandths free, when there is one; else
+// the fullest that has room. A free device counts as well as one that is shared already. Nothing
+// when no device with a name has room.
+std::optional<GpuShare> ChooseShare(const GpuRequest& request, const Agent& agent,
+                                    const Resources& free, int wanted_free);
+// A free device is to be shared from here on; and the other way round.
+void OpenDevice(const GpuId& device, Resources& free);
+void CloseDevice(const GpuId& device, Resources& free);
 
 // Named devices when the agent has them, else a count. The smallest linked set that is large enough
 // is taken, so that larger ones stay whole. Nothing when the request cannot be met from `free`.

@@ -79,9 +79,29 @@ TEST(Gpus, OnAStockAgentOnlyTheirNumberIsKnown) {
   EXPECT_EQ(ChooseGpus({.count = 4}, With({}), {.gpus = 3}), std::nullopt);
 }
 
-TEST(Gpus, AShareHasADeviceToItself) {
-  const Agent agent = With({Device("g0")});
-  EXPECT_THAT(Names(ChooseGpus({.share = 0.5}, agent, All(agent))), ElementsAre("g0"));
+TEST(Gpus, AShareComesFromTheFullestDeviceThatHasRoom) {
+  Agent agent = With({Device("g0"), Device("g1"), Device("g2"), Device("g3")});
+  agent.gpus[3].healthy = false;
+  const Resources free{.gpu_ids = {{"g0"}},
+                       .gpu_shares = {{{"g1"}, 300}, {{"g2"}, 600}, {{"g3"}, 500}}};
+  const auto from = [&](double share, int wanted_free) {
+    return ChooseShare({.share = share}, agent, free, wanted_free);
+  };
+  EXPECT_EQ(from(0.25, 0), (GpuShare{{"g1"}, 250}));
+  EXPECT_EQ(from(0.3334, 0), (GpuShare{{"g2"}, 334}));
+  EXPECT_EQ(from(0.7, 0), (GpuShare{{"g0"}, 700}));
+  EXPECT_EQ(from(0.25, 1000), (GpuShare{{"g0"}, 250}));
+  EXPECT_EQ(from(0.25, 500), (GpuShare{{"g1"}, 250}));
+  EXPECT_EQ(ChooseShare({.share = 0.1, .model = "H100"}, agent, free, 0), std::nullopt);
+}
+
+TEST(Gpus, ADeviceIsOpenedForSharesAndClosedAgain) {
+  Resources free{.gpu_ids = {{"g0"}, {"g1"}}, .gpu_shares = {{{"g2"}, 300}}};
+  const Resources before = free;
+  OpenDevice({"g1"}, free);
+  EXPECT_EQ(free, (Resources{.gpu_ids = {{"g0"}}, .gpu_shares = {{{"g1"}, 1000}, {{"g2"}, 300}}}));
+  CloseDevice({"g1"}, free);
+  EXPECT_EQ(free, before);
 }
 
 }  // namespace

@@ -7,8 +7,18 @@
 
 namespace kiln::scheduler {
 
-// Work that may hurt its neighbours, a command or anything with a GPU, has an executor of its own.
+// Members that share a device share the executor that holds it: Mesos gives a device to one
+// container. A container image is one container's alone, so work with an image has its device
+// alone.
+inline bool SharesDevice(const Group& group) {
+  const auto* command = std::get_if<CommandWork>(&group.work);
+  return group.gpus.share > 0 && (command == nullptr || command->image.empty());
+}
+
+// Other work that may hurt its neighbours, a command or anything with a GPU, has an executor of its
+// own.
 inline bool SharesExecutor(const Group& group) {
+  if (SharesDevice(group)) return true;
   return !std::holds_alternative<CommandWork>(group.work) && !group.gpus.Any();
 }
 
@@ -16,6 +26,11 @@ inline bool SharesExecutor(const Group& group) {
 inline std::string ExecutorPool(const Job& job, const std::string& role) {
   return job.pool.empty() ? fmt::format("{} job {}", role, job.name)
                           : fmt::format("{} pool {}", role, job.pool);
+}
+
+// The pool of the executor that holds a device for members that share it.
+inline std::string DevicePool(const GpuId& device, const std::string& role) {
+  return fmt::format("{} gpu {}", role, device.text);
 }
 
 }  // namespace kiln::scheduler

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
+#include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/ranking.h"
 #include "scheduler/placement/rooms.h"
@@ -19,6 +20,7 @@ struct Placed {
   Launch launch;
   Resources charged;              // the launch and the executor that came with it
   std::optional<AgentId> warmed;  // where it brought the pool's executor
+  std::optional<GpuId> opened;    // a device that is shared with it for the first time
 };
 
 class Placer {
@@ -26,7 +28,7 @@ class Placer {
   Placer(const Snapshot& snapshot, const Policy& policy)
       : snapshot_(snapshot),
         policy_(policy),
-        rooms_(RoomsOf(snapshot.offers)),
+        rooms_(RoomsOf(snapshot)),
         ranking_(snapshot, rooms_, policy),
         warm_(snapshot.warm),
         chance_(snapshot.seed) {
@@ -94,8 +96,8 @@ class Placer {
       if (group.in_gang) Refuse(job, group, group.members.size(), first.blocker, first.reason);
     }
     const bool holds = job.may_hold && plan_.holder.empty() && 2 * fit >= job.gang_needed;
+    TakeBack(job, log);
     for (const Placed& placed : log) {
-      TakeBack(job, placed);
       Room& room = rooms_[placed.room];
       // A room that a job before this one launches into cannot be held: its offers are spent.
       if (!holds || room.used) continue;
@@ -128,7 +130,7 @@ class Placer {
       Log trial;
       Constraints copy = constraints;
       count = Fill(job, group, copy, trial, field, value);
-      for (const Placed& placed : trial) TakeBack(job, placed);
+      TakeBack(job, trial);
     }
     const auto best = std::max_element(counts.begin(), counts.end(),
                                        [](auto& a, auto& b) { return a.second < b.second; });
@@ -141,18 +143,18 @@ class Placer {
               const std::string* field, const std::string& value) {
     const bool runs = policy_.in_runs && constraints.Empty() && !group.group->gpus.Any();
     // Executors and constraints make agents of one shape unlike each other.
-    const bool alike =
-        constraints.Empty() && !SharesExecutor(*group.group) && !Shapes::TooLarge(*group.group);
+    const bool own_executor = !SharesExecutor(*group.group) || SharesDevice(*group.group);
+    const bool alike = constraints.Empty() && own_executor && !Shapes::TooLarge(*group.group);
     std::optional<std::vector<size_t>> open;
     std::optional<size_t> last;
     size_t count = 0;
     for (const int index : group.members) {
       std::optional<Placed> placed;
-      if (runs && last) placed = Try(job, group, *last);
+      if (runs && last) placed = Try(job, group, *last, 0);
       if (!placed && alike) {
         const auto best = ranking_.Best(*group.group, job.role);
         if (!best) break;
-        placed = Try(job, group, *best);
+        placed = Try(job, group, best->room, best->share_from);
       }
       if (!placed) {
         if (!open) open = Open(job, field, value);
@@ -181,23 +183,42 @@ class Placer {
   }
 
   // What the room gives a member; the launch has no member yet.
-  std::optional<Placed> Try(const WaitingJob& job, const WaitingGroup& group, size_t index) const {
+  std::optional<Placed> Try(const WaitingJob& job, const WaitingGroup& group, size_t index,
+                            int share_from) const {
     const Room& room = rooms_[index];
-    const bool brings = BringsExecutor(job, *group.group, room.agent->id);
     Placed placed{.room = index};
-    Resources free = room.free;
-    if (brings) {
-      if (!free.Contains(snapshot_.executor)) return std::nullopt;
-      free -= snapshot_.executor;
-      placed.warmed = room.agent->id;
-    }
-    auto taken = Fit(*group.group, *room.agent, free, chance_);
+    if (BringsExecutor(job, *group.group, room.agent->id)) placed.warmed = room.agent->id;
+    auto taken = TryWith(*group.group, room, placed.warmed.has_value(), share_from);
     if (!taken) return std::nullopt;
+    for (const GpuShare& share : taken->gpu_shares) {
+      const auto& whole = room.free.gpu_ids;
+      if (!std::binary_search(whole.begin(), whole.end(), share.id)) continue;
+      placed.opened = share.id;  // with an executor that holds it
+      if (!TryWith(*group.group, room, true, share_from)) return std::nullopt;
+    }
     placed.charged = *taken;
-    if (brings) placed.charged += snapshot_.executor;
+    if (placed.warmed || placed.opened) placed.charged += snapshot_.executor;
     placed.launch.agent = room.agent->id;
     placed.launch.resources = *std::move(taken);
     return placed;
+  }
+
+  std::optional<Resources> TryWith(const Group& group, const Room& room, bool executor,
+                                   int share_from) const {
+    Resources free = room.free;
+    if (executor) {
+      if (!free.Contains(snapshot_.executor)) return std::nullopt;
+      free -= snapshot_.executor;
+    }
+    return Fit(group, *room.agent, free, chance_, share_from);
+  }
+
+  // Of the room with the member in it.
+  Resources Left(const Placed& placed) const {
+    Resources left = rooms_[placed.room].free;
+    if (placed.opened) OpenDevice(*placed.opened, left);
+    left -= placed.charged;
+    return left;
   }
 
   // Looks at every open room. Resources only shrink: what is too small once is closed for good.
@@ -213,11 +234,11 @@ class Placer {
       const Room& room = rooms_[index];
       const bool allowed = constraints.Allows(*room.agent);
       std::optional<Placed> placed;
-      if (allowed) placed = Try(job, group, index);
+      if (allowed) placed = Try(job, group, index, 0);
       if (placed || !allowed) still.push_back(index);
       if (!placed) continue;
       const Rank rank(group.group->gpus.Any() || !HasGpus(room), !placed->warmed,
-                      -constraints.Crowd(*room.agent), ranking_.Score(index, placed->charged));
+                      -constraints.Crowd(*room.agent), ranking_.Score(index, Left(*placed)));
       if (best && rank <= best_rank) continue;
       best = std::move(placed);
       best_rank = rank;
@@ -227,20 +248,26 @@ class Placer {
   }
 
   bool BringsExecutor(const WaitingJob& job, const Group& group, const AgentId& agent) const {
-    return SharesExecutor(group) && !warm_.contains({ExecutorPool(*job.job, job.role), agent});
+    return SharesExecutor(group) && !SharesDevice(group) &&
+           !warm_.contains({ExecutorPool(*job.job, job.role), agent});
   }
 
   void Take(const WaitingJob& job, const Placed& placed) {
     chance_ = Random(chance_)();
-    rooms_[placed.room].free -= placed.charged;
+    rooms_[placed.room].free = Left(placed);
     ranking_.Update(placed.room);
     if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
   }
 
-  void TakeBack(const WaitingJob& job, const Placed& placed) {
-    rooms_[placed.room].free += placed.charged;
-    ranking_.Update(placed.room);
-    if (placed.warmed) warm_.erase({ExecutorPool(*job.job, job.role), *placed.warmed});
+  // The last one first: who opened a device leaves it after those who share it.
+  void TakeBack(const WaitingJob& job, const Log& log) {
+    for (auto placed = log.rbegin(); placed != log.rend(); ++placed) {
+      Resources& free = rooms_[placed->room].free;
+      free += placed->charged;
+      if (placed->opened) CloseDevice(*placed->opened, free);
+      if (placed->warmed) warm_.erase({ExecutorPool(*job.job, job.role), *placed->warmed});
+      ranking_.Update(placed->room);
+    }
   }
 
   void Keep(Log log) {

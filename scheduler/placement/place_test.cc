@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
 
 namespace kiln::scheduler {
@@ -50,7 +51,11 @@ Group RandomGroup(Random& random, int number) {
               .ports = static_cast<int>(random.Below(3)),
               .work = CommandWork{.shell = "true"}};
   if (random.Below(3) == 0) group.work = TrainWork{};
-  if (random.Below(3) == 0) group.gpus.count = 1 + static_cast<int>(random.Below(2));
+  if (random.Below(3) == 0) {
+    group.gpus.count = 1 + static_cast<int>(random.Below(2));
+  } else if (random.Below(3) == 0) {
+    group.gpus.share = 0.3;
+  }
   if (group.gpus.count > 0 && random.Below(2) == 0) group.gpus.model = "A100";
   if (group.gpus.count > 1 && random.Below(2) == 0) group.gpus.link = "nvlink";
   const auto op = static_cast<ConstraintOperator>(random.Below(7));
@@ -86,6 +91,12 @@ World RandomWorld(uint64_t seed) {
     world.jobs.push_back(std::move(job));
   }
   world.snapshot.executor = {.cpus_milli = 100, .mem = MiB(64)};
+  for (Offer& offer : world.snapshot.offers) {
+    if (random.Below(4) > 0 || offer.resources.gpu_ids.empty()) continue;
+    const GpuId device = offer.resources.gpu_ids[0];  // shared already, half of it free
+    offer.resources.gpu_ids.erase(offer.resources.gpu_ids.begin());
+    world.snapshot.shared[{offer.agent.id, offer.role}] = {{device, 500}};
+  }
   for (const Job& job : world.jobs) {
     WaitingJob waiting{.job = &job, .role = job.role, .gang_needed = job.gang_members};
     for (const Group& group : job.groups) {
@@ -122,6 +133,7 @@ void ExpectNothingGivenTwice(const World& world, const Plan& plan) {
     free[{offer.agent.id, offer.role}] += offer.resources;
     offers[{offer.agent.id, offer.role}].push_back(offer.id);
   }
+  for (const auto& [room, shares] : world.snapshot.shared) free[room].gpu_shares = shares;
   WarmExecutors warm;
   std::set<MemberId> seen;
   for (const Launch& launch : plan.launches) {
@@ -133,10 +145,18 @@ void ExpectNothingGivenTwice(const World& world, const Plan& plan) {
     EXPECT_EQ(taken.mem, group.mem);
     EXPECT_EQ(taken.PortCount(), group.ports);
     EXPECT_EQ(static_cast<int>(taken.gpu_ids.size()), group.gpus.count);
-    if (SharesExecutor(group) && warm.emplace(ExecutorPool(job, job.role), launch.agent).second) {
+    Resources& left = free[{launch.agent, job.role}];
+    EXPECT_EQ(taken.gpu_shares.size(), group.gpus.share > 0 ? 1U : 0U);
+    for (const GpuShare& share : taken.gpu_shares) {
+      EXPECT_EQ(share.milli, 300);
+      if (!left.Contains({.gpu_ids = {share.id}})) continue;
+      OpenDevice(share.id, left);
       taken += world.snapshot.executor;
     }
-    Resources& left = free[{launch.agent, job.role}];
+    if (SharesExecutor(group) && !SharesDevice(group) &&
+        warm.emplace(ExecutorPool(job, job.role), launch.agent).second) {
+      taken += world.snapshot.executor;
+    }
     ASSERT_TRUE(left.Contains(taken)) << ToText(left) << " has not " << ToText(taken);
     left -= taken;
     EXPECT_EQ(launch.offers, (offers[{launch.agent, job.role}]));
@@ -147,7 +167,9 @@ void ExpectSoundGpus(const World& world, const Plan& plan) {
   for (const Launch& launch : plan.launches) {
     const GpuRequest& request = GroupOf(world, launch.member).gpus;
     std::set<std::string> groups;
-    for (const GpuId& id : launch.resources.gpu_ids) {
+    std::vector<GpuId> ids = launch.resources.gpu_ids;
+    for (const GpuShare& share : launch.resources.gpu_shares) ids.push_back(share.id);
+    for (const GpuId& id : ids) {
       for (const Offer& offer : world.snapshot.offers) {
         for (const Gpu& gpu : offer.agent.gpus) {
           if (gpu.id != id) continue;

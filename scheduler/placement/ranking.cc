@@ -66,17 +66,16 @@ Ranking::Field& Ranking::FieldOf(const std::string& role) {
   return field;
 }
 
-std::optional<size_t> Ranking::Best(const Group& group, const std::string& role) {
+std::optional<Ranking::Place> Ranking::Best(const Group& group, const std::string& role) {
   Field& field = FieldOf(role);
   const auto choice = field.index.Best(shapes_.Of(group));
   if (!choice) return std::nullopt;
-  return field.rooms[static_cast<size_t>(choice->node)];
+  const int free = field.index.At(choice->node).free[static_cast<size_t>(choice->device)];
+  return Place{field.rooms[static_cast<size_t>(choice->node)], free};
 }
 
-std::pair<double, double> Ranking::Score(size_t room, const Resources& taken) {
+std::pair<double, double> Ranking::Score(size_t room, const Resources& left) {
   const Judge& by = judge();
-  Resources left = rooms_[room].free;
-  left -= taken;
   const Shape shape = shapes_.Of(*rooms_[room].agent, left);
   return {by.Score(by.Value(of_[room]), by.Value(shape)), Tightness(shape)};
 }

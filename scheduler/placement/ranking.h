@@ -20,11 +20,15 @@ class Ranking {
  public:
   Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy);
 
+  struct Place {
+    size_t room = 0;
+    int share_from = 0;  // free thousandths of the device that a share comes from
+  };
   // The best of the role's rooms that nobody holds, found by an index. Whether ports, disk and
   // links are there too has to be seen. Nothing: the group fits no room.
-  std::optional<size_t> Best(const Group& group, const std::string& role);
-  // Of the room when so much is taken from it: higher is better.
-  std::pair<double, double> Score(size_t room, const Resources& taken);
+  std::optional<Place> Best(const Group& group, const std::string& role);
+  // Of the room when so much is left of it: higher is better.
+  std::pair<double, double> Score(size_t room, const Resources& left);
   // What is free in the room, or whether it is held, has changed.
   void Update(size_t room);
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "scheduler/placement/gpus.h"
+#include "scheduler/placement/needs.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -28,9 +29,9 @@ std::vector<PortRange> PortsFrom(const std::vector<PortRange>& free, int start, 
 
 }  // namespace
 
-std::vector<Room> RoomsOf(const std::vector<Offer>& offers) {
+std::vector<Room> RoomsOf(const Snapshot& snapshot) {
   std::map<std::pair<AgentId, std::string>, Room> rooms;
-  for (const Offer& offer : offers) {
+  for (const Offer& offer : snapshot.offers) {
     Room& room = rooms[{offer.agent.id, offer.role}];
     room.agent = &offer.agent;
     room.role = offer.role;
@@ -38,7 +39,11 @@ std::vector<Room> RoomsOf(const std::vector<Offer>& offers) {
     room.free += offer.resources;
   }
   std::vector<Room> list;
-  for (auto& [key, room] : rooms) list.push_back(std::move(room));
+  for (auto& [key, room] : rooms) {
+    const auto shared = snapshot.shared.find(key);
+    if (shared != snapshot.shared.end()) room.free.gpu_shares = shared->second;
+    list.push_back(std::move(room));
+  }
   return list;
 }
 
@@ -47,7 +52,7 @@ bool HasGpus(const Room& room) {
 }
 
 std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
-                             uint64_t chance) {
+                             uint64_t chance, int share_from) {
   if (free.cpus_milli < group.cpus_milli || free.mem < group.mem || free.disk < group.disk) {
     return std::nullopt;
   }
@@ -57,6 +62,12 @@ std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resou
     if (count < group.ports) return std::nullopt;
     const auto start = static_cast<int>(chance % static_cast<uint64_t>(count));
     taken.ports = PortsFrom(free.ports, start, group.ports);
+  }
+  if (SharesDevice(group)) {
+    if (const auto share = ChooseShare(group.gpus, agent, free, share_from)) {
+      taken.gpu_shares = {*share};
+      return taken;
+    }
   }
   if (group.gpus.Any()) {
     auto gpus = ChooseGpus(group.gpus, agent, free);

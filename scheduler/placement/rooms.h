@@ -21,15 +21,17 @@ struct Room {
   bool held = false;  // kept for a gang: nobody else's
 };
 
-// In the order of agents and roles. Agents are borrowed from the offers.
-std::vector<Room> RoomsOf(const std::vector<Offer>& offers);
+// In the order of agents and roles, with what is left of devices that are shared there. Agents are
+// borrowed from the offers.
+std::vector<Room> RoomsOf(const Snapshot& snapshot);
 
 bool HasGpus(const Room& room);
 
 // What a member of the group takes of `free` on this agent: devices and ports are chosen. Nothing
 // when it does not fit. Ports are taken from a place that `chance` gives: a port that somebody else
-// holds unseen is not tried again and again.
+// holds unseen is not tried again and again. A share comes from a device with `share_from`
+// thousandths free, when there is one; the device may be one that is not shared yet.
 std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
-                             uint64_t chance);
+                             uint64_t chance, int share_from);
 
 }  // namespace kiln::scheduler

@@ -1,9 +1,10 @@
 #include "scheduler/placement/shapes.h"
 
 #include <algorithm>
-#include <cmath>
+#include <functional>
 
 #include "scheduler/placement/gpus.h"
+#include "scheduler/placement/needs.h"
 
 namespace kiln::scheduler {
 
@@ -21,8 +22,13 @@ Shape Shapes::Of(const Agent& agent, const Resources& free) {
   const auto whole = std::min<size_t>(
       kDevicesMax, free.gpu_ids.size() + static_cast<size_t>(std::max(free.gpus, 0)));
   std::fill_n(shape.free.begin(), whole, static_cast<int16_t>(kWhole));
+  size_t seen = whole;
+  for (const GpuShare& share : free.gpu_shares) {
+    if (seen < kDevicesMax) shape.free[seen++] = static_cast<int16_t>(share.milli);
+  }
+  std::sort(shape.free.begin(), shape.free.end(), std::greater<>());
   shape.devices =
-      static_cast<int16_t>(std::clamp<size_t>(agent.gpus.size(), whole, size_t{kDevicesMax}));
+      static_cast<int16_t>(std::clamp<size_t>(agent.gpus.size(), seen, size_t{kDevicesMax}));
   return shape;
 }
 
@@ -42,6 +48,7 @@ uint64_t Shapes::KindsFor(const GpuRequest& request) const {
 Need Shapes::Of(const Group& group) {
   Need need{.cpus_milli = group.cpus_milli, .mem = group.mem, .devices = DevicesOf(group.gpus)};
   if (need.devices == 0) return need;
+  if (SharesDevice(group)) need.milli = MilliOf(group.gpus);
   const auto [found, created] = open_.try_emplace({group.gpus.model, group.gpus.memory});
   if (created) found->second = KindsFor(group.gpus);
   need.kinds = found->second;

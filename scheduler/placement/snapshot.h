@@ -39,6 +39,8 @@ struct Snapshot {
   std::vector<WaitingJob> jobs;                      // who is to be served first stands first
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   WarmExecutors warm;
+  // What is free of devices that members share on an agent, by agent and role.
+  std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;
   // Groups that have been asked for before and how many members they had, as far as anybody
   // remembers: what is likely to come again.
   std::vector<std::pair<const Group*, size_t>> usual;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "model/units.h"
+#include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
 
 namespace kiln::scheduler {
@@ -97,6 +98,7 @@ Result<Group> ReadGroup(Values& values) {
   KILN_TRY(group.disk, ParseBytes(Take(values, "disk", "0B")));
   group.ports = Number(Take(values, "ports", "0"));
   group.gpus.count = Number(Take(values, "gpus", "0"));
+  group.gpus.share = static_cast<double>(Milli(Take(values, "share", "0"))) / 1000;
   group.gpus.model = Take(values, "model", "");
   KILN_TRY(group.gpus.memory, ParseBytes(Take(values, "memory", "0B")));
   group.gpus.link = Take(values, "link", "");
@@ -222,6 +224,9 @@ Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
 void Scenario::Cycle() {
   std::map<AgentId, Agent> agents;
   Snapshot snapshot{.agents = &agents, .warm = warm_, .executor = kExecutor};
+  for (const auto& [agent, shares] : shared_) {
+    if (!shares.empty()) snapshot.shared[{agent, agents_.at(agent.text).role}] = shares;
+  }
   for (const auto& [name, offer] : agents_) {
     agents[offer.agent.id] = offer.agent;
     snapshot.offers.push_back(offer);
@@ -248,18 +253,40 @@ void Scenario::Cycle() {
     std::erase(entry.waiting, launch.member.index);
     entry.launched.push_back(launch);
     entry.last.push_back(launch);
-    Resources& free = agents_.at(launch.agent.text).resources;
-    free -= launch.resources;
-    if (SharesExecutor(entry.job.groups[0]) &&
-        warm_.emplace(ExecutorPool(entry.job, entry.job.role), launch.agent).second) {
-      free -= kExecutor;
-    }
+    Start(entry, launch);
   }
 }
 
+void Scenario::Start(const Entry& entry, const Launch& launch) {
+  Resources& free = agents_.at(launch.agent.text).resources;
+  free.gpu_shares = shared_[launch.agent];
+  for (const GpuShare& share : launch.resources.gpu_shares) {
+    const auto& whole = free.gpu_ids;
+    if (!std::binary_search(whole.begin(), whole.end(), share.id)) continue;
+    OpenDevice(share.id, free);
+    free -= kExecutor;
+  }
+  free -= launch.resources;
+  shared_[launch.agent] = std::exchange(free.gpu_shares, {});
+  const Group& group = entry.job.groups[0];
+  if (SharesExecutor(group) && !SharesDevice(group) &&
+      warm_.emplace(ExecutorPool(entry.job, entry.job.role), launch.agent).second) {
+    free -= kExecutor;
+  }
+}
+
+// A device that nobody shares any more goes back with its executor.
 void Scenario::End(Entry& entry) {
   for (const Launch& launch : entry.launched) {
-    agents_.at(launch.agent.text).resources += launch.resources;
+    Resources& free = agents_.at(launch.agent.text).resources;
+    free.gpu_shares = shared_[launch.agent];
+    free += launch.resources;
+    for (const GpuShare& share : std::vector<GpuShare>(free.gpu_shares)) {
+      if (share.milli < 1000) continue;
+      CloseDevice(share.id, free);
+      free += kExecutor;
+    }
+    shared_[launch.agent] = std::exchange(free.gpu_shares, {});
   }
   entry.launched.clear();
 }
@@ -279,6 +306,7 @@ Status Scenario::Expect(const Words& words) {
     Words found;
     for (const Launch& launch : entry->launched) {
       for (const GpuId& id : launch.resources.gpu_ids) found.push_back(id.text);
+      for (const GpuShare& share : launch.resources.gpu_shares) found.push_back(share.id.text);
     }
     const Words expected(words.begin() + 3, words.end());
     if (found != expected) return Differs("the gpus of " + words[2], found, expected);

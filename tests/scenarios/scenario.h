@@ -36,12 +36,14 @@ class Scenario {
   Status ExpectStart(const Entry& entry, const Words& words) const;
   Status ExpectWait(const Entry& entry, const Words& words) const;
   void Cycle();
+  void Start(const Entry& entry, const Launch& launch);
   void End(Entry& entry);
   Result<Entry*> Find(const std::string& name);
 
   std::list<Entry> jobs_;
   std::map<std::string, Offer> agents_;
   WarmExecutors warm_;
+  std::map<AgentId, std::vector<GpuShare>> shared_;  // what is free of devices that are shared
   const Policy* policy_ = &kFill;
   Plan plan_;
 };

@@ -20,6 +20,11 @@ void Put(const Resources& resources, v1::Resources& proto) {
   proto.set_disk(resources.disk.count);
   proto.set_gpus(resources.gpus);
   for (const GpuId& id : resources.gpu_ids) proto.add_gpu_ids(id.text);
+  for (const GpuShare& share : resources.gpu_shares) {
+    v1::GpuShare& entry = *proto.add_gpu_shares();
+    entry.set_id(share.id.text);
+    entry.set_milli(share.milli);
+  }
   for (const PortRange& range : resources.ports) {
     proto.add_ports(range.begin);
     proto.add_ports(range.end);
@@ -32,6 +37,9 @@ Resources Get(const v1::Resources& proto) {
                       .disk = {proto.disk()},
                       .gpus = proto.gpus()};
   for (const std::string& id : proto.gpu_ids()) resources.gpu_ids.push_back({id});
+  for (const v1::GpuShare& share : proto.gpu_shares()) {
+    resources.gpu_shares.push_back({{share.id()}, share.milli()});
+  }
   for (int i = 0; i + 1 < proto.ports_size(); i += 2) {
     resources.ports.push_back({proto.ports(i), proto.ports(i + 1)});
   }

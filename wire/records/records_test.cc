@@ -85,6 +85,7 @@ State FullState() {
                                        .disk = MiB(3),
                                        .gpus = 1,
                                        .gpu_ids = {{"GPU-1"}},
+                                       .gpu_shares = {{{"GPU-2"}, 250}},
                                        .ports = {{5, 6}, {8, 8}}},
                          .state = TaskState::kFailed,
                          .message = "exit 3",

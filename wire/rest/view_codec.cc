@@ -51,6 +51,9 @@ Json ResourcesToJson(const Resources& resources) {
   if (resources.disk.count != 0) json["disk"] = FormatBytes(resources.disk);
   if (resources.gpus != 0) json["gpus"] = resources.gpus;
   for (const GpuId& id : resources.gpu_ids) json["gpu_ids"].push_back(id.text);
+  for (const GpuShare& share : resources.gpu_shares) {
+    json["gpu_shares"][share.id.text] = static_cast<double>(share.milli) / 1000;
+  }
   for (const PortRange& range : resources.ports) {
     json["ports"].push_back(range.begin == range.end
                                 ? std::to_string(range.begin)

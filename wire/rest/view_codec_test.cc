@@ -18,8 +18,10 @@ TEST(ResourcesToJson, HasOnlyWhatIsThere) {
                                       .mem = MiB(512),
                                       .gpus = 2,
                                       .gpu_ids = {{"GPU-1"}},
+                                      .gpu_shares = {{{"GPU-2"}, 250}},
                                       .ports = {{31000, 31005}, {31010, 31010}}})),
             R"({"cpus":1.5,"mem":"512MiB","gpus":2,"gpu_ids":["GPU-1"],)"
+            R"("gpu_shares":{"GPU-2":0.25},)"
             R"("ports":["31000-31005","31010"]})");
 }
 
