@@ -45,7 +45,7 @@ class FakeMaster {
   }
 
   void Send(const Event& event) { stream_->Write(wire::EncodeRecord(event.SerializeAsString())); }
-  void Offer(const std::string& id, double cpus, double mem) {
+  void Offer(const std::string& id, double cpus, double mem, const std::string& gpu = "") {
     Event event;
     event.set_type(Event::OFFERS);
     mesos::v1::Offer& offer = *event.mutable_offers()->add_offers();
@@ -59,6 +59,13 @@ class FakeMaster {
       resource.set_name(name);
       resource.set_type(mesos::v1::Value::SCALAR);
       resource.mutable_scalar()->set_value(amount);
+      resource.mutable_allocation_info()->set_role("*");
+    }
+    if (!gpu.empty()) {
+      mesos::v1::Resource& resource = *offer.add_resources();
+      resource.set_name("nvidia_gpu");
+      resource.set_type(mesos::v1::Value::SET);
+      resource.mutable_set()->add_item(gpu);
       resource.mutable_allocation_info()->set_role("*");
     }
     Send(event);

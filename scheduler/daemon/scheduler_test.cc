@@ -186,6 +186,29 @@ TEST_F(SchedulerTest, KernelTasksOfOneExecutorCarryEqualInfos) {
   }
 }
 
+TEST_F(SchedulerTest, TheExecutorOfMembersThatShareAGpuHoldsIt) {
+  OpenSubscribed();
+  Job job = Command("j", 3);
+  job.groups[0].gpus.share = 0.4;
+  ASSERT_TRUE(Submit(job));
+  master_.Offer("o1", 0.6, 1024, "GPU-0");  // one member and the executor
+  ASSERT_TRUE(Until([&] { return Launched().size() == 1; }));
+  master_.Offer("o2", 4, 1024);  // the device is taken, but part of it is free
+  ASSERT_TRUE(Until([&] { return Launched().size() == 2; }));
+  const auto tasks = Launched();
+  const auto& executor = tasks[0].executor();
+  ASSERT_EQ(executor.resources_size(), 3);
+  EXPECT_THAT(executor.resources(2).set().item(), ElementsAre("GPU-0"));
+  EXPECT_EQ(tasks[1].executor().SerializeAsString(), executor.SerializeAsString());
+  for (const auto& task : tasks) {
+    EXPECT_EQ(task.resources_size(), 2);
+    v1::Work work;
+    ASSERT_TRUE(work.ParseFromString(task.data()));
+    EXPECT_EQ(work.gpu(), "GPU-0");
+    EXPECT_EQ(work.gpu_milli(), 400);
+  }
+}
+
 TEST_F(SchedulerTest, WhatCannotBeWrittenHasNotHappened) {
   OpenSubscribed();
   master_.Offer("o1", 4, 1024);
