@@ -82,6 +82,7 @@ TEST(Resources, TextNamesOnlyWhatIsThere) {
   EXPECT_EQ(ToText({.cpus_milli = 500}), "cpus 0.5");
   EXPECT_EQ(ToText(Sample()),
             "cpus 4, mem 8GiB, disk 1GiB, gpus 2, gpus {GPU-1, GPU-2, GPU-3}, "
+            "gpus {0.5 of GPU-4, 0.3 of GPU-5}, "
             "ports [31000-31005, 31010-31010]");
   EXPECT_TRUE(Resources{}.Empty());
 }

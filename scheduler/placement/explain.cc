@@ -37,8 +37,15 @@ std::string NameOf(const Room& room, const RoomList& rooms) {
 }
 
 const Room& Most(const RoomList& rooms, const Amount& amount) {
-  return **std::max_element(rooms.begin(), rooms.end(),
-                            [&](const Room* a, const Room* b) { return amount(*a) < amount(*b); });
+  const Room* best = rooms.front();
+  int64_t most = amount(*best);
+  for (const Room* room : rooms) {
+    const int64_t here = amount(*room);
+    if (here <= most) continue;
+    most = here;
+    best = room;
+  }
+  return *best;
 }
 
 // "the most free is 2 on agent7"

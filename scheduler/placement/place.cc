@@ -55,13 +55,37 @@ class Placer {
  private:
   using Log = std::vector<Placed>;
 
+  // What tells members without constraints from each other, as far as placement goes.
+  using Want = std::tuple<std::string, std::string, int64_t, Bytes, Bytes, int, int, double,
+                          std::string, Bytes, std::string, bool>;
+
+  static Want WantOf(const WaitingJob& job, const Group& group) {
+    const bool pooled = SharesExecutor(group) && !SharesDevice(group);
+    const GpuRequest& gpus = group.gpus;
+    return {job.role,         pooled ? ExecutorPool(*job.job, job.role) : "",
+            group.cpus_milli, group.mem,
+            group.disk,       group.ports,
+            gpus.count,       gpus.share,
+            gpus.model,       gpus.memory,
+            gpus.link,        SharesDevice(group)};
+  }
+
   void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
+    const bool plain = group.group->constraints.empty();
+    if (plain) {
+      const auto known = hopeless_.find(WantOf(job, *group.group));
+      if (known != hopeless_.end()) {
+        return Refuse(job, group, group.members.size(), known->second.blocker,
+                      known->second.reason);
+      }
+    }
     Log log;
     Constraints constraints = LiveConstraints(group);
     const size_t placed = PlaceGroup(job, group, constraints, log);
     if (placed < group.members.size()) {
       const Cause cause = CauseOf(job, group, constraints);
       Refuse(job, group, group.members.size() - placed, cause.blocker, cause.reason);
+      if (plain) hopeless_.emplace(WantOf(job, *group.group), cause);
     }
     Keep(std::move(log));
   }
@@ -256,6 +280,7 @@ class Placer {
     chance_ = Random(chance_)();
     rooms_[placed.room].free = Left(placed);
     ranking_.Update(placed.room);
+    if (placed.warmed || placed.opened) hopeless_.clear();
     if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
   }
 
@@ -298,6 +323,9 @@ class Placer {
   WarmExecutors warm_;
   std::map<AgentId, const Agent*> agents_;
   uint64_t chance_;
+  // What one member did not get the next of its like does not get either: rooms only shrink, unless
+  // an executor came that others need not bring.
+  std::map<Want, Cause> hopeless_;
   Plan plan_;
 };
 

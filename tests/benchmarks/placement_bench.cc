@@ -11,6 +11,7 @@
 #include "scheduler/placement/fragmentation.h"
 #include "scheduler/placement/policy.h"
 #include "tests/benchmarks/placement/openb.h"
+#include "tests/benchmarks/placement/plans.h"
 #include "tests/benchmarks/placement/replay.h"
 #include "tests/benchmarks/report.h"
 
@@ -154,8 +155,7 @@ void MeasureRate(const Trace& trace, size_t nodes, std::vector<Measurement>& mea
        fmt::format("the same judge in the same run, its first {} tasks", scan.decisions)});
 }
 
-int Run(const std::string& folder) {
-  std::vector<Measurement> measurements;
+void MeasureTrace(const std::string& folder, std::vector<Measurement>& measurements) {
   for (const Published& published : kPublished) {
     const auto trace = ReadOpenb(folder, published.workload);
     if (!trace) {
@@ -167,17 +167,18 @@ int Run(const std::string& folder) {
     ReplayVariants(*trace, measurements);
     for (const size_t nodes : {1'213, 10'000, 50'000}) MeasureRate(*trace, nodes, measurements);
   }
-  Report(measurements);
-  return 0;
 }
 
 }  // namespace
 }  // namespace kiln::bench
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fmt::print("placement: expected the folder of the openb trace as argument: nothing measured\n");
-    return 0;
+  std::vector<kiln::bench::Measurement> measurements = kiln::bench::MeasurePlans();
+  if (argc == 2) {
+    kiln::bench::MeasureTrace(argv[1], measurements);
+  } else {
+    fmt::print("placement: no folder of the openb trace given: its replay is left out\n");
   }
-  return kiln::bench::Run(argv[1]);
+  kiln::bench::Report(measurements);
+  return 0;
 }
