@@ -82,12 +82,8 @@ RoomList With(const RoomList& rooms, const GpuRequest& request) {
 // Thousandths of one device that the request accepts.
 int64_t MostOfOne(const GpuRequest& request, const Room& room) {
   int most = 0;
-  for (const Gpu* gpu : Acceptable(request, *room.agent)) {
-    const auto& whole = room.free.gpu_ids;
-    if (std::binary_search(whole.begin(), whole.end(), gpu->id)) most = kWhole;
-    for (const GpuShare& share : room.free.gpu_shares) {
-      if (share.id == gpu->id) most = std::max(most, share.milli);
-    }
+  for (const GpuShare& part : PartsFor(request, *room.agent, room.free)) {
+    most = std::max(most, part.milli);
   }
   const bool any = request.model.empty() && request.memory.count == 0;
   return any && room.free.gpus > 0 ? kWhole : most;

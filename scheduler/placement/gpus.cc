@@ -83,14 +83,32 @@ int MilliOf(const GpuRequest& request) {
   return std::max(1, static_cast<int>(std::ceil(request.share * 1000 - 1e-6)));
 }
 
+namespace {
+
+bool Accepts(const GpuRequest& request, const Gpu& gpu) {
+  return gpu.healthy && IsModel(request.model, gpu.model) && gpu.memory >= request.memory;
+}
+
+}  // namespace
+
 std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent) {
   std::vector<const Gpu*> gpus;
   for (const Gpu& gpu : agent.gpus) {
-    if (gpu.healthy && IsModel(request.model, gpu.model) && gpu.memory >= request.memory) {
-      gpus.push_back(&gpu);
-    }
+    if (Accepts(request, gpu)) gpus.push_back(&gpu);
   }
   return gpus;
+}
+
+std::vector<GpuShare> PartsFor(const GpuRequest& request, const Agent& agent,
+                               const Resources& free) {
+  std::vector<GpuShare> parts = free.gpu_shares;
+  for (const GpuId& id : free.gpu_ids) parts.push_back({id, 1000});
+  std::erase_if(parts, [&](const GpuShare& part) {
+    const auto gpu = std::find_if(agent.gpus.begin(), agent.gpus.end(),
+                                  [&](const Gpu& one) { return one.id == part.id; });
+    return !Accepts(request, gpu == agent.gpus.end() ? Gpu{.id = part.id} : *gpu);
+  });
+  return parts;
 }
 
 int MostTogether(const GpuRequest& request, const Agent& agent, const std::vector<GpuId>& free) {
@@ -124,17 +142,12 @@ std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agen
 std::optional<GpuShare> ChooseShare(const GpuRequest& request, const Agent& agent,
                                     const Resources& free, int wanted_free) {
   const int milli = MilliOf(request);
-  std::vector<GpuShare> devices = free.gpu_shares;
-  for (const GpuId& id : free.gpu_ids) devices.push_back({id, 1000});
   const auto rank = [wanted_free](const GpuShare& device) {
     return std::tuple(device.milli != wanted_free, device.milli, device.id);
   };
   std::optional<GpuShare> best;
-  for (const Gpu* gpu : Acceptable(request, agent)) {
-    for (const GpuShare& device : devices) {
-      if (device.id != gpu->id || device.milli < milli) continue;
-      if (!best || rank(device) < rank(*best)) best = device;
-    }
+  for (const GpuShare& device : PartsFor(request, agent, free)) {
+    if (device.milli >= milli && (!best || rank(device) < rank(*best))) best = device;
   }
   if (best) best->milli = milli;
   return best;

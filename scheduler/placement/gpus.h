@@ -27,6 +27,11 @@ std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent
 // names one.
 int MostTogether(const GpuRequest& request, const Agent& agent, const std::vector<GpuId>& free);
 
+// What is free of each device that the request accepts, shared already or not. A device that the
+// inventory leaves out has no model and no memory.
+std::vector<GpuShare> PartsFor(const GpuRequest& request, const Agent& agent,
+                               const Resources& free);
+
 // The device for a share: one with exactly `wanted_free` thousandths free, when there is one; else
 // the fullest that has room. A free device counts as well as one that is shared already. Nothing
 // when no device with a name has room.

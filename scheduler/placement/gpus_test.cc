@@ -93,6 +93,9 @@ TEST(Gpus, AShareComesFromTheFullestDeviceThatHasRoom) {
   EXPECT_EQ(from(0.25, 1000), (GpuShare{{"g0"}, 250}));
   EXPECT_EQ(from(0.25, 500), (GpuShare{{"g1"}, 250}));
   EXPECT_EQ(ChooseShare({.share = 0.1, .model = "H100"}, agent, free, 0), std::nullopt);
+  // Devices that the inventory leaves out are devices all the same.
+  EXPECT_EQ(ChooseShare({.share = 0.1}, With({}), free, 0), (GpuShare{{"g1"}, 100}));
+  EXPECT_EQ(ChooseShare({.share = 0.1, .model = "A100"}, With({}), free, 0), std::nullopt);
 }
 
 TEST(Gpus, ADeviceIsOpenedForSharesAndClosedAgain) {
