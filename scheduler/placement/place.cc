@@ -31,11 +31,7 @@ class Placer {
         rooms_(RoomsOf(snapshot)),
         ranking_(snapshot, rooms_, policy),
         warm_(snapshot.warm),
-        chance_(snapshot.seed) {
-    for (const Offer& offer : snapshot.offers) agents_[offer.agent.id] = &offer.agent;
-    if (snapshot.agents == nullptr) return;
-    for (const auto& [id, agent] : *snapshot.agents) agents_.emplace(id, &agent);
-  }
+        chance_(snapshot.seed) {}
 
   Plan Run() {
     for (const WaitingJob& job : snapshot_.jobs) {
@@ -131,13 +127,21 @@ class Placer {
     }
   }
 
-  Constraints LiveConstraints(const WaitingGroup& group) const {
+  Constraints LiveConstraints(const WaitingGroup& group) {
     Constraints constraints(group.group->constraints);
+    if (group.placed.empty()) return constraints;
+    if (agents_.empty()) FindAgents();
     for (const AgentId& id : group.placed) {
       const auto agent = agents_.find(id);
       if (agent != agents_.end()) constraints.Add(*agent->second);
     }
     return constraints;
+  }
+
+  void FindAgents() {
+    for (const Offer& offer : snapshot_.offers) agents_[offer.agent.id] = &offer.agent;
+    if (snapshot_.agents == nullptr) return;
+    for (const auto& [id, agent] : *snapshot_.agents) agents_.emplace(id, &agent);
   }
 
   // Puts members into rooms until all are in or one fits nowhere; gives how many are in.
@@ -321,7 +325,7 @@ class Placer {
   std::vector<Room> rooms_;
   Ranking ranking_;
   WarmExecutors warm_;
-  std::map<AgentId, const Agent*> agents_;
+  std::map<AgentId, const Agent*> agents_;  // once they are needed
   uint64_t chance_;
   // What one member did not get the next of its like does not get either: rooms only shrink, unless
   // an executor came that others need not bring.

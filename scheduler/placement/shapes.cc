@@ -10,7 +10,14 @@ namespace kiln::scheduler {
 
 int16_t Shapes::KindOf(const Agent& agent) {
   Devices devices;
-  for (const Gpu& gpu : agent.gpus) devices.emplace_back(gpu.model, gpu.memory);
+  for (const Gpu& gpu : agent.gpus) {
+    // Most agents have devices of one kind.
+    if (!devices.empty() && devices.back().first == gpu.model &&
+        devices.back().second == gpu.memory) {
+      continue;
+    }
+    devices.emplace_back(gpu.model, gpu.memory);
+  }
   std::sort(devices.begin(), devices.end());
   devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
   const auto number = static_cast<int16_t>(std::min(kinds_.size(), kKindsMax - 1));
