@@ -1,6 +1,4 @@
 // Users: jobs and models.
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "scheduler/lifecycle/lifecycle.h"
@@ -9,11 +7,7 @@ namespace kiln::scheduler {
 
 Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
   if (job.role.empty()) job.role = settings_.roles.front();
-  const auto& roles = settings_.roles;
-  if (std::find(roles.begin(), roles.end(), job.role) == roles.end()) {
-    return FailField("role", "role is \"{}\": expected one of {}", job.role,
-                     fmt::join(roles, ", "));
-  }
+  KILN_TRY_OK(CheckRole(job));
   const auto found = state_.jobs.find(job.name);
   if (found != state_.jobs.end()) {
     const JobRecord& old = found->second;
@@ -149,6 +143,9 @@ void Lifecycle::Forget(std::string job) {
   auto task = state_.tasks.lower_bound({job + "."});
   while (task != state_.tasks.end() && task->second.member.job == job) {
     effects_.tasks.insert(task->first);
+    if (Counts(task->second)) {
+      usage_.End(found->second.job.role, AmountsOf(task->second.resources), found->second.ended);
+    }
     cut_off_.erase(task->first);
     kills_.erase(task->first);
     reconciliation_.Answered(task->first);

@@ -29,6 +29,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     : state_(std::move(state)),
       settings_(std::move(settings)),
       random_(seed),
+      usage_(settings_.sharing.half_life),
       reconciliation_(settings_) {
   ++state_.incarnation;
   effects_.meta = true;
@@ -37,6 +38,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
   for (const auto& [id, task] : state_.tasks) {
     tasks[task.member.job].push_back(&task);
     agents.insert(task.agent);
+    CountPast(task);
     if (IsTerminal(task.state)) continue;
     if (task.executor.text != task.id.text) executors_.Adopt(task.executor, task.agent);
     if (task.kill_wanted) kills_[id] = {task.agent, {}};
@@ -62,8 +64,9 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
   }
 }
 
-Lifecycle::Order Lifecycle::OrderOf(const JobRecord& record) {
-  return {-record.job.priority, record.submitted, record.job.name};
+Lifecycle::Order Lifecycle::OrderOf(const JobRecord& record) const {
+  return {PrecedenceOf(record.job.priority, record.submitted, settings_.sharing.ageing),
+          record.job.name};
 }
 
 Lifecycle::Place Lifecycle::Find(const MemberId& id) {
@@ -172,13 +175,14 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     if (!launch.resources.gpu_shares.empty()) {
       const GpuShare& share = launch.resources.gpu_shares[0];
       start.device = share.id;
-      start.pool = DevicePool(share.id, record.job.role);
-      const auto use = executors_.AddShare(record.job.role, share, launch.agent,
-                                           {fmt::format("gpu.{}", NextId())});
+      const std::string role = OfferRole(record.job.role);
+      start.pool = DevicePool(share.id, role);
+      const auto use =
+          executors_.AddShare(role, share, launch.agent, {fmt::format("gpu.{}", NextId())});
       task.executor = use.executor;
       start.new_executor = use.is_new;
     } else if (SharesExecutor(spec) && !SharesDevice(spec)) {
-      start.pool = ExecutorPool(record.job, record.job.role);
+      start.pool = ExecutorPool(record.job, OfferRole(record.job.role));
       const std::string& owner = record.job.pool.empty() ? record.job.name : record.job.pool;
       const auto use =
           executors_.Add(start.pool, launch.agent, {fmt::format("{}.{}", owner, NextId())});
@@ -194,6 +198,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     }
     runs_.at(launch.member.job).live.insert(task.id);
     effects_.starts.push_back(std::move(start));
+    Count(task, false, now);
     Touch(task);
     state_.tasks.emplace(task.id, std::move(task));
   }

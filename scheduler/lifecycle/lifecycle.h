@@ -19,6 +19,7 @@
 #include "scheduler/lifecycle/shared_executors.h"
 #include "scheduler/lifecycle/state.h"
 #include "scheduler/placement/plan.h"
+#include "scheduler/placement/role_usage.h"
 #include "scheduler/placement/snapshot.h"
 
 namespace kiln::scheduler {
@@ -82,6 +83,11 @@ class Lifecycle {
 
   // Placement.
   Sight See(Instant now) const;
+  // What roles use and have used; `free` is what agents have left.
+  Sharing SharingAt(Instant now, const Amounts& free) const;
+  // Whose offers a job of this role uses: the role itself when the framework has it, else the
+  // nearest one above it that the framework has. A role that is set is below "*".
+  std::string OfferRole(const std::string& role) const;
   const WarmExecutors& Warm() const { return executors_.Warm(); }
   SharedExecutors::Shared FreeShares() const { return executors_.FreeShares(); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
@@ -96,11 +102,11 @@ class Lifecycle {
   std::optional<Instant> NextTick(Instant now) const;
 
  private:
-  // Jobs that have not ended, who is served first standing first.
-  using Order = std::tuple<int, Instant, std::string>;  // -priority, submitted, name
+  // Jobs that have not ended, who is served first in a role standing first.
+  using Order = std::tuple<Precedence, std::string>;  // and name
   using Place = std::pair<GroupRun*, Member*>;
 
-  static Order OrderOf(const JobRecord& record);
+  Order OrderOf(const JobRecord& record) const;
   Place Find(const MemberId& id);
   JobRecord* RecordOf(const Task& task);
   void Touch(const Task& task);
@@ -128,6 +134,14 @@ class Lifecycle {
   void WantKill(Task& task, Instant now);
   void SendKill(const TaskId& task, const AgentId& agent, Instant now);
 
+  // Roles (roles.cc).
+  Status CheckRole(const Job& job) const;
+  // As a part of what its role uses.
+  static bool Counts(const Task& task);
+  // The task has changed, and was counted before or not.
+  void Count(const Task& task, bool counted, Instant now);
+  void CountPast(const Task& task);
+
   // Sight (see.cc).
   void SeeJob(const JobRecord& record, const JobRun& run, Instant now, Sight& sight) const;
   std::optional<Refusal> Blocked(const JobRecord& record, const Group& group,
@@ -147,6 +161,7 @@ class Lifecycle {
   std::set<Order> order_;
   std::set<std::pair<Instant, std::string>> ended_jobs_;
   SharedExecutors executors_;
+  RoleUsage usage_;
   Reconciliation reconciliation_;
   std::set<std::pair<Instant, MemberId>> resting_;
   std::map<TaskId, Instant> cut_off_;                    // when it is given up

@@ -63,6 +63,12 @@ std::vector<Offer> OfferBook::Known() const {
   return offers;
 }
 
+Amounts OfferBook::Free() const {
+  Amounts free{};
+  for (const auto& [key, entry] : known_) kiln::Add(free, AmountsOf(entry.offer.resources));
+  return free;
+}
+
 bool OfferBook::MayHold(const std::string& job, Instant now) const {
   if (job == holder_) return now < hold_ends_;
   const auto rest = rests_.find(job);

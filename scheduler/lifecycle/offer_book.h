@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "model/offer.h"
+#include "model/role.h"
 #include "scheduler/placement/plan.h"
 
 namespace kiln::scheduler {
@@ -59,6 +60,8 @@ class OfferBook {
   // One offer for each agent and role with all that it has free, in hand or not, as far as is
   // known.
   std::vector<Offer> Known() const;
+  // What agents have free, in hand or not, as far as is known.
+  Amounts Free() const;
   // Whether a gang may hold offers at this moment.
   bool MayHold(const std::string& job, Instant now) const;
   const std::set<std::string>& suppressed() const { return suppressed_; }

@@ -99,7 +99,10 @@ WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const
 void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
                        Sight& sight) const {
   const Job& job = record.job;
-  WaitingJob waiting{.job = &job, .role = job.role, .gang_needed = job.gang_members};
+  WaitingJob waiting{.job = &job,
+                     .role = OfferRole(job.role),
+                     .since = record.submitted,
+                     .gang_needed = job.gang_members};
   int ready = 0;
   bool soon = false;
   for (size_t i = 0; i < job.groups.size(); ++i) {
@@ -137,7 +140,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
       return true;
     });
   }
-  if (soon || !waiting.groups.empty()) sight.roles.insert(job.role);
+  if (soon || !waiting.groups.empty()) sight.roles.insert(waiting.role);
   if (!waiting.groups.empty()) sight.jobs.push_back(std::move(waiting));
 }
 

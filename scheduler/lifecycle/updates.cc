@@ -65,6 +65,7 @@ void Lifecycle::UpdateUnknown(const StatusUpdate& update, Instant now) {
 
 void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   const TaskState before = task.state;
+  const bool counted = Counts(task);
   if (update.state == TaskState::kUnreachable) {
     task.state = update.state;
     if (!task.kill_wanted) cut_off_.emplace(task.id, now + settings_.unreachable_wait);
@@ -76,6 +77,7 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
     }
     if (task.kill_wanted && !kills_.contains(task.id)) SendKill(task.id, task.agent, now);
   }
+  Count(task, counted, now);
   if (task.state == TaskState::kRunning && task.started.nanoseconds == 0) task.started = now;
   if (update.healthy) task.healthy = update.healthy;
   // An attempt does not lose what it has done: a report may leave its fraction out.
@@ -102,7 +104,9 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
                     const std::string& message, Instant now) {
   task.charge = Judge(task, state, reason);
   JudgeExecutor(task, state, reason);
+  const bool counted = Counts(task);
   task.state = state;
+  Count(task, counted, now);
   task.reason = reason;
   task.message = message;
   task.ended = now;
@@ -116,7 +120,7 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   if (const JobRecord* record = RecordOf(task)) {
     Resources freed = task.resources;
     freed.gpu_shares.clear();  // no resource of Mesos
-    effects_.freed.push_back({task.agent, record->job.role, std::move(freed)});
+    effects_.freed.push_back({task.agent, OfferRole(record->job.role), std::move(freed)});
   }
   const auto run = runs_.find(task.member.job);
   if (run != runs_.end()) run->second.live.erase(task.id);
@@ -220,6 +224,7 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
 void Lifecycle::GiveUp(Task& task, Instant now) {
   cut_off_.erase(task.id);
   task.kill_wanted = true;
+  Count(task, true, now);
   task.charge = Charge::kCluster;
   Touch(task);
   effects_.notices.push_back(
@@ -235,6 +240,7 @@ void Lifecycle::GiveUp(Task& task, Instant now) {
 void Lifecycle::WantKill(Task& task, Instant now) {
   if (!task.kill_wanted) {
     task.kill_wanted = true;
+    Count(task, true, now);
     cut_off_.erase(task.id);
     Touch(task);
   }

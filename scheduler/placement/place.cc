@@ -7,6 +7,7 @@
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
 #include "scheduler/placement/gpus.h"
+#include "scheduler/placement/limits.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/ranking.h"
 #include "scheduler/placement/rooms.h"
@@ -31,6 +32,7 @@ class Placer {
         rooms_(RoomsOf(snapshot)),
         ranking_(snapshot, rooms_, policy),
         warm_(snapshot.warm),
+        limits_(snapshot.sharing ? &*snapshot.sharing : nullptr),
         chance_(snapshot.seed) {}
 
   Plan Run() {
@@ -81,7 +83,8 @@ class Placer {
     if (placed < group.members.size()) {
       const Cause cause = CauseOf(job, group, constraints);
       Refuse(job, group, group.members.size() - placed, cause.blocker, cause.reason);
-      if (plain) hopeless_.emplace(WantOf(job, *group.group), cause);
+      if (plain && cause.blocker != Blocker::kLimit)
+        hopeless_.emplace(WantOf(job, *group.group), cause);
     }
     Keep(std::move(log));
   }
@@ -89,6 +92,12 @@ class Placer {
   // All groups of the gang, all or at least as many members as it needs.
   void PlaceGang(const WaitingJob& job) {
     if (job.gang_needed == 0) return;
+    if (const auto over = limits_.Over(job.job->role, GangAmounts(job))) {
+      for (const WaitingGroup& group : job.groups) {
+        if (group.in_gang) Refuse(job, group, group.members.size(), over->blocker, over->reason);
+      }
+      return;
+    }
     Log log;
     std::vector<std::pair<const WaitingGroup*, size_t>> short_of;  // members that did not fit
     Cause first;
@@ -177,6 +186,7 @@ class Placer {
     std::optional<size_t> last;
     size_t count = 0;
     for (const int index : group.members) {
+      if (limits_.Over(job.job->role, AmountsOf(*group.group))) break;
       std::optional<Placed> placed;
       if (runs && last) placed = Try(job, group, *last, 0);
       if (!placed && alike) {
@@ -284,6 +294,7 @@ class Placer {
     chance_ = Random(chance_)();
     rooms_[placed.room].free = Left(placed);
     ranking_.Update(placed.room);
+    limits_.Take(job.job->role, AmountsOf(placed.launch.resources));
     if (placed.warmed || placed.opened) hopeless_.clear();
     if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
   }
@@ -295,6 +306,7 @@ class Placer {
       free += placed->charged;
       if (placed->opened) CloseDevice(*placed->opened, free);
       if (placed->warmed) warm_.erase({ExecutorPool(*job.job, job.role), *placed->warmed});
+      limits_.GiveBack(job.job->role, AmountsOf(placed->launch.resources));
       ranking_.Update(placed->room);
     }
   }
@@ -308,14 +320,21 @@ class Placer {
     }
   }
 
-  Cause CauseOf(const WaitingJob& job, const WaitingGroup& group,
-                const Constraints& constraints) const {
+  Cause CauseOf(const WaitingJob& job, const WaitingGroup& group, const Constraints& constraints) {
+    if (auto over = limits_.Over(job.job->role, AmountsOf(*group.group))) return *std::move(over);
     const Resources overhead = SharesExecutor(*group.group) ? snapshot_.executor : Resources{};
     return Explain(*group.group, job.role, rooms_, constraints, overhead);
   }
 
   void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members, Blocker blocker,
               const std::string& reason) {
+    if (group.parted) {
+      const auto [found, first] = parted_.try_emplace(group.group, plan_.refusals.size());
+      if (!first) {
+        plan_.refusals[found->second].members += static_cast<int>(members);
+        return;
+      }
+    }
     plan_.refusals.push_back(
         {job.job->name, group.group->name, static_cast<int>(members), blocker, reason});
   }
@@ -326,6 +345,8 @@ class Placer {
   Ranking ranking_;
   WarmExecutors warm_;
   std::map<AgentId, const Agent*> agents_;  // once they are needed
+  Limits limits_;
+  std::map<const Group*, size_t> parted_;  // their refusals
   uint64_t chance_;
   // What one member did not get the next of its like does not get either: rooms only shrink, unless
   // an executor came that others need not bring.

@@ -34,6 +34,8 @@ const char* BlockerName(Blocker blocker) {
       return "RECOVERING";
     case Blocker::kNotConnected:
       return "NOT_CONNECTED";
+    case Blocker::kLimit:
+      return "LIMIT";
     case Blocker::kNoModel:
       return "NO_MODEL";
   }

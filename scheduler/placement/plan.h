@@ -28,6 +28,7 @@ enum class Blocker {
   kBackoff,       // a failed member waits before its next attempt
   kRecovering,    // the state is not reconciled with Mesos yet
   kNotConnected,  // no Mesos master
+  kLimit,         // its role would have more than it may have
   kNoModel,       // the model it serves or scores with is not registered
 };
 

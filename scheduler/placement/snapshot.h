@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "model/ids.h"
 #include "model/job.h"
 #include "model/offer.h"
+#include "scheduler/placement/order.h"
 
 namespace kiln::scheduler {
 
@@ -23,20 +25,26 @@ struct WaitingGroup {
   std::vector<int> members;     // indices, ascending
   std::vector<AgentId> placed;  // where its live members are; only needed with constraints
   bool in_gang = false;
+  bool parted = false;  // other members of the group stand in other turns
 };
 
 struct WaitingJob {
   const Job* job = nullptr;
-  std::string role;
+  std::string role;  // of the offers that it may use: the job's own, or one above it
+  Instant since;     // when it was submitted
   std::vector<WaitingGroup> groups;
   int gang_needed = 0;   // so many members of its gang start together, or none
   bool may_hold = true;  // offers for a gang that nearly fits
 };
 
+// What its gang takes at least.
+Amounts GangAmounts(const WaitingJob& job);
+
 // Jobs and agents are borrowed: they outlive the snapshot.
 struct Snapshot {
   std::vector<Offer> offers;
   std::vector<WaitingJob> jobs;                      // who is to be served first stands first
+  std::optional<Sharing> sharing;                    // none: no role has a limit
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   WarmExecutors warm;
   // What is free of devices that members share on an agent, by agent and role.

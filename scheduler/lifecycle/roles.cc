@@ -1,0 +1,102 @@
+// Who pays for jobs.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "scheduler/lifecycle/lifecycle.h"
+
+namespace kiln::scheduler {
+namespace {
+
+bool Has(const std::vector<std::string>& roles, std::string_view role) {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
+
+bool IsSet(const RoleSettings& settings, const std::string& role) {
+  return std::any_of(settings.roles.begin(), settings.roles.end(),
+                     [&](const Role& set) { return set.name == role; });
+}
+
+// What starts together, or else by itself, is more than the role may ever have.
+Status CheckLimit(const Role& role, const Job& job) {
+  const auto check = [&](const std::string& field, const char* thing, const Amounts& asked,
+                         size_t i) -> Status {
+    if (asked[i] <= role.limit[i]) return {};
+    return FailField(field, "{} needs {}: expected at most the limit of role {}, {}", thing,
+                     AmountText(i, asked[i]), role.name, AmountText(i, role.limit[i]));
+  };
+  Amounts gang{};
+  int needed = job.gang_members;
+  for (size_t g = 0; g < job.groups.size(); ++g) {
+    const Group& group = job.groups[g];
+    const Amounts each = AmountsOf(group);
+    for (size_t i = 0; i < each.size(); ++i) {
+      KILN_TRY_OK(check(fmt::format("groups[{}].{}", g, kShared[i]), "a member", each, i));
+    }
+    if (!group.after.empty()) continue;
+    const int count = std::min(needed, group.count);
+    Add(gang, Times(each, count));
+    needed -= count;
+  }
+  for (size_t i = 0; i < gang.size(); ++i) KILN_TRY_OK(check("gang", "the gang", gang, i));
+  return {};
+}
+
+}  // namespace
+
+std::string Lifecycle::OfferRole(const std::string& role) const {
+  const auto& roles = settings_.roles;
+  for (std::string_view name = role; !name.empty(); name = ParentRole(name)) {
+    if (Has(roles, name)) return std::string(name);
+  }
+  return Has(roles, "*") && IsSet(settings_.sharing, role) ? "*" : role;
+}
+
+Status Lifecycle::CheckRole(const Job& job) const {
+  std::vector<std::string> usable = settings_.roles;
+  for (const Role& role : settings_.sharing.roles) {
+    if (!Has(usable, role.name) && Has(settings_.roles, OfferRole(role.name))) {
+      usable.push_back(role.name);
+    }
+  }
+  if (!Has(usable, job.role)) {
+    return FailField("role", "role is \"{}\": expected one of {}", job.role,
+                     fmt::join(usable, ", "));
+  }
+  for (const Role& role : settings_.sharing.roles) {
+    if (IsWithin(job.role, role.name)) KILN_TRY_OK(CheckLimit(role, job));
+  }
+  return {};
+}
+
+Sharing Lifecycle::SharingAt(Instant now, const Amounts& free) const {
+  Sharing sharing{.settings = &settings_.sharing, .use = usage_.At(now), .total = free};
+  for (const auto& [role, use] : sharing.use) Add(sharing.total, use.used);
+  return sharing;
+}
+
+// A task that is given up is nobody's, as Mesos sees it.
+bool Lifecycle::Counts(const Task& task) { return !IsTerminal(task.state) && !GivenUp(task); }
+
+void Lifecycle::Count(const Task& task, bool counted, Instant now) {
+  if (Counts(task) == counted) return;
+  const auto record = state_.jobs.find(task.member.job);
+  if (record == state_.jobs.end()) return;
+  const std::string& role = record->second.job.role;
+  if (counted) {
+    usage_.End(role, AmountsOf(task.resources), now);
+  } else {
+    usage_.Start(role, AmountsOf(task.resources), now);
+  }
+}
+
+// The past is not stored: tasks that are remembered tell it.
+void Lifecycle::CountPast(const Task& task) {
+  const auto record = state_.jobs.find(task.member.job);
+  if (record == state_.jobs.end() || GivenUp(task)) return;
+  const std::string& role = record->second.job.role;
+  usage_.Start(role, AmountsOf(task.resources), task.launched);
+  if (IsTerminal(task.state)) usage_.End(role, AmountsOf(task.resources), task.ended);
+}
+
+}  // namespace kiln::scheduler

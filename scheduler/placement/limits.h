@@ -1,0 +1,38 @@
+// What roles may have at most, while a plan is made.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/role.h"
+#include "scheduler/placement/explain.h"
+#include "scheduler/placement/snapshot.h"
+
+namespace kiln::scheduler {
+
+// A limit holds for a role together with all roles below it. The sharing is borrowed.
+class Limits {
+ public:
+  // Null: there are none.
+  explicit Limits(const Sharing* sharing);
+
+  // Why so much more is too much for the role or one above it; the lowest is named.
+  std::optional<Cause> Over(const std::string& role, const Amounts& asked);
+  void Take(const std::string& role, const Amounts& amounts);
+  void GiveBack(const std::string& role, const Amounts& amounts);
+
+ private:
+  struct Entry {
+    const Role* role;
+    Amounts used{};
+  };
+  const std::vector<Entry*>& Above(const std::string& role);
+
+  std::map<std::string_view, Entry> entries_;         // of roles with a limit
+  std::map<std::string, std::vector<Entry*>> above_;  // that hold for a role, the lowest first
+};
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,117 @@
+#include "scheduler/placement/turns.h"
+
+#include <algorithm>
+
+#include "scheduler/placement/order.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// Where a bid comes from: a group of a job, or its gang.
+struct Source {
+  size_t job = 0;
+  std::optional<size_t> group;
+};
+
+Precedence PlaceOf(const WaitingJob& job, const Sharing& sharing) {
+  return PrecedenceOf(job.job->priority, job.since, sharing.settings->ageing);
+}
+
+bool IsInOrder(const Snapshot& snapshot) {
+  const std::vector<WaitingJob>& jobs = snapshot.jobs;
+  for (size_t i = 1; i < jobs.size(); ++i) {
+    if (jobs[i].job->role != jobs[0].job->role) return false;
+    if (PlaceOf(jobs[i], *snapshot.sharing) < PlaceOf(jobs[i - 1], *snapshot.sharing)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) {
+  std::vector<Bid> bids;
+  for (size_t j = 0; j < snapshot.jobs.size(); ++j) {
+    const WaitingJob& job = snapshot.jobs[j];
+    const Precedence precedence = PlaceOf(job, *snapshot.sharing);
+    if (job.gang_needed > 0) {
+      bids.push_back({.role = job.job->role,
+                      .precedence = precedence,
+                      .each = GangAmounts(job),
+                      .divisible = false});
+      sources.push_back({j, std::nullopt});
+    }
+    for (size_t g = 0; g < job.groups.size(); ++g) {
+      const WaitingGroup& group = job.groups[g];
+      if (group.in_gang && job.gang_needed > 0) continue;
+      // Constraints are about all members together.
+      bids.push_back({.role = job.job->role,
+                      .precedence = precedence,
+                      .each = AmountsOf(*group.group),
+                      .count = group.members.size(),
+                      .divisible = group.group->constraints.empty()});
+      sources.push_back({j, g});
+    }
+  }
+  return bids;
+}
+
+WaitingGroup PartOf(const WaitingGroup& group, const Turn& turn) {
+  const auto first = group.members.begin() + static_cast<ptrdiff_t>(turn.first);
+  return {.group = group.group,
+          .members = {first, first + static_cast<ptrdiff_t>(turn.count)},
+          .in_gang = group.in_gang,
+          .parted = true};
+}
+
+}  // namespace
+
+Amounts GangAmounts(const WaitingJob& job) {
+  Amounts sum{};
+  size_t needed = static_cast<size_t>(job.gang_needed);
+  for (const WaitingGroup& group : job.groups) {
+    if (!group.in_gang) continue;
+    const size_t count = std::min(needed, group.members.size());
+    Add(sum, Times(AmountsOf(*group.group), static_cast<int64_t>(count)));
+    needed -= count;
+  }
+  return sum;
+}
+
+void PutInOrder(Snapshot& snapshot) {
+  if (!snapshot.sharing || IsInOrder(snapshot)) return;
+  std::vector<Source> sources;
+  const std::vector<Bid> bids = BidsOf(snapshot, sources);
+  std::vector<WaitingJob> ordered;
+  for (const Turn& turn : OrderOf(bids, *snapshot.sharing)) {
+    const Source& source = sources[turn.bid];
+    WaitingJob& job = snapshot.jobs[source.job];
+    const bool goes_on = !ordered.empty() && ordered.back().job == job.job && source.group;
+    if (!goes_on) {
+      ordered.push_back({.job = job.job,
+                         .role = job.role,
+                         .since = job.since,
+                         .gang_needed = source.group ? 0 : job.gang_needed,
+                         .may_hold = job.may_hold});
+    }
+    std::vector<WaitingGroup>& groups = ordered.back().groups;
+    if (!source.group) {
+      for (WaitingGroup& group : job.groups) {
+        if (group.in_gang) groups.push_back(std::move(group));
+      }
+      continue;
+    }
+    WaitingGroup& group = job.groups[*source.group];
+    if (turn.count == bids[turn.bid].count) {
+      groups.push_back(std::move(group));
+    } else if (!groups.empty() && groups.back().group == group.group) {
+      const WaitingGroup part = PartOf(group, turn);
+      groups.back().members.insert(groups.back().members.end(), part.members.begin(),
+                                   part.members.end());
+    } else {
+      groups.push_back(PartOf(group, turn));
+    }
+  }
+  snapshot.jobs = std::move(ordered);
+}
+
+}  // namespace kiln::scheduler
