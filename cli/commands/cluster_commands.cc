@@ -1,4 +1,4 @@
-// kiln endpoint and kiln agent.
+// kiln endpoint, kiln agent and kiln role.
 #include <CLI/CLI.hpp>
 
 #include "cli/commands/session.h"
@@ -54,6 +54,27 @@ Result<int> ListAgents(const Session& session) {
   return kExitDone;
 }
 
+std::string ShareCell(const Json& role) {
+  return fmt::format("{:.1f}%", role.value("share", 0.0) * 100);
+}
+
+Result<int> ListRoles(const Session& session) {
+  KILN_TRY(Client api, session.Api());
+  KILN_TRY(Json answer, api.Get("/v1/roles"));
+  if (session.json) {
+    session.PrintJson(answer);
+    return kExitDone;
+  }
+  Table table({"ROLE", "WEIGHT", "QUOTA", "LIMIT", "USED", "SHARE"});
+  for (const Json& role : answer["roles"]) {
+    if (session.quiet) session.program.out << Cell(role, "name") << "\n";
+    table.Add({Cell(role, "name"), Cell(role, "weight"), ResourcesCell(role["quota"]),
+               ResourcesCell(role["limit"]), ResourcesCell(role["used"]), ShareCell(role)});
+  }
+  if (!session.quiet) table.Print(session.program.out);
+  return kExitDone;
+}
+
 }  // namespace
 
 void AddClusterCommands(CLI::App& app, Session& session) {
@@ -66,6 +87,11 @@ void AddClusterCommands(CLI::App& app, Session& session) {
   agent->require_subcommand(1);
   agent->add_subcommand("list", "all agents")->callback([&session] {
     session.action = [&session] { return ListAgents(session); };
+  });
+  CLI::App* role = app.add_subcommand("role", "who pays for jobs");
+  role->require_subcommand(1);
+  role->add_subcommand("list", "weight, quota, limit and use of each")->callback([&session] {
+    session.action = [&session] { return ListRoles(session); };
   });
 }
 

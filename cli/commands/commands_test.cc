@@ -264,6 +264,23 @@ TEST_F(CommandsTest, EndpointsAndAgentsAreTables) {
             "host1      1  cpus 4, ports 31000-31999  -     2 A100  S0\n");
 }
 
+TEST_F(CommandsTest, RolesAreATable) {
+  host_.Change([](FakeBackend& backend) {
+    backend.roles = {{.role = {.name = "*"}},
+                     {.role = {.name = "a/b",
+                               .weight = 2.5,
+                               .quota = {0, 0, 0, 8},
+                               .limit = {kUnlimited, kUnlimited, kUnlimited, 16}},
+                      .used = {1500, 0, 0, 3},
+                      .share = 0.125}};
+  });
+  EXPECT_EQ(Kiln({"role", "list"}).out,
+            "ROLE  WEIGHT  QUOTA   LIMIT    USED              SHARE\n"
+            "*        1.0  -       -        -                 0.0%\n"
+            "a/b      2.5  gpus 8  gpus 16  cpus 1.5, gpus 3  12.5%\n");
+  EXPECT_EQ(Kiln({"role", "list", "-q"}).out, "*\na/b\n");
+}
+
 TEST_F(CommandsTest, ArtifactsGoAndComeBack) {
   const std::string file = File("x.bin", "hello");
   EXPECT_EQ(Kiln({"artifact", "put", file, "data/x.bin"}).code, kExitDone);

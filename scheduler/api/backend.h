@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "model/offer.h"
 #include "scheduler/lifecycle/state.h"
+#include "scheduler/placement/order.h"
 #include "scheduler/placement/plan.h"
 
 namespace kiln::scheduler {
@@ -53,6 +54,8 @@ class Backend {
 
   virtual const State& state() const = 0;
   virtual std::vector<AgentView> Agents() const = 0;
+  // Those of the framework, those that are set, and those above them, by name.
+  virtual std::vector<RoleShare> Roles() const = 0;
   virtual Health GetHealth() const = 0;
   virtual Counters GetCounters() const = 0;
   // Current reasons of all that waits; of one job when named.

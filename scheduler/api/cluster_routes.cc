@@ -70,6 +70,14 @@ void AddClusterRoutes(std::vector<Route>& routes, ApiContext& context) {
          }
          call.Answer(200, {{"agents", std::move(agents)}});
        }});
+  routes.push_back({"GET", "/v1/roles", "weight, quota, limit and use of each role",
+                    [&context](const Call& call) {
+                      Json roles = Json::array();
+                      for (const RoleShare& share : context.backend.Roles()) {
+                        roles.push_back(RoleShareToJson(share));
+                      }
+                      call.Answer(200, {{"roles", std::move(roles)}});
+                    }});
   routes.push_back({"GET", "/v1/endpoints", "the model servers that run, with their addresses",
                     [&context](const Call& call) {
                       call.Answer(200, {{"endpoints", EndpointsToJson(context.backend.state())}});

@@ -4,6 +4,7 @@
 
 #include "wire/rest/job_codec.h"
 #include "wire/rest/json.h"
+#include "wire/rest/role_codec.h"
 #include "wire/rest/view_codec.h"
 
 namespace kiln::scheduler {
@@ -147,6 +148,16 @@ Json AgentViewToJson(const AgentView& view) {
   json["tasks"] = view.tasks;
   json["seen"] = InstantToJson(view.seen);
   return json;
+}
+
+Json RoleShareToJson(const RoleShare& share) {
+  return {{"name", share.role.name},
+          {"weight", share.role.weight},
+          {"quota", wire::AmountsToJson(share.role.quota, {})},
+          {"limit", wire::AmountsToJson(share.role.limit, kNoLimit)},
+          {"used", wire::AmountsToJson(share.used, {})},
+          {"share", share.share},
+          {"counted_share", share.counted}};
 }
 
 Json EventToJson(const Event& event) {

@@ -24,6 +24,7 @@ wire::Json JobDetail(const JobRecord& record, const std::vector<const Task*>& ta
 wire::Json RefusalsToJson(const std::vector<Refusal>& refusals);
 wire::Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents);
 wire::Json AgentViewToJson(const AgentView& view);
+wire::Json RoleShareToJson(const RoleShare& share);
 wire::Json EventToJson(const Event& event);
 wire::Json ModelToJson(const Model& model);
 wire::Json ModelVersionToJson(const ModelVersion& version);

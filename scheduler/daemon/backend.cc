@@ -78,6 +78,10 @@ std::vector<AgentView> Scheduler::Agents() const {
   return list;
 }
 
+std::vector<RoleShare> Scheduler::Roles() const {
+  return SharesOf(lifecycle_->SharingAt(loop_.Now(), book_.Free()), options_.roles);
+}
+
 Health Scheduler::GetHealth() const {
   return {.connected = connected_,
           .recovered = lifecycle_->Settled(loop_.Now()),
@@ -98,7 +102,8 @@ Plan Scheduler::DryRun(const Job& submitted) const {
   Job job = ExpandGroups(submitted);
   if (job.role.empty()) job.role = options_.roles.front();
   Plan blocked;
-  WaitingJob waiting{.job = &job, .role = job.role, .gang_needed = job.gang_members};
+  WaitingJob waiting{
+      .job = &job, .role = lifecycle_->OfferRole(job.role), .gang_needed = job.gang_members};
   for (const Group& group : job.groups) {
     const Status models = HasModels(state().models, group.work);
     if (!group.after.empty() || !models) {

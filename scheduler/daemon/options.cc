@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "model/units.h"
 #include "wire/net/http.h"
+#include "wire/rest/role_codec.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -23,6 +24,7 @@ struct Texts {
   std::string unreachable_wait = "1min";
   std::string executor_idle = "1min";
   std::string secret_file;
+  std::string roles_file;
   std::vector<std::string> roles;
 };
 
@@ -47,6 +49,8 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
       ->required();
   app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
   app.add_option("--role", texts.roles, "Mesos role; may be given several times (*)");
+  app.add_option("--roles-file", texts.roles_file,
+                 "YAML or JSON file with weights, quotas and limits of roles");
   app.add_option("--framework-name", options.framework_name, "name of the framework (kiln)");
   app.add_option("--user", options.user, "user that executors run as (the current one)");
   app.add_option("--principal", options.principal, "principal of the framework");
@@ -55,7 +59,8 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--failover-timeout", texts.failover_timeout,
                  "how long tasks outlive the scheduler (14d)");
   app.add_option("--encoding", texts.encoding, "protobuf or json (protobuf)");
-  app.add_option("--placement", options.policy, "placement policy: fill, fgd, pack or spread (fill)");
+  app.add_option("--placement", options.policy,
+                 "placement policy: fill, fgd, pack or spread (fill)");
   app.add_option("--hold", texts.hold, "how long offers are held for a gang (30s)");
   app.add_option("--unreachable-wait", texts.unreachable_wait,
                  "when a task on an agent that is cut off is replaced (1min)");
@@ -75,6 +80,16 @@ Result<Duration> Time(const char* flag, const std::string& text) {
   return duration;
 }
 
+Result<RoleSettings> ReadRoles(const std::string& path) {
+  const auto text = ReadFile(path);
+  if (!text) return Fail(ErrorCode::kInvalidArgument, "--roles-file: {}", text.error().message);
+  auto roles = wire::DecodeRoles(*text);
+  if (roles) return roles;
+  const Error& error = roles.error();
+  return Fail(ErrorCode::kInvalidArgument, "--roles-file {}: {}{}{}", path, error.field,
+              error.field.empty() ? "" : ": ", error.message);
+}
+
 Status Read(const Texts& texts, Options& options) {
   std::stringstream masters(texts.masters);
   for (std::string one; std::getline(masters, one, ',');) {
@@ -86,6 +101,10 @@ Status Read(const Texts& texts, Options& options) {
   options.listen_host = listen->host;
   options.listen_port = listen->port;
   if (!texts.roles.empty()) options.roles = texts.roles;
+  for (const std::string& role : options.roles) {
+    if (auto good = CheckRoleName("", role); !good) return Failure(Within("--role", good.error()));
+  }
+  if (!texts.roles_file.empty()) KILN_TRY(options.sharing, ReadRoles(texts.roles_file));
   KILN_TRY(options.failover_timeout, Time("--failover-timeout", texts.failover_timeout));
   KILN_TRY(options.hold, Time("--hold", texts.hold));
   KILN_TRY(options.unreachable_wait, Time("--unreachable-wait", texts.unreachable_wait));

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "model/role.h"
 #include "wire/mesos/json.h"
 
 namespace kiln::scheduler {
@@ -18,6 +19,7 @@ struct Options {
   std::string state;
   std::string artifacts;
   std::vector<std::string> roles = {"*"};
+  RoleSettings sharing;
   std::string framework_name = "kiln";
   std::string user;
   std::string principal;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "scheduler/placement/place.h"
+#include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -41,6 +42,7 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Open(net::Loop& loop, Options opti
 Settings Scheduler::LifecycleSettings() const {
   Settings settings;
   settings.roles = options_.roles;
+  settings.sharing = options_.sharing;
   settings.unreachable_wait = options_.unreachable_wait;
   settings.executor_idle = options_.executor_idle;
   return settings;
@@ -180,6 +182,7 @@ void Scheduler::Turn() {
 Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, Instant now) const {
   Snapshot snapshot{.offers = std::move(offers),
                     .jobs = sight.jobs,
+                    .sharing = lifecycle_->SharingAt(now, book_.Free()),
                     .agents = &state().agents,
                     .warm = lifecycle_->Warm(),
                     .shared = lifecycle_->FreeShares(),
@@ -187,6 +190,7 @@ Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, In
                     .executor = lifecycle_->settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
   for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
+  PutInOrder(snapshot);
   return snapshot;
 }
 
@@ -208,7 +212,8 @@ void Scheduler::Charge(const Plan& plan, const std::vector<LaunchCall>& starts, 
   std::map<AgentRole, Resources> charged;
   for (const LaunchCall& start : starts) {
     const Task& task = state().tasks.at(start.task);
-    Resources& sum = charged[{task.agent, state().jobs.at(task.member.job).job.role}];
+    Resources& sum =
+        charged[{task.agent, lifecycle_->OfferRole(state().jobs.at(task.member.job).job.role)}];
     sum += task.resources;
     if (start.new_executor) sum += start.ExecutorTakes(lifecycle_->settings().executor);
     sum.gpu_shares.clear();  // no resource of Mesos
@@ -227,7 +232,7 @@ OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
     refusals_ = wider.refusals;
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
     for (const Launch& launch : wider.launches) {
-      elsewhere.insert(state().jobs.at(launch.member.job).job.role);
+      elsewhere.insert(lifecycle_->OfferRole(state().jobs.at(launch.member.job).job.role));
       auto& fit = fits[{launch.member.job, launch.member.group}];
       ++fit.first;
       fit.second = launch.agent;

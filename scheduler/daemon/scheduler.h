@@ -40,6 +40,7 @@ class Scheduler final : public Backend {
 
   const State& state() const override { return lifecycle_->state(); }
   std::vector<AgentView> Agents() const override;
+  std::vector<RoleShare> Roles() const override;
   Health GetHealth() const override;
   Counters GetCounters() const override { return counters_; }
   std::vector<Refusal> Why(const std::string& job) const override;

@@ -7,6 +7,7 @@
 #include "model/units.h"
 #include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
+#include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -67,6 +68,11 @@ std::string Take(Values& values, const std::string& key, const std::string& othe
   return value;
 }
 
+Status AllTaken(const Values& values) {
+  if (values.empty()) return {};
+  return Fail(ErrorCode::kInvalidArgument, "key {} is not known", values.begin()->first);
+}
+
 int Number(const std::string& text) {
   int number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
@@ -111,6 +117,27 @@ Result<Group> ReadGroup(Values& values) {
   return group;
 }
 
+// "gpus:8,mem:1GiB"
+Status ReadAmounts(const std::string& text, Amounts& amounts) {
+  for (const std::string& part : Split(text, ',')) {
+    const auto pair = Split(part, ':');
+    const auto known = std::find(kShared.begin(), kShared.end(), pair[0]);
+    if (known == kShared.end() || pair.size() != 2) {
+      return Fail(ErrorCode::kInvalidArgument, "amount is \"{}\": expected as in gpus:8", part);
+    }
+    int64_t& amount = amounts[static_cast<size_t>(known - kShared.begin())];
+    if (pair[0] == "cpus") {
+      amount = Milli(pair[1]);
+    } else if (pair[0] == "gpus") {
+      amount = Number(pair[1]);
+    } else {
+      KILN_TRY(const Bytes bytes, ParseBytes(pair[1]));
+      amount = bytes.count;
+    }
+  }
+  return {};
+}
+
 std::string Joined(const Words& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
@@ -148,6 +175,8 @@ Status Scenario::Line(const Words& words) {
   if (verb == "agent") return AddAgent(words);
   if (verb == "gpu" && words.size() > 2) return AddGpu(words);
   if (verb == "job" || verb == "gang") return AddJob(words);
+  if (verb == "role") return AddRole(words);
+  if (verb == "pass" || verb == "ageing" || verb == "half_life") return SetTime(words);
   if (verb == "expect" && words.size() > 2) return Expect(words);
   if (verb == "policy") {
     KILN_TRY(policy_, FindPolicy(words[1]));
@@ -201,17 +230,47 @@ Status Scenario::AddGpu(const Words& words) {
 
 Status Scenario::AddJob(const Words& words) {
   KILN_TRY(Values values, ReadValues(words, 2));
-  Entry entry{.job = {.name = words[1], .role = Take(values, "role", "*")}};
+  Entry entry{.job = {.name = words[1], .role = Take(values, "role", "*")}, .since = now_};
+  entry.job.priority = Number(Take(values, "priority", "50"));
   const int needs = Number(Take(values, "needs", "0"));
   KILN_TRY(Group group, ReadGroup(values));
-  if (!values.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "key {} is not known", values.begin()->first);
-  }
+  KILN_TRY_OK(AllTaken(values));
   for (int i = 0; i < group.count; ++i) entry.waiting.push_back(i);
   if (words[0] == "gang") entry.job.gang_members = needs > 0 ? needs : group.count;
   entry.job.groups = {std::move(group)};
   jobs_.push_back(std::move(entry));
   return {};
+}
+
+Status Scenario::AddRole(const Words& words) {
+  KILN_TRY(Values values, ReadValues(words, 2));
+  Role role{.name = words[1], .weight = Milli(Take(values, "weight", "1")) / 1000.0};
+  KILN_TRY_OK(ReadAmounts(Take(values, "quota", ""), role.quota));
+  KILN_TRY_OK(ReadAmounts(Take(values, "limit", ""), role.limit));
+  KILN_TRY_OK(AllTaken(values));
+  roles_.roles.push_back(std::move(role));
+  return Validate(roles_);
+}
+
+Status Scenario::SetTime(const Words& words) {
+  KILN_TRY(const Duration time, ParseDuration(words[1]));
+  if (words[0] == "pass") now_ = now_ + time;
+  if (words[0] == "ageing") roles_.ageing = time;
+  if (words[0] == "half_life") roles_.half_life = time;
+  return {};
+}
+
+std::string Scenario::OfferRole(const Job& job) const {
+  const bool set = std::any_of(roles_.roles.begin(), roles_.roles.end(),
+                               [&](const Role& role) { return role.name == job.role; });
+  return set ? "*" : job.role;
+}
+
+Sharing Scenario::SharingNow() const {
+  Sharing sharing{.settings = &roles_, .use = usage_->At(now_)};
+  for (const auto& [role, use] : sharing.use) Add(sharing.total, use.used);
+  for (const auto& [name, offer] : agents_) Add(sharing.total, AmountsOf(offer.resources));
+  return sharing;
 }
 
 Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
@@ -223,7 +282,9 @@ Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
 
 void Scenario::Cycle() {
   std::map<AgentId, Agent> agents;
-  Snapshot snapshot{.agents = &agents, .warm = warm_, .executor = kExecutor};
+  if (!usage_) usage_.emplace(roles_.half_life);
+  Snapshot snapshot{
+      .sharing = SharingNow(), .agents = &agents, .warm = warm_, .executor = kExecutor};
   for (const auto& [agent, shares] : shared_) {
     if (!shares.empty()) snapshot.shared[{agent, agents_.at(agent.text).role}] = shares;
   }
@@ -242,11 +303,13 @@ void Scenario::Cycle() {
     for (const Launch& launch : entry.launched) group.placed.push_back(launch.agent);
     const int live = static_cast<int>(entry.launched.size());
     snapshot.jobs.push_back({.job = &entry.job,
-                             .role = entry.job.role,
+                             .role = OfferRole(entry.job),
+                             .since = entry.since,
                              .groups = {std::move(group)},
                              .gang_needed = std::max(0, entry.job.gang_members - live),
                              .may_hold = entry.may_hold});
   }
+  PutInOrder(snapshot);
   plan_ = Place(snapshot, *policy_);
   for (const Launch& launch : plan_.launches) {
     Entry& entry = **Find(launch.member.job);
@@ -268,9 +331,10 @@ void Scenario::Start(const Entry& entry, const Launch& launch) {
   }
   free -= launch.resources;
   shared_[launch.agent] = std::exchange(free.gpu_shares, {});
+  usage_->Start(entry.job.role, AmountsOf(launch.resources), now_);
   const Group& group = entry.job.groups[0];
   if (SharesExecutor(group) && !SharesDevice(group) &&
-      warm_.emplace(ExecutorPool(entry.job, entry.job.role), launch.agent).second) {
+      warm_.emplace(ExecutorPool(entry.job, OfferRole(entry.job)), launch.agent).second) {
     free -= kExecutor;
   }
 }
@@ -287,6 +351,7 @@ void Scenario::End(Entry& entry) {
       free += kExecutor;
     }
     shared_[launch.agent] = std::exchange(free.gpu_shares, {});
+    usage_->End(entry.job.role, AmountsOf(launch.resources), now_);
   }
   entry.launched.clear();
 }
@@ -299,6 +364,7 @@ Status Scenario::Expect(const Words& words) {
     if (held != expected) return Differs("what is held", held, expected);
     return {};
   }
+  if (words[1] == "order") return ExpectOrder(words);
   KILN_TRY(const Entry* entry, Find(words[2]));
   if (words[1] == "start") return ExpectStart(*entry, words);
   if (words[1] == "wait" || words[1] == "blocker") return ExpectWait(*entry, words);
@@ -313,6 +379,16 @@ Status Scenario::Expect(const Words& words) {
     return {};
   }
   return Fail(ErrorCode::kInvalidArgument, "\"expect {}\" is not known", words[1]);
+}
+
+Status Scenario::ExpectOrder(const Words& words) const {
+  Words found;
+  for (const Launch& launch : plan_.launches) {
+    if (found.empty() || found.back() != launch.member.job) found.push_back(launch.member.job);
+  }
+  const Words expected(words.begin() + 2, words.end());
+  if (found != expected) return Differs("the order", found, expected);
+  return {};
 }
 
 Status Scenario::ExpectStart(const Entry& entry, const Words& words) const {

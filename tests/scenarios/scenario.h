@@ -3,11 +3,13 @@
 
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "scheduler/placement/place.h"
+#include "scheduler/placement/role_usage.h"
 
 namespace kiln::scheduler {
 
@@ -22,6 +24,7 @@ class Scenario {
 
   struct Entry {
     Job job;
+    Instant since;
     std::vector<int> waiting;
     std::vector<Launch> launched;  // in the order of members
     std::vector<Launch> last;      // of the last cycle
@@ -32,9 +35,15 @@ class Scenario {
   Status AddAgent(const Words& words);
   Status AddGpu(const Words& words);
   Status AddJob(const Words& words);
+  Status AddRole(const Words& words);
+  Status SetTime(const Words& words);
   Status Expect(const Words& words);
   Status ExpectStart(const Entry& entry, const Words& words) const;
   Status ExpectWait(const Entry& entry, const Words& words) const;
+  Status ExpectOrder(const Words& words) const;
+  // Where the offers come from that a job uses.
+  std::string OfferRole(const Job& job) const;
+  Sharing SharingNow() const;
   void Cycle();
   void Start(const Entry& entry, const Launch& launch);
   void End(Entry& entry);
@@ -44,6 +53,9 @@ class Scenario {
   std::map<std::string, Offer> agents_;
   WarmExecutors warm_;
   std::map<AgentId, std::vector<GpuShare>> shared_;  // what is free of devices that are shared
+  RoleSettings roles_;
+  std::optional<RoleUsage> usage_;  // from the first cycle on
+  Instant now_;
   const Policy* policy_ = &kFill;
   Plan plan_;
 };

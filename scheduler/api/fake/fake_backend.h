@@ -16,6 +16,7 @@ class FakeBackend final : public Backend {
  public:
   State data;
   std::vector<AgentView> agents;
+  std::vector<RoleShare> roles;
   Health health{true, true, "framework-1", "127.0.0.1:5050"};
   std::vector<Refusal> refusals;
   Plan plan;
@@ -27,6 +28,7 @@ class FakeBackend final : public Backend {
 
   const State& state() const override { return data; }
   std::vector<AgentView> Agents() const override { return agents; }
+  std::vector<RoleShare> Roles() const override { return roles; }
   Health GetHealth() const override { return health; }
   Counters GetCounters() const override { return {.launches = 3}; }
   std::vector<Refusal> Why(const std::string& job) const override {
