@@ -104,7 +104,9 @@ Status Read(const Texts& texts, Options& options) {
   for (const std::string& role : options.roles) {
     if (auto good = CheckRoleName("", role); !good) return Failure(Within("--role", good.error()));
   }
-  if (!texts.roles_file.empty()) KILN_TRY(options.sharing, ReadRoles(texts.roles_file));
+  if (!texts.roles_file.empty()) {
+    KILN_TRY(options.sharing, ReadRoles(texts.roles_file));
+  }
   KILN_TRY(options.failover_timeout, Time("--failover-timeout", texts.failover_timeout));
   KILN_TRY(options.hold, Time("--hold", texts.hold));
   KILN_TRY(options.unreachable_wait, Time("--unreachable-wait", texts.unreachable_wait));
