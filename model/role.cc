@@ -110,6 +110,16 @@ std::string AmountText(size_t shared, int64_t amount) {
   return fmt::format("{} of {}", FormatBytes({amount}), kShared[shared]);
 }
 
+std::optional<size_t> QuotaCovers(const Amounts& quota, const Amounts& used, const Amounts& asked) {
+  std::optional<size_t> covered;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (quota[i] == 0 || asked[i] == 0) continue;
+    if (used[i] + asked[i] > quota[i]) return std::nullopt;
+    covered = i;
+  }
+  return covered;
+}
+
 std::string_view ParentRole(std::string_view name) {
   const size_t slash = name.rfind('/');
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash);

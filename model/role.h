@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,10 @@ struct Role {
 
   bool operator==(const Role&) const = default;
 };
+
+// All of what is asked for that the quota tells of is within it: gives one such resource. Nothing
+// when there is none.
+std::optional<size_t> QuotaCovers(const Amounts& quota, const Amounts& used, const Amounts& asked);
 
 struct RoleSettings {
   std::vector<Role> roles;  // a role that is not there has the defaults

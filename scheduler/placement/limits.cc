@@ -5,7 +5,8 @@ namespace kiln::scheduler {
 Limits::Limits(const Sharing* sharing) {
   if (sharing == nullptr) return;
   for (const Role& role : sharing->settings->roles) {
-    if (role.limit != kNoLimit) entries_.emplace(role.name, Entry{&role});
+    if (role.limit != kNoLimit || role.quota != Amounts{})
+      entries_.emplace(role.name, Entry{&role});
   }
   for (const auto& [role, use] : sharing->use) Take(role, use.used);
 }
@@ -33,6 +34,17 @@ std::optional<Cause> Limits::Over(const std::string& role, const Amounts& asked)
     }
   }
   return std::nullopt;
+}
+
+std::string Limits::Owed(const std::string& role, const Amounts& asked) {
+  if (entries_.empty()) return {};
+  for (const Entry* entry : Above(role)) {
+    const auto i = QuotaCovers(entry->role->quota, entry->used, asked);
+    if (!i) continue;
+    return fmt::format("role {}, which has {} of its quota of {}", entry->role->name,
+                       AmountText(*i, entry->used[*i]), AmountText(*i, entry->role->quota[*i]));
+  }
+  return {};
 }
 
 void Limits::Take(const std::string& role, const Amounts& amounts) {

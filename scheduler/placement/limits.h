@@ -1,4 +1,4 @@
-// What roles may have at most, while a plan is made.
+// What roles may have at most and are guaranteed, while a plan is made.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace kiln::scheduler {
 
-// A limit holds for a role together with all roles below it. The sharing is borrowed.
+// Limits and quotas hold for a role together with all roles below it. The sharing is borrowed.
 class Limits {
  public:
   // Null: there are none.
@@ -21,6 +21,9 @@ class Limits {
 
   // Why so much more is too much for the role or one above it; the lowest is named.
   std::optional<Cause> Over(const std::string& role, const Amounts& asked);
+  // "role a, which has 2 gpus of its quota of 4 gpus": the lowest whose quota covers so much more,
+  // or nothing.
+  std::string Owed(const std::string& role, const Amounts& asked);
   void Take(const std::string& role, const Amounts& amounts);
   void GiveBack(const std::string& role, const Amounts& amounts);
 
@@ -31,7 +34,7 @@ class Limits {
   };
   const std::vector<Entry*>& Above(const std::string& role);
 
-  std::map<std::string_view, Entry> entries_;         // of roles with a limit
+  std::map<std::string_view, Entry> entries_;         // of roles with a limit or a quota
   std::map<std::string, std::vector<Entry*>> above_;  // that hold for a role, the lowest first
 };
 

@@ -73,15 +73,8 @@ struct Node {
   Shares charge{};
 };
 
-// At least one resource of which the quota tells is asked for, and all such are within it.
 bool Covers(const Node& node, const Amounts& asked) {
-  bool any = false;
-  for (size_t i = 0; i < asked.size(); ++i) {
-    if (node.quota[i] == 0 || asked[i] == 0) continue;
-    if (node.used[i] + asked[i] > node.quota[i]) return false;
-    any = true;
-  }
-  return any;
+  return QuotaCovers(node.quota, node.used, asked).has_value();
 }
 
 class Tree {

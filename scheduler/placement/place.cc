@@ -335,8 +335,19 @@ class Placer {
         return;
       }
     }
-    plan_.refusals.push_back(
-        {job.job->name, group.group->name, static_cast<int>(members), blocker, reason});
+    plan_.refusals.push_back({job.job->name, group.group->name, static_cast<int>(members), blocker,
+                              reason + QuotaWords(job, group, blocker)});
+  }
+
+  // Why others go first: because of the quota of this job's role, or because of theirs.
+  std::string QuotaWords(const WaitingJob& job, const WaitingGroup& group, Blocker blocker) {
+    if (blocker == Blocker::kLimit) return {};
+    const bool gang = group.in_gang && job.gang_needed > 0;
+    const std::string owed =
+        limits_.Owed(job.job->role, gang ? GangAmounts(job) : AmountsOf(*group.group));
+    if (owed_.empty() && !owed.empty()) owed_ = owed;
+    if (!owed.empty()) return fmt::format("; {}, goes first", owed);
+    return owed_.empty() ? "" : fmt::format("; behind {}", owed_);
   }
 
   const Snapshot& snapshot_;
@@ -346,6 +357,7 @@ class Placer {
   WarmExecutors warm_;
   std::map<AgentId, const Agent*> agents_;  // once they are needed
   Limits limits_;
+  std::string owed_;                       // the first role that waits for what its quota covers
   std::map<const Group*, size_t> parted_;  // their refusals
   uint64_t chance_;
   // What one member did not get the next of its like does not get either: rooms only shrink, unless
