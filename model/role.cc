@@ -82,13 +82,14 @@ bool IsForbidden(char c) { return (c >= '\t' && c <= '\r') || c == ' ' || c == 0
 }  // namespace
 
 Amounts AmountsOf(const Resources& resources) {
-  return {resources.cpus_milli, resources.mem.count, resources.disk.count,
-          resources.gpus + static_cast<int64_t>(resources.gpu_ids.size())};
+  int64_t gpus_milli = 1000 * (resources.gpus + static_cast<int64_t>(resources.gpu_ids.size()));
+  for (const GpuShare& share : resources.gpu_shares) gpus_milli += share.milli;
+  return {resources.cpus_milli, resources.mem.count, resources.disk.count, gpus_milli};
 }
 
 Amounts AmountsOf(const Group& group) {
   return {group.cpus_milli, group.mem.count, group.disk.count,
-          group.gpus.share > 0 ? 1 : group.gpus.count};
+          std::llround(1000 * (group.gpus.share + group.gpus.count))};
 }
 
 Amounts Times(Amounts amounts, int64_t count) {
@@ -105,8 +106,9 @@ void Subtract(Amounts& sum, const Amounts& less) {
 }
 
 std::string AmountText(size_t shared, int64_t amount) {
-  if (shared == 0) return fmt::format("{} cpus", static_cast<double>(amount) / 1000);
-  if (shared == 3) return fmt::format("{} gpus", amount);
+  if (shared == 0 || shared == 3) {
+    return fmt::format("{} {}", static_cast<double>(amount) / 1000, kShared[shared]);
+  }
   return fmt::format("{} of {}", FormatBytes({amount}), kShared[shared]);
 }
 

@@ -22,7 +22,7 @@ namespace kiln {
 inline constexpr std::array<const char*, 4> kShared = {"cpus", "mem", "disk", "gpus"};
 inline constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
-// Thousandths of cpus, bytes of mem, bytes of disk, gpus by count: each a number without names.
+// Thousandths of cpus, bytes of mem, bytes of disk, thousandths of gpus: numbers without names.
 using Amounts = std::array<int64_t, kShared.size()>;
 inline constexpr Amounts kNoLimit = {kUnlimited, kUnlimited, kUnlimited, kUnlimited};
 

@@ -7,8 +7,8 @@ namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 
-Amounts Gpus(int64_t count) { return {0, 0, 0, count}; }
-Amounts GpuLimit(int64_t count) { return {kUnlimited, kUnlimited, kUnlimited, count}; }
+Amounts Gpus(int64_t count) { return {0, 0, 0, count * 1000}; }
+Amounts GpuLimit(int64_t count) { return {kUnlimited, kUnlimited, kUnlimited, count * 1000}; }
 
 TEST(Role, AmountsCountWhatHasNames) {
   const Resources resources{.cpus_milli = 1500,
@@ -16,12 +16,13 @@ TEST(Role, AmountsCountWhatHasNames) {
                             .disk = GiB(3),
                             .gpus = 1,
                             .gpu_ids = {{"a"}, {"b"}},
+                            .gpu_shares = {{{"c"}, 250}},
                             .ports = {{1, 9}}};
-  EXPECT_EQ(AmountsOf(resources), (Amounts{1500, 2 * kGiB, 3 * kGiB, 3}));
+  EXPECT_EQ(AmountsOf(resources), (Amounts{1500, 2 * kGiB, 3 * kGiB, 3250}));
   Group group{.cpus_milli = 250, .mem = GiB(1), .disk = GiB(4), .gpus = {.count = 2}};
-  EXPECT_EQ(AmountsOf(group), (Amounts{250, kGiB, 4 * kGiB, 2}));
+  EXPECT_EQ(AmountsOf(group), (Amounts{250, kGiB, 4 * kGiB, 2000}));
   group.gpus = {.share = 0.5};
-  EXPECT_EQ(AmountsOf(group), (Amounts{250, kGiB, 4 * kGiB, 1}));
+  EXPECT_EQ(AmountsOf(group), (Amounts{250, kGiB, 4 * kGiB, 500}));
 }
 
 TEST(Role, TheParentFollowsFromTheName) {

@@ -269,9 +269,9 @@ TEST_F(CommandsTest, RolesAreATable) {
     backend.roles = {{.role = {.name = "*"}},
                      {.role = {.name = "a/b",
                                .weight = 2.5,
-                               .quota = {0, 0, 0, 8},
-                               .limit = {kUnlimited, kUnlimited, kUnlimited, 16}},
-                      .used = {1500, 0, 0, 3},
+                               .quota = {0, 0, 0, 8'000},
+                               .limit = {kUnlimited, kUnlimited, kUnlimited, 16'000}},
+                      .used = {1500, 0, 0, 3'000},
                       .share = 0.125}};
   });
   EXPECT_EQ(Kiln({"role", "list"}).out,

@@ -299,15 +299,16 @@ TEST_F(ApiTest, RolesHaveWhatIsSetAndWhatIsUsed) {
   host_.Change([](FakeBackend& backend) {
     backend.roles = {{.role = {.name = "a/b",
                                .weight = 2,
-                               .quota = {0, 0, 0, 8},
+                               .quota = {0, 0, 0, 8'000},
                                .limit = {4000, kUnlimited, kUnlimited, 0}},
                       .used = {1500, GiB(2).count, 0, 0},
                       .share = 0.25,
                       .counted = 0.5}};
   });
-  EXPECT_EQ(wire::DumpJson(AskJson("GET", "/v1/roles", 200)),
-            R"({"roles":[{"counted_share":0.5,"limit":{"cpus":4.0,"gpus":0},"name":"a/b",)"
-            R"("quota":{"gpus":8},"share":0.25,"used":{"cpus":1.5,"mem":"2GiB"},"weight":2.0}]})");
+  EXPECT_EQ(
+      wire::DumpJson(AskJson("GET", "/v1/roles", 200)),
+      R"({"roles":[{"counted_share":0.5,"limit":{"cpus":4.0,"gpus":0.0},"name":"a/b",)"
+      R"("quota":{"gpus":8.0},"share":0.25,"used":{"cpus":1.5,"mem":"2GiB"},"weight":2.0}]})");
 }
 
 TEST_F(ApiTest, ServesItsDescriptionsAndAPage) {

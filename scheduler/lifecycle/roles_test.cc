@@ -13,7 +13,7 @@ using testing::ElementsAre;
 Settings TeamSettings() {
   Settings settings;
   settings.roles = {"team", "*"};
-  settings.sharing.roles = {{.name = "team", .limit = {10'000, kUnlimited, kUnlimited, 4}},
+  settings.sharing.roles = {{.name = "team", .limit = {10'000, kUnlimited, kUnlimited, 4'000}},
                             {.name = "team/a"},
                             {.name = "guests"}};
   settings.sharing.half_life = hours(1);

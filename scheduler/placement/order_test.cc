@@ -12,10 +12,10 @@ namespace {
 using std::chrono::hours;
 using testing::ElementsAre;
 
-constexpr Amounts kTotal = {64'000, 0, 0, 64};
+constexpr Amounts kTotal = {64'000, 0, 0, 64'000};
 
 Amounts Cpus(int64_t count) { return {count * 1000, 0, 0, 0}; }
-Amounts Gpus(int64_t count) { return {0, 0, 0, count}; }
+Amounts Gpus(int64_t count) { return {0, 0, 0, count * 1000}; }
 
 // A cluster of 64 cpus and 64 gpus, and the roles of a case.
 struct World {
@@ -123,7 +123,7 @@ TEST(Order, ParentsShareFirstAndThenTheirChildren) {
 // cpus. A plain sum would charge x with the gpus, and y would have the cpus alone.
 TEST(Order, ARoleIsNotChargedForWhatItsChildrenCannotUse) {
   World world;
-  world.sharing.use["x/b"] = {.used = Gpus(60), .past = {0, 0, 0, 60}};
+  world.sharing.use["x/b"] = {.used = Gpus(60), .past = {0, 0, 0, 60'000}};
   world.sharing.use["x/a"] = {.used = Cpus(1), .past = {1000, 0, 0, 0}};
   world.sharing.use["y"] = {.used = Cpus(10), .past = {10'000, 0, 0, 0}};
   world.Ask("x/a", Cpus(1));
@@ -150,11 +150,12 @@ TEST(Order, LargeBidsAreServedInTurnsWhereRolesCompete) {
 TEST(Order, SharesAreShownWithWhatIsBelow) {
   World world;
   world.settings.roles = {{.name = "x", .weight = 2, .quota = Gpus(4)}};
-  world.sharing.use["x/a"] = {.used = {8'000, 0, 0, 16}, .past = {0, 0, 0, 48}};
+  world.sharing.use["x/a"] = {.used = {8'000, 0, 0, 16'000}, .past = {0, 0, 0, 48'000}};
   world.sharing.use["x"] = {.used = Gpus(16)};
-  const std::vector<RoleShare> expected = {{{.name = "*"}, {}, 0, 0},
-                                           {world.settings.roles[0], {8'000, 0, 0, 32}, 0.5, 0.625},
-                                           {{.name = "x/a"}, {8'000, 0, 0, 16}, 0.25, 0.5}};
+  const std::vector<RoleShare> expected = {
+      {{.name = "*"}, {}, 0, 0},
+      {world.settings.roles[0], {8'000, 0, 0, 32'000}, 0.5, 0.625},
+      {{.name = "x/a"}, {8'000, 0, 0, 16'000}, 0.25, 0.5}};
   EXPECT_EQ(SharesOf(world.sharing, {"*"}), expected);
 }
 
@@ -168,15 +169,15 @@ World Chance(uint64_t seed, size_t count) {
          .weight = 0.5 + random.Unit() * 3,
          .quota = {static_cast<int64_t>(random.Below(9)) * 1000, 0, 0, 0}});
     const auto used = static_cast<int64_t>(random.Below(9'000));
-    world.sharing.use[name] = {.used = {used, 0, 0, static_cast<int64_t>(random.Below(4))},
-                               .past = {random.Unit() * 1e4, 0, 0, random.Unit() * 4}};
+    world.sharing.use[name] = {.used = {used, 0, 0, static_cast<int64_t>(random.Below(4000))},
+                               .past = {random.Unit() * 1e4, 0, 0, random.Unit() * 4e3}};
   }
   for (size_t i = 0; i < count; ++i) {
     world.bids.push_back(
         {.role = world.settings.roles[random.Below(world.settings.roles.size())].name,
          .precedence = {static_cast<int64_t>(random.Below(20)), 0},
          .each = {static_cast<int64_t>(random.Below(3000)), 0, 0,
-                  static_cast<int64_t>(random.Below(3))},
+                  static_cast<int64_t>(random.Below(3000))},
          .count = 1 + random.Below(5),
          .divisible = random.Below(2) == 0});
   }

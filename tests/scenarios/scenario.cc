@@ -126,10 +126,8 @@ Status ReadAmounts(const std::string& text, Amounts& amounts) {
       return Fail(ErrorCode::kInvalidArgument, "amount is \"{}\": expected as in gpus:8", part);
     }
     int64_t& amount = amounts[static_cast<size_t>(known - kShared.begin())];
-    if (pair[0] == "cpus") {
+    if (pair[0] == "cpus" || pair[0] == "gpus") {
       amount = Milli(pair[1]);
-    } else if (pair[0] == "gpus") {
-      amount = Number(pair[1]);
     } else {
       KILN_TRY(const Bytes bytes, ParseBytes(pair[1]));
       amount = bytes.count;

@@ -1,7 +1,6 @@
 #include "wire/rest/role_codec.h"
 
 #include <cmath>
-#include <limits>
 
 #include "wire/rest/form.h"
 #include "wire/rest/json.h"
@@ -9,22 +8,26 @@
 namespace kiln::wire {
 namespace {
 
-constexpr double kCpusMax = 1e9;
+constexpr double kCountMax = 1e9;
 constexpr double kWeightMax = 1e6;
 
 // A key that is not there leaves the amount as it is.
+void DescribeThousandths(Form& form, Form::Key key, int64_t& milli) {
+  const double before = static_cast<double>(milli) / 1000;
+  double count = before;
+  form.Number(key, count, 0, kCountMax);
+  if (count != before) milli = std::llround(count * 1000);
+}
+
 void DescribeAmounts(Form& form, Amounts& amounts) {
-  double cpus = static_cast<double>(amounts[0]) / 1000;
-  const double before = cpus;
-  form.Number({"cpus", "processors"}, cpus, 0, kCpusMax);
-  if (cpus != before) amounts[0] = std::llround(cpus * 1000);
+  DescribeThousandths(form, {"cpus", "processors"}, amounts[0]);
   Bytes mem{amounts[1]};
   form.Size({"mem", "memory"}, mem);
   Bytes disk{amounts[2]};
   form.Size({"disk", "disk"}, disk);
   amounts[1] = mem.count;
   amounts[2] = disk.count;
-  form.Integer({"gpus", "devices"}, amounts[3], 0, std::numeric_limits<int>::max());
+  DescribeThousandths(form, {"gpus", "devices"}, amounts[3]);
 }
 
 void DescribeRole(Form& form, Role& role) {
@@ -58,7 +61,7 @@ Json AmountsToJson(const Amounts& amounts, const Amounts& blank) {
   if (has(0)) json["cpus"] = static_cast<double>(amounts[0]) / 1000;
   if (has(1)) json["mem"] = FormatBytes({amounts[1]});
   if (has(2)) json["disk"] = FormatBytes({amounts[2]});
-  if (has(3)) json["gpus"] = amounts[3];
+  if (has(3)) json["gpus"] = static_cast<double>(amounts[3]) / 1000;
   return json;
 }
 

@@ -23,8 +23,8 @@ roles:
   const RoleSettings expected{
       .roles = {{.name = "research",
                  .weight = 2,
-                 .quota = {0, GiB(1024).count, 0, 8},
-                 .limit = {100'500, kUnlimited, kUnlimited, 16}},
+                 .quota = {0, GiB(1024).count, 0, 8'000},
+                 .limit = {100'500, kUnlimited, kUnlimited, 16'000}},
                 {.name = "research/vision", .limit = {kUnlimited, kUnlimited, kUnlimited, 0}}},
       .half_life = std::chrono::hours(12),
       .ageing = std::chrono::minutes(30)};
@@ -53,8 +53,8 @@ TEST(RoleCodec, EachFaultNamesItsField) {
 
 TEST(RoleCodec, AmountsShowWhatIsThere) {
   EXPECT_EQ(AmountsToJson({}, {}), Json::object());
-  EXPECT_EQ(AmountsToJson({1500, GiB(1).count, 0, 2}, {}),
-            (Json{{"cpus", 1.5}, {"mem", "1GiB"}, {"gpus", 2}}));
+  EXPECT_EQ(AmountsToJson({1500, GiB(1).count, 0, 2'500}, {}),
+            (Json{{"cpus", 1.5}, {"mem", "1GiB"}, {"gpus", 2.5}}));
   EXPECT_EQ(AmountsToJson({kUnlimited, kUnlimited, kUnlimited, 0}, kNoLimit), (Json{{"gpus", 0}}));
 }
 
