@@ -276,7 +276,7 @@ TEST_F(CommandsTest, RolesAreATable) {
   });
   EXPECT_EQ(Kiln({"role", "list"}).out,
             "ROLE  WEIGHT  QUOTA   LIMIT    USED              SHARE\n"
-            "*        1.0  -       -        -                 0.0%\n"
+            "*        1.0  -       -        -                  0.0%\n"
             "a/b      2.5  gpus 8  gpus 16  cpus 1.5, gpus 3  12.5%\n");
   EXPECT_EQ(Kiln({"role", "list", "-q"}).out, "*\na/b\n");
 }

@@ -305,10 +305,10 @@ TEST_F(ApiTest, RolesHaveWhatIsSetAndWhatIsUsed) {
                       .share = 0.25,
                       .counted = 0.5}};
   });
-  EXPECT_EQ(
-      wire::DumpJson(AskJson("GET", "/v1/roles", 200)),
-      R"({"roles":[{"counted_share":0.5,"limit":{"cpus":4.0,"gpus":0.0},"name":"a/b",)"
-      R"("quota":{"gpus":8.0},"share":0.25,"used":{"cpus":1.5,"mem":"2GiB"},"weight":2.0}]})");
+  EXPECT_EQ(wire::DumpJson(AskJson("GET", "/v1/roles", 200)),
+            R"({"roles":[{"name":"a/b","weight":2.0,"quota":{"gpus":8.0},)"
+            R"("limit":{"cpus":4.0,"gpus":0.0},"used":{"cpus":1.5,"mem":"2GiB"},)"
+            R"("share":0.25,"counted_share":0.5}]})");
 }
 
 TEST_F(ApiTest, ServesItsDescriptionsAndAPage) {
