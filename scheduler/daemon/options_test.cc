@@ -1,6 +1,11 @@
 #include "scheduler/daemon/options.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/file.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -27,6 +32,24 @@ TEST(Options, FlagsAreRead) {
   EXPECT_EQ(options.encoding, wire::Encoding::kJson);
   EXPECT_EQ(options.artifacts, "/s.artifacts");
   EXPECT_EQ(options.executor, "/x/kiln-executor");
+}
+
+TEST(Options, TheRolesFileIsReadAndItsFaultsNameFileAndField) {
+  const std::string path = testing::TempDir() + "/roles-" + std::to_string(getpid());
+  const auto parse = [&](const std::string& text) {
+    EXPECT_TRUE(WriteFile(path, text));
+    return Parse({"--master=m:5050", "--state=/s", "--roles-file=" + path});
+  };
+  const auto good = parse("ageing: 5min\nroles: [{name: a, weight: 2}]");
+  ASSERT_TRUE(good) << good.error().message;
+  EXPECT_EQ(good->options.sharing, (RoleSettings{.roles = {{.name = "a", .weight = 2}},
+                                                 .ageing = std::chrono::minutes(5)}));
+  const auto bad = parse("roles: [{name: a, weight: -2}]");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(bad.error().message,
+              testing::StartsWith("--roles-file " + path + ": roles[0].weight: weight is -2"));
+  std::filesystem::remove(path);
 }
 
 TEST(Options, EachFaultIsOneSentence) {
