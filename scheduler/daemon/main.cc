@@ -50,6 +50,7 @@ std::string Reachable(const Options& options, const Api& api) {
 
 Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
+  for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
   net::Loop loop;
   KILN_TRY(std::unique_ptr<Store> store, OpenSqliteStore(options.state));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,

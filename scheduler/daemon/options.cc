@@ -101,9 +101,6 @@ Status Read(const Texts& texts, Options& options) {
   options.listen_host = listen->host;
   options.listen_port = listen->port;
   if (!texts.roles.empty()) options.roles = texts.roles;
-  for (const std::string& role : options.roles) {
-    if (auto good = CheckRoleName("", role); !good) return Failure(Within("--role", good.error()));
-  }
   if (!texts.roles_file.empty()) {
     KILN_TRY(options.sharing, ReadRoles(texts.roles_file));
   }

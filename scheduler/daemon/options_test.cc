@@ -62,7 +62,6 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:1", "--state=/s", "--hold=5"}, "--hold: "},
       {{"--master=m:1", "--state=/s", "--encoding=xml"}, "--encoding is \"xml\""},
       {{"--master=m:1", "--state=/s", "--secret-file=/none/x"}, "--secret-file: "},
-      {{"--master=m:1", "--state=/s", "--role=a b"}, "--role: role is \"a b\""},
       {{"--master=m:1", "--state=/s", "--roles-file=/none/x"}, "--roles-file: "},
       {{"--master=m:1", "--state=/s", "--speed=3"}, "The following argument was not expected"}};
   for (const auto& [words, message] : cases) {
