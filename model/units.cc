@@ -1,6 +1,7 @@
 #include "model/units.h"
 
 #include <array>
+#include <ctime>
 #include <limits>
 #include <optional>
 
@@ -135,6 +136,14 @@ std::string FormatDuration(Duration duration) {
   if (seconds < 3600) return fmt::format("{}m {}s", seconds / 60, seconds % 60);
   if (seconds < 86400) return fmt::format("{}h {}m", seconds / 3600, seconds / 60 % 60);
   return fmt::format("{}d {}h", seconds / 86400, seconds / 3600 % 24);
+}
+
+std::string FormatInstant(Instant instant) {
+  const time_t seconds = instant.nanoseconds / 1'000'000'000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 }  // namespace kiln

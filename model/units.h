@@ -33,5 +33,7 @@ std::string FormatBytes(Bytes bytes);
 Result<Duration> ParseDuration(std::string_view text);
 // For people: "1h 5m", "12.3s", "850ms".
 std::string FormatDuration(Duration duration);
+// "2025-01-31T12:00:00Z".
+std::string FormatInstant(Instant instant);
 
 }  // namespace kiln

@@ -72,5 +72,9 @@ TEST(FormatDuration, IsForPeople) {
   for (const auto& [seconds, text] : cases) EXPECT_EQ(FormatDuration(FromSeconds(seconds)), text);
 }
 
+TEST(FormatInstant, IsInUtcToTheSecond) {
+  EXPECT_EQ(FormatInstant({1'738'324'800'999'999'999}), "2025-01-31T12:00:00Z");
+}
+
 }  // namespace
 }  // namespace kiln

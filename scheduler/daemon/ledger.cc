@@ -41,6 +41,12 @@ Status Ledger::Write(const State& state, const Effects& effects) {
   for (const AgentId& id : effects.agents) {
     changes.push_back(ChangeOf("agent", state.agents, id, id.text));
   }
+  for (const Suspect& suspect : effects.suspicions) {
+    const auto found = state.suspicions.find(suspect);
+    Change change{"suspicion", suspect.agent.text + "/" + suspect.gpu.text, std::nullopt};
+    if (found != state.suspicions.end()) change.bytes = wire::Encode(suspect, found->second);
+    changes.push_back(std::move(change));
+  }
   KILN_TRY(revision_, store_->Commit(revision_, changes));
   return {};
 }

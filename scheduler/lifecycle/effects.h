@@ -8,6 +8,7 @@
 
 #include "model/ids.h"
 #include "model/resources.h"
+#include "scheduler/lifecycle/suspicion.h"
 
 namespace kiln::scheduler {
 
@@ -67,7 +68,7 @@ struct Freed {
 
 // For whoever watches.
 struct Notice {
-  std::string type;  // "job", "task", "model"
+  std::string type;  // "job", "task", "model", "agent"
   std::string name;
   std::string state;
   std::string message;
@@ -82,6 +83,7 @@ struct Effects {
   std::set<TaskId> tasks;
   std::set<std::string> models;
   std::set<AgentId> agents;
+  std::set<Suspect> suspicions;
   // Calls, to be made in this order once the records last.
   std::vector<Acknowledgement> acknowledgements;
   std::vector<LaunchCall> starts;
@@ -93,7 +95,8 @@ struct Effects {
 
   bool operator==(const Effects&) const = default;
   bool Durable() const {
-    return meta || !jobs.empty() || !tasks.empty() || !models.empty() || !agents.empty();
+    return meta || !jobs.empty() || !tasks.empty() || !models.empty() || !agents.empty() ||
+           !suspicions.empty();
   }
 };
 

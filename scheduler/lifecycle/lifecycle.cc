@@ -30,7 +30,8 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       settings_(std::move(settings)),
       random_(seed),
       usage_(settings_.sharing.half_life),
-      reconciliation_(settings_) {
+      reconciliation_(settings_),
+      quarantine_(settings_.quarantine, state_, effects_) {
   ++state_.incarnation;
   effects_.meta = true;
   std::map<std::string, std::vector<const Task*>> tasks;
@@ -129,6 +130,7 @@ void Lifecycle::FrameworkRemoved(Instant now) {
 
 void Lifecycle::AgentLost(const AgentId& agent, Instant now) {
   executors_.DropAgent(agent);
+  quarantine_.AgentLost(agent);
   TasksAsked tasks = LiveTasks();
   std::erase_if(tasks, [&](const auto& task) { return task.second != agent; });
   Call(reconciliation_.Ask(tasks, now));
@@ -200,6 +202,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     effects_.starts.push_back(std::move(start));
     Count(task, false, now);
     Touch(task);
+    quarantine_.Launched(task);
     state_.tasks.emplace(task.id, std::move(task));
   }
 }
@@ -224,6 +227,7 @@ void Lifecycle::Tick(Instant now) {
     }
     for (const auto& [id, agent] : again) SendKill(id, agent, now);
   }
+  quarantine_.Tick(now);
   for (ShutdownCall& call : executors_.TakeIdle(now, settings_.executor_idle)) {
     effects_.shutdowns.push_back(std::move(call));
   }
@@ -242,6 +246,7 @@ std::optional<Instant> Lifecycle::NextTick(Instant now) const {
     for (const auto& [id, kill] : kills_) earlier(kill.second);
   }
   if (const auto idle = executors_.NextIdle(settings_.executor_idle)) earlier(*idle);
+  if (const auto due = quarantine_.Next()) earlier(*due);
   return next;
 }
 

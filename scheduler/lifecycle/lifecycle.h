@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "scheduler/lifecycle/effects.h"
+#include "scheduler/lifecycle/quarantine.h"
 #include "scheduler/lifecycle/reconciliation.h"
 #include "scheduler/lifecycle/runs.h"
 #include "scheduler/lifecycle/settings.h"
@@ -36,6 +37,7 @@ struct StatusUpdate {
   std::optional<bool> healthy;
   std::optional<double> fraction;
   std::string endpoint;
+  std::vector<GpuId> sick_gpus;  // of those that the task holds
 };
 
 // What waits: what may start, and why the rest may not.
@@ -69,6 +71,13 @@ class Lifecycle {
   Status SetLabel(const std::string& model, const std::string& label,
                   std::optional<int64_t> version);
   void KillAll(Instant now);
+  // An agent or a device of it gets no work for this time, or until it is released.
+  void SetQuarantine(const Suspect& suspect, const std::string& hostname,
+                     std::optional<Duration> time, const std::string& reason, Instant now) {
+    quarantine_.Set(suspect, hostname, time, reason, now);
+  }
+  // kFailedPrecondition when it is healthy.
+  Status Release(const Suspect& suspect) { return quarantine_.Release(suspect); }
 
   // Mesos.
   void Subscribed(const std::string& framework_id, Instant now);
@@ -76,6 +85,7 @@ class Lifecycle {
   // The framework is no more: its tasks are lost, and it begins as another.
   void FrameworkRemoved(Instant now);
   void Update(const StatusUpdate& update, Instant now);
+  void AgentSeen(const AgentId& agent) { quarantine_.AgentSeen(agent); }
   void AgentLost(const AgentId& agent, Instant now);
   void ExecutorLost(const ExecutorId& executor, const AgentId& agent, Instant now);
   // Executors on an agent, as an offer names them: those that nobody knows are shut down.
@@ -90,6 +100,7 @@ class Lifecycle {
   std::string OfferRole(const std::string& role) const;
   const WarmExecutors& Warm() const { return executors_.Warm(); }
   SharedExecutors::Shared FreeShares() const { return executors_.FreeShares(); }
+  Bars GetBars() const { return quarantine_.GetBars(); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
   // Nothing is launched before: subscribed, and the tasks that were there are accounted for.
   bool Settled(Instant now) const { return reconciliation_.Settled(now); }
@@ -127,6 +138,7 @@ class Lifecycle {
            Instant now);
   void JudgeExecutor(const Task& task, TaskState state, const std::string& reason);
   Charge Judge(const Task& task, TaskState state, const std::string& reason);
+  uint64_t LikenessOfWork(const Task& task);
   void FreeMember(const Task& task, Instant now);
   void Spend(const Task& task, GroupRun& group, Member& member, Instant now);
   void Rest(const MemberId& id, GroupRun& group, Member& member, int times, Instant now);
@@ -163,6 +175,7 @@ class Lifecycle {
   SharedExecutors executors_;
   RoleUsage usage_;
   Reconciliation reconciliation_;
+  Quarantine quarantine_;
   std::set<std::pair<Instant, MemberId>> resting_;
   std::map<TaskId, Instant> cut_off_;                    // when it is given up
   std::map<TaskId, std::pair<AgentId, Instant>> kills_;  // to be sent again at this time

@@ -79,6 +79,32 @@ TEST(Lifecycle, JobsThatWaitForEachOtherAreRefused) {
   h.Submit(a);
 }
 
+TEST(Lifecycle, AnAgentThatFailsUnlikeJobsIsBarredAndProbed) {
+  Harness h;
+  for (const char* agent : {"a1", "a2", "a3"}) h.life().AgentSeen({agent});
+  for (const char* name : {"x", "y", "z"}) {
+    Job job = CommandJob(name, 1);
+    job.groups[0].work = CommandWork{.shell = name};
+    h.Submit(job);
+  }
+  const auto tasks = h.PlaceAll("a1");
+  for (const TaskId& task : tasks) h.Tell(task, TaskState::kFailed);
+  EXPECT_EQ(h.Take().suspicions, (std::set<Suspect>{{{"a1"}, {}}}));
+  h.Restart();
+  h.Connect();
+  h.Advance(std::chrono::seconds(5));
+  ASSERT_TRUE(h.life().GetBars().contains({"a1"}));
+  EXPECT_FALSE(h.life().GetBars().at({"a1"}).probe);
+  h.Advance(minutes(2));
+  EXPECT_TRUE(h.life().GetBars().at({"a1"}).probe);
+  const TaskId probe = h.PlaceAll("a1")[0];
+  EXPECT_FALSE(h.life().GetBars().at({"a1"}).probe);
+  h.Tell(probe, TaskState::kRunning);
+  EXPECT_LE(h.life().NextTick(h.now()), h.now() + minutes(1));
+  h.Advance(minutes(1));
+  EXPECT_THAT(h.life().GetBars(), IsEmpty());
+}
+
 TEST(Lifecycle, AMemberThatRestsSaysWhatFailed) {
   Harness h;
   h.Submit(TrainingJob("j", 1));

@@ -10,6 +10,24 @@
 
 namespace kiln::scheduler {
 
+// When agents and devices that fail work are kept from it.
+struct QuarantineSettings {
+  // Failures that lie further apart have nothing to do with each other.
+  Duration window = std::chrono::minutes(10);
+  // Who fails so soon after its start, or loses its executor, weighs two; any other failure one.
+  Duration soon = std::chrono::seconds(30);
+  // The weights of so many unlike jobs together are evidence: three that fail at once.
+  int evidence = 6;
+  // Work that fails on so many agents, or on all there are, has its own fault.
+  size_t agents_of_a_fault = 3;
+  // At most this share of the agents is quarantined by evidence at a time, but one in any case.
+  double share_max = 0.25;
+  // The first quarantine; each further one is twice as long. Zero: nothing is judged.
+  Duration min = std::chrono::minutes(2);
+  Duration max = std::chrono::hours(4);
+  Duration probe = std::chrono::minutes(1);  // work that runs so long on probation has done well
+};
+
 struct Settings {
   std::vector<std::string> roles = {"*"};  // of the framework; the first is the default
   RoleSettings sharing;                    // of these and of roles below them
@@ -29,6 +47,7 @@ struct Settings {
   Resources executor = {.cpus_milli = 100, .mem = MiB(64)};  // that it needs for itself
   size_t ended_jobs_max = 1000;                              // more are forgotten, the oldest first
   size_t attempts_kept = 5;                                  // ended tasks of one member
+  QuarantineSettings quarantine;
 };
 
 }  // namespace kiln::scheduler

@@ -11,6 +11,7 @@
 #include "model/job.h"
 #include "model/offer.h"
 #include "model/task.h"
+#include "scheduler/lifecycle/suspicion.h"
 
 namespace kiln::scheduler {
 
@@ -67,6 +68,7 @@ struct State {
   std::map<TaskId, Task> tasks;  // of jobs that have not been forgotten
   std::map<std::string, Model> models;
   std::map<AgentId, Agent> agents;  // where those tasks are or were
+  std::map<Suspect, Suspicion> suspicions;
 
   bool operator==(const State&) const = default;
 };

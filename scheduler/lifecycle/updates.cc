@@ -43,6 +43,7 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
   }
   Task& task = found->second;
   if (update.by_executor) executors_.Confirm(task.executor);
+  if (!update.sick_gpus.empty()) quarantine_.ReportedSick(task, update.sick_gpus, now);
   // The master knows neither the task nor its agent.
   const TaskState state = update.state == TaskState::kUnknown ? TaskState::kLost : update.state;
   if (IsTerminal(state)) {
@@ -124,8 +125,15 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   }
   const auto run = runs_.find(task.member.job);
   if (run != runs_.end()) run->second.live.erase(task.id);
+  quarantine_.Ended(task, LikenessOfWork(task), now);
   FreeMember(task, now);
   CheckJob(task.member.job, now);
+}
+
+uint64_t Lifecycle::LikenessOfWork(const Task& task) {
+  const JobRecord* record = RecordOf(task);
+  const int group = record == nullptr ? -1 : GroupIndex(record->job, task.member.group);
+  return group < 0 ? 0 : LikenessOf(record->job.groups[static_cast<size_t>(group)]);
 }
 
 // A task that never reached a shared executor may be refused because the launch that was to bring

@@ -12,6 +12,7 @@
 #include "model/ids.h"
 #include "model/job.h"
 #include "model/offer.h"
+#include "scheduler/placement/bars.h"
 #include "scheduler/placement/order.h"
 
 namespace kiln::scheduler {
@@ -49,6 +50,7 @@ struct Snapshot {
   WarmExecutors warm;
   // What is free of devices that members share on an agent, by agent and role.
   std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;
+  Bars bars;  // heeded by PlaceAround
   // Groups that have been asked for before and how many members they had, as far as anybody
   // remembers: what is likely to come again.
   std::vector<std::pair<const Group*, size_t>> usual;

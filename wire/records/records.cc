@@ -110,6 +110,21 @@ Agent Get(const v1::AgentRecord& proto) {
   return agent;
 }
 
+scheduler::Suspicion Get(const v1::SuspicionRecord& proto) {
+  scheduler::Suspicion suspicion{.hostname = proto.hostname(),
+                                 .standing = static_cast<scheduler::Standing>(proto.standing()),
+                                 .times = proto.times(),
+                                 .since = {proto.since()},
+                                 .until = {proto.until()},
+                                 .reason = proto.reason(),
+                                 .probe = {proto.probe()}};
+  for (const v1::Strike& strike : proto.strikes()) {
+    suspicion.strikes.push_back(
+        {strike.work(), strike.job(), strike.failures(), strike.weight(), {strike.last()}});
+  }
+  return suspicion;
+}
+
 }  // namespace
 
 std::string EncodeMeta(const State& state) {
@@ -203,6 +218,29 @@ std::string Encode(const Agent& agent) {
   return record.SerializeAsString();
 }
 
+std::string Encode(const scheduler::Suspect& suspect, const scheduler::Suspicion& suspicion) {
+  v1::Record record = NewRecord();
+  v1::SuspicionRecord& proto = *record.mutable_suspicion();
+  proto.set_agent(suspect.agent.text);
+  proto.set_gpu(suspect.gpu.text);
+  proto.set_hostname(suspicion.hostname);
+  proto.set_standing(static_cast<int>(suspicion.standing));
+  for (const scheduler::Strike& strike : suspicion.strikes) {
+    v1::Strike& one = *proto.add_strikes();
+    one.set_work(strike.work);
+    one.set_job(strike.job);
+    one.set_failures(strike.failures);
+    one.set_weight(strike.weight);
+    one.set_last(strike.last.nanoseconds);
+  }
+  proto.set_times(suspicion.times);
+  proto.set_since(suspicion.since.nanoseconds);
+  proto.set_until(suspicion.until.nanoseconds);
+  proto.set_reason(suspicion.reason);
+  proto.set_probe(suspicion.probe.text);
+  return record.SerializeAsString();
+}
+
 Status Decode(std::string_view bytes, State& state) {
   v1::Record record;
   if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -242,6 +280,10 @@ Status Decode(std::string_view bytes, State& state) {
       return {};
     case v1::Record::kAgent:
       state.agents[{record.agent().id()}] = Get(record.agent());
+      return {};
+    case v1::Record::kSuspicion:
+      state.suspicions[{{record.suspicion().agent()}, {record.suspicion().gpu()}}] =
+          Get(record.suspicion());
       return {};
     case v1::Record::KIND_NOT_SET:
       break;

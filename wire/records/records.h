@@ -18,6 +18,7 @@ std::string Encode(const scheduler::JobRecord& job);
 std::string Encode(const Task& task);
 std::string Encode(const scheduler::Model& model);
 std::string Encode(const Agent& agent);
+std::string Encode(const scheduler::Suspect& suspect, const scheduler::Suspicion& suspicion);
 
 // Puts one record into the state, under its own name. kDataLoss when the bytes are no record,
 // kFailedPrecondition when a newer program wrote it.

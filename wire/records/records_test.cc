@@ -65,8 +65,18 @@ Job FullJob() {
   return job;
 }
 
+const scheduler::Suspicion kSuspicion = {.hostname = "h",
+                                         .standing = scheduler::Standing::kProbation,
+                                         .strikes = {{~0ULL, "all", 3, 2, {9}}},
+                                         .times = 2,
+                                         .since = {10},
+                                         .until = {11},
+                                         .reason = "r",
+                                         .probe = {"t2"}};
+
 State FullState() {
   State state{.framework_id = "f-0001", .incarnation = 12};
+  state.suspicions[{{"a"}, {"GPU-1"}}] = kSuspicion;
   state.jobs["all"] = {.job = FullJob(),
                        .digest = 0xffffffffffffffff,
                        .phase = scheduler::JobPhase::kFailed,
@@ -138,6 +148,9 @@ TEST(Records, EveryFieldComesBack) {
   for (const auto& [id, task] : state.tasks) ASSERT_TRUE(Decode(Encode(task), back));
   for (const auto& [name, model] : state.models) ASSERT_TRUE(Decode(Encode(model), back));
   for (const auto& [id, agent] : state.agents) ASSERT_TRUE(Decode(Encode(agent), back));
+  for (const auto& [suspect, suspicion] : state.suspicions) {
+    ASSERT_TRUE(Decode(Encode(suspect, suspicion), back));
+  }
   EXPECT_TRUE(back == state);
 }
 
