@@ -23,6 +23,7 @@ struct Texts {
   std::string hold = "30s";
   std::string unreachable_wait = "1min";
   std::string executor_idle = "1min";
+  std::string quarantine = "2min";
   std::string secret_file;
   std::string roles_file;
   std::vector<std::string> roles;
@@ -66,6 +67,8 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
                  "when a task on an agent that is cut off is replaced (1min)");
   app.add_option("--executor-idle", texts.executor_idle,
                  "when a shared executor without tasks is shut down (1min)");
+  app.add_option("--quarantine", texts.quarantine,
+                 "how long an agent that fails work gets none at first; 0s: none is judged (2min)");
   app.add_option("--executor", options.executor,
                  "path of kiln-executor on the agents (beside this program)");
   app.add_option("--executor-uri", options.executor_uri, "where agents fetch kiln-executor from");
@@ -108,6 +111,7 @@ Status Read(const Texts& texts, Options& options) {
   KILN_TRY(options.hold, Time("--hold", texts.hold));
   KILN_TRY(options.unreachable_wait, Time("--unreachable-wait", texts.unreachable_wait));
   KILN_TRY(options.executor_idle, Time("--executor-idle", texts.executor_idle));
+  KILN_TRY(options.quarantine, Time("--quarantine", texts.quarantine));
   if (texts.encoding == "json") {
     options.encoding = wire::Encoding::kJson;
   } else if (texts.encoding != "protobuf") {

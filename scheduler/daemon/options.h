@@ -31,6 +31,7 @@ struct Options {
   Duration hold = std::chrono::seconds(30);
   Duration unreachable_wait = std::chrono::minutes(1);
   Duration executor_idle = std::chrono::minutes(1);
+  Duration quarantine = std::chrono::minutes(2);
   std::string executor;
   std::string executor_uri;
   std::string address_file;  // gets the address of the API once it listens

@@ -19,8 +19,8 @@ Result<Parsed> Parse(std::vector<std::string> words) {
 
 TEST(Options, FlagsAreRead) {
   const auto parsed = Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80",
-                             "--role=a", "--role=b", "--failover-timeout=2d", "--hold=5s",
-                             "--encoding=json", "--executor=/x/kiln-executor"});
+                             "--role=a", "--role=b", "--quarantine=5min", "--failover-timeout=2d",
+                             "--hold=5s", "--encoding=json", "--executor=/x/kiln-executor"});
   ASSERT_TRUE(parsed) << parsed.error().message;
   const Options& options = parsed->options;
   EXPECT_THAT(options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
@@ -29,6 +29,7 @@ TEST(Options, FlagsAreRead) {
   EXPECT_THAT(options.roles, testing::ElementsAre("a", "b"));
   EXPECT_EQ(options.failover_timeout, std::chrono::hours(48));
   EXPECT_EQ(options.hold, std::chrono::seconds(5));
+  EXPECT_EQ(options.quarantine, std::chrono::minutes(5));
   EXPECT_EQ(options.encoding, wire::Encoding::kJson);
   EXPECT_EQ(options.artifacts, "/s.artifacts");
   EXPECT_EQ(options.executor, "/x/kiln-executor");

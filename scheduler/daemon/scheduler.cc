@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "scheduler/placement/place.h"
+#include "scheduler/placement/around.h"
 #include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
@@ -45,6 +45,7 @@ Settings Scheduler::LifecycleSettings() const {
   settings.sharing = options_.sharing;
   settings.unreachable_wait = options_.unreachable_wait;
   settings.executor_idle = options_.executor_idle;
+  settings.quarantine.min = options_.quarantine;
   return settings;
 }
 
@@ -126,6 +127,7 @@ void Scheduler::OnSubscribed(const std::string& framework_id, const std::string&
 void Scheduler::OnOffer(Offer offer, const std::vector<ExecutorId>& executors) {
   ++counters_.offers_received;
   if (lifecycle_->Settled(loop_.Now())) lifecycle_->ExecutorsSeen(offer.agent.id, executors);
+  lifecycle_->AgentSeen(offer.agent.id);
   book_.Add(std::move(offer));
   Wake();
 }
@@ -186,6 +188,7 @@ Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, In
                     .agents = &state().agents,
                     .warm = lifecycle_->Warm(),
                     .shared = lifecycle_->FreeShares(),
+                    .bars = lifecycle_->GetBars(),
                     .usual = sight.usual,
                     .executor = lifecycle_->settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
@@ -199,7 +202,7 @@ Plan Scheduler::Decide(Instant now) {
   const Sight sight = lifecycle_->See(now);
   if (sight.jobs.empty()) return {};
   const Snapshot snapshot = SnapshotOf(book_.Hand(), sight, now);
-  Plan plan = Place(snapshot, policy_);
+  Plan plan = PlaceAround(snapshot, policy_);
   std::map<AgentId, Agent> agents;
   for (const Offer& offer : snapshot.offers) agents.emplace(offer.agent.id, offer.agent);
   lifecycle_->LaunchAll(plan.launches, agents, now);
@@ -228,7 +231,7 @@ OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
   refusals_.clear();
   std::set<std::string> elsewhere;
   if (connected_ && !sight.jobs.empty()) {
-    const Plan wider = Place(SnapshotOf(book_.Known(), sight, now), policy_);
+    const Plan wider = PlaceAround(SnapshotOf(book_.Known(), sight, now), policy_);
     refusals_ = wider.refusals;
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
     for (const Launch& launch : wider.launches) {

@@ -38,6 +38,8 @@ const char* BlockerName(Blocker blocker) {
       return "LIMIT";
     case Blocker::kNoModel:
       return "NO_MODEL";
+    case Blocker::kQuarantine:
+      return "QUARANTINE";
   }
   return "";
 }

@@ -30,6 +30,7 @@ enum class Blocker {
   kNotConnected,  // no Mesos master
   kLimit,         // its role would have more than it may have
   kNoModel,       // the model it serves or scores with is not registered
+  kQuarantine,    // it has room only on an agent or device that is quarantined
 };
 
 // "CPUS", "GPU_MODEL" and so on.

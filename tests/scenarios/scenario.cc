@@ -136,6 +136,15 @@ Status ReadAmounts(const std::string& text, Amounts& amounts) {
   return {};
 }
 
+Task TaskOf(const Launch& launch, Instant now) {
+  return {.id = {fmt::format("{}.{}", launch.member.job, launch.member.index)},
+          .member = launch.member,
+          .agent = launch.agent,
+          .hostname = launch.agent.text,
+          .resources = launch.resources,
+          .launched = now};
+}
+
 std::string Joined(const Words& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
@@ -180,6 +189,10 @@ Status Scenario::Line(const Words& words) {
     KILN_TRY(policy_, FindPolicy(words[1]));
     return {};
   }
+  if (verb == "fail" || verb == "finish" || verb == "sick") {
+    KILN_TRY(Entry * entry, Find(words[1]));
+    return EndTasks(*entry, verb);
+  }
   if (verb == "end" || (verb == "hold" && words.size() == 3)) {
     KILN_TRY(Entry * entry, Find(words.back()));
     if (verb == "end") End(*entry);
@@ -204,6 +217,7 @@ Status Scenario::AddAgent(const Words& words) {
   const int ports = Number(Take(values, "ports", "100"));
   if (ports > 0) offer.resources.ports = {{31000, 31000 + ports - 1}};
   offer.resources.gpus = Number(Take(values, "gpus", "0"));
+  quarantine_.AgentSeen(offer.agent.id);
   offer.agent.attributes = {values.begin(), values.end()};
   return {};
 }
@@ -252,7 +266,10 @@ Status Scenario::AddRole(const Words& words) {
 
 Status Scenario::SetTime(const Words& words) {
   KILN_TRY(const Duration time, ParseDuration(words[1]));
-  if (words[0] == "pass") now_ = now_ + time;
+  if (words[0] == "pass") {
+    now_ = now_ + time;
+    quarantine_.Tick(now_);
+  }
   if (words[0] == "ageing") roles_.ageing = time;
   if (words[0] == "half_life") roles_.half_life = time;
   return {};
@@ -281,8 +298,11 @@ Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
 void Scenario::Cycle() {
   std::map<AgentId, Agent> agents;
   if (!usage_) usage_.emplace(roles_.half_life);
-  Snapshot snapshot{
-      .sharing = SharingNow(), .agents = &agents, .warm = warm_, .executor = kExecutor};
+  Snapshot snapshot{.sharing = SharingNow(),
+                    .agents = &agents,
+                    .warm = warm_,
+                    .bars = quarantine_.GetBars(),
+                    .executor = kExecutor};
   for (const auto& [agent, shares] : shared_) {
     if (!shares.empty()) snapshot.shared[{agent, agents_.at(agent.text).role}] = shares;
   }
@@ -308,12 +328,15 @@ void Scenario::Cycle() {
                              .may_hold = entry.may_hold});
   }
   PutInOrder(snapshot);
-  plan_ = Place(snapshot, *policy_);
+  plan_ = PlaceAround(snapshot, *policy_);
   for (const Launch& launch : plan_.launches) {
     Entry& entry = **Find(launch.member.job);
     std::erase(entry.waiting, launch.member.index);
     entry.launched.push_back(launch);
     entry.last.push_back(launch);
+    const Task task = TaskOf(launch, now_);
+    state_.tasks.insert_or_assign(task.id, task);
+    quarantine_.Launched(task);
     Start(entry, launch);
   }
 }
@@ -354,6 +377,26 @@ void Scenario::End(Entry& entry) {
   entry.launched.clear();
 }
 
+// The members that run end, at once: they wait again when they fail.
+Status Scenario::EndTasks(Entry& entry, const std::string& how) {
+  if (entry.launched.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "{} does not run", entry.job.name);
+  }
+  for (const Launch& launch : entry.launched) {
+    Task task = TaskOf(launch, now_);
+    if (how == "sick") quarantine_.ReportedSick(task, task.resources.gpu_ids, now_);
+    task.state = how == "finish" ? TaskState::kFinished : TaskState::kFailed;
+    task.charge = how == "finish" ? Charge::kNone : Charge::kJob;
+    task.ended = now_;
+    // Every job does work of its own.
+    quarantine_.Ended(task, std::hash<std::string>()(entry.job.name), now_);
+    if (how != "finish") entry.waiting.push_back(launch.member.index);
+  }
+  std::sort(entry.waiting.begin(), entry.waiting.end());
+  End(entry);
+  return {};
+}
+
 Status Scenario::Expect(const Words& words) {
   if (words[1] == "held") {
     Words held;
@@ -363,6 +406,7 @@ Status Scenario::Expect(const Words& words) {
     return {};
   }
   if (words[1] == "order") return ExpectOrder(words);
+  if (words[1] == "ill") return ExpectHealth(words);
   KILN_TRY(const Entry* entry, Find(words[2]));
   if (words[1] == "start") return ExpectStart(*entry, words);
   if (words[1] == "wait" || words[1] == "blocker") return ExpectWait(*entry, words);
@@ -386,6 +430,18 @@ Status Scenario::ExpectOrder(const Words& words) const {
   }
   const Words expected(words.begin() + 2, words.end());
   if (found != expected) return Differs("the order", found, expected);
+  return {};
+}
+
+Status Scenario::ExpectHealth(const Words& words) const {
+  Words found;
+  for (const auto& [suspect, suspicion] : state_.suspicions) {
+    if (suspicion.standing == Standing::kHealthy) continue;
+    found.push_back((suspect.gpu.empty() ? suspect.agent.text : suspect.gpu.text) + ":" +
+                    StandingName(suspicion.standing));
+  }
+  const Words expected = words[2] == "nothing" ? Words{} : Words(words.begin() + 2, words.end());
+  if (found != expected) return Differs("what is ill", found, expected);
   return {};
 }
 

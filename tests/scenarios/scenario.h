@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "scheduler/placement/place.h"
+#include "scheduler/lifecycle/quarantine.h"
+#include "scheduler/placement/around.h"
 #include "scheduler/placement/role_usage.h"
 
 namespace kiln::scheduler {
@@ -47,6 +48,8 @@ class Scenario {
   void Cycle();
   void Start(const Entry& entry, const Launch& launch);
   void End(Entry& entry);
+  Status EndTasks(Entry& entry, const std::string& how);
+  Status ExpectHealth(const Words& words) const;
   Result<Entry*> Find(const std::string& name);
 
   std::list<Entry> jobs_;
@@ -58,6 +61,10 @@ class Scenario {
   Instant now_;
   const Policy* policy_ = &kFill;
   Plan plan_;
+  QuarantineSettings settings_;
+  State state_;  // of which only the tasks and the suspicions are in use
+  Effects effects_;
+  Quarantine quarantine_{settings_, state_, effects_};
 };
 
 }  // namespace kiln::scheduler

@@ -1,0 +1,12 @@
+// The decision of place.h on a cluster of which some agents or devices are barred.
+#pragma once
+
+#include "scheduler/placement/place.h"
+
+namespace kiln::scheduler {
+
+// A barred agent gets nothing; one that may be probed gets one member, the smallest that waits on
+// its own and has a retry left. What would have room behind a bar says so. Pure, as Place is.
+Plan PlaceAround(const Snapshot& snapshot, const Policy& policy);
+
+}  // namespace kiln::scheduler
