@@ -161,6 +161,23 @@ TEST_F(CommandDaemonTest, CommandsThatShareAGpuHaveFoldersOfTheirOwn) {
   EXPECT_EQ(ReadFile(folder_ + "/two/out").value_or(""), "GPU-c 0.25 two\n");
 }
 
+TEST_F(CommandDaemonTest, ACommandNamesThoseOfItsGpusThatAreSick) {
+  Start();
+  v1::Work work;
+  work.mutable_command()->set_shell(true);
+  work.mutable_command()->set_value("echo GPU-b GPU-of-others > $KILN_SICK_GPUS; exit 3");
+  auto task = WorkTask("t", work);
+  auto* gpus = task.add_resources();
+  gpus->set_name("nvidia_gpu");
+  gpus->set_type(mesos::v1::Value::SET);
+  gpus->mutable_set()->add_item("GPU-a");
+  gpus->mutable_set()->add_item("GPU-b");
+  agent_.Launch(task);
+  RunUntilExit();
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FAILED: Command exited with status 3"));
+  EXPECT_THAT(ReportOf("t").sick_gpus(), ElementsAre("GPU-b"));
+}
+
 TEST_F(CommandDaemonTest, AMissingFileFailsBeforeTheStart) {
   Start();
   v1::Work work;

@@ -1,6 +1,9 @@
 // A command: its files, then its process.
+#include <algorithm>
 #include <csignal>
+#include <sstream>
 
+#include "base/file.h"
 #include "executor/daemon/runners.h"
 #include "executor/process/uris.h"
 
@@ -19,6 +22,23 @@ mesos::v1::CommandInfo InfoOf(const v1::Command& command, const mesos::v1::TaskI
   }
   if (task.command().has_user()) info.set_user(task.command().user());
   return info;
+}
+
+constexpr uint64_t kSickGpusMax = 1 << 16;  // bytes of the file with their names
+
+// The report of a command that has written names of its GPUs into the file of KILN_SICK_GPUS.
+std::string SickGpus(const WorkContext& context) {
+  const auto path = context.surroundings.environment.find("KILN_SICK_GPUS");
+  if (path == context.surroundings.environment.end()) return "";
+  const auto text = ReadFile(path->second, kSickGpusMax);
+  if (!text) return "";
+  const std::vector<std::string> own = GpusOf(context.task, context.work);
+  v1::Report report;
+  std::istringstream words(*text);
+  for (std::string name; words >> name;) {
+    if (std::find(own.begin(), own.end(), name) != own.end()) report.add_sick_gpus(name);
+  }
+  return report.SerializeAsString();
 }
 
 class CommandWork final : public RunningWork {
@@ -67,7 +87,10 @@ class CommandWork final : public RunningWork {
     ProcessSpec spec =
         SpecOf(InfoOf(context_.work.command(), context_.task), context_.surroundings);
     auto process = Process::Start(*context_.loop, std::move(spec), [this](ExitStatus status) {
-      End({.task = context_.id(), .ok = status.ok(), .message = "Command " + status.Text()});
+      End({.task = context_.id(),
+           .ok = status.ok(),
+           .message = "Command " + status.Text(),
+           .data = SickGpus(context_)});
     });
     if (!process) return End(EndOf(context_.id(), process.error()));
     process_ = *std::move(process);

@@ -84,6 +84,7 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
     std::string names = fmt::format("{}", fmt::join(gpus, ","));
     environment["CUDA_VISIBLE_DEVICES"] = names;
     environment["NVIDIA_VISIBLE_DEVICES"] = names;
+    environment["KILN_SICK_GPUS"] = sandbox + "/sick_gpus";
   }
   if (work.gpu_milli() > 0) {
     environment["KILN_GPU_SHARE"] = fmt::format("{}", work.gpu_milli() / 1000.0);

@@ -49,13 +49,13 @@ Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task);
 int ThreadsOf(const mesos::v1::TaskInfo& task);
 // The ports that the task holds, in their order.
 std::vector<int> PortsOf(const mesos::v1::TaskInfo& task);
-// Names of the GPUs that the task holds, by the set resource nvidia_gpu.
-std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task);
+// Names of the GPUs that the task shares, by its work, or holds, by the set resource nvidia_gpu.
+std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task, const v1::Work& work);
 
 // What a command and its checks see: this process's environment, MESOS_TASK_ID, the ports as
-// Marathon names them (PORT, PORT0, ..., PORTS, HOST), the GPUs as CUDA does, the place in the job
-// (KILN_JOB, KILN_GROUP, KILN_INDEX, KILN_COUNT, KILN_API), and above all what the command says
-// itself.
+// Marathon names them (PORT, PORT0, ..., PORTS, HOST), the GPUs as CUDA does, a file that takes
+// the names of those that do not work (KILN_SICK_GPUS), the place in the job (KILN_JOB, KILN_GROUP,
+// KILN_INDEX, KILN_COUNT, KILN_API), and above all what the command says itself.
 Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
                             const std::string& sandbox, const std::string& host);
 
