@@ -3,6 +3,7 @@
 
 #include "cli/commands/session.h"
 #include "cli/output/exit_code.h"
+#include "wire/net/http.h"
 #include "wire/rest/json.h"
 
 namespace kiln::cli {
@@ -37,6 +38,23 @@ std::string GpuCell(const Json& agent) {
   return text.empty() ? "-" : text;
 }
 
+// "healthy", "quarantined until 2025-01-31T12:00:00.000Z", "healthy, 1 gpu out".
+std::string HealthCell(const Json& agent) {
+  std::string text = "healthy";
+  int gpus = 0;
+  for (const Json& one : agent["quarantine"]) {
+    if (!one["gpu"].is_null()) {
+      ++gpus;
+    } else if (one["standing"] == "PROBATION") {
+      text = "on probation";
+    } else {
+      text = "quarantined" + (one["until"].is_null() ? "" : " until " + Cell(one, "until"));
+    }
+  }
+  if (gpus > 0) text += fmt::format(", {} gpu{} out", gpus, gpus == 1 ? "" : "s");
+  return text;
+}
+
 Result<int> ListAgents(const Session& session) {
   KILN_TRY(Client api, session.Api());
   KILN_TRY(Json answer, api.Get("/v1/agents"));
@@ -44,14 +62,48 @@ Result<int> ListAgents(const Session& session) {
     session.PrintJson(answer);
     return kExitDone;
   }
-  Table table({"HOST", "TASKS", "FREE", "USED", "GPUS", "ID"});
+  Table table({"HOST", "TASKS", "FREE", "USED", "GPUS", "HEALTH", "ID"});
   for (const Json& agent : answer["agents"]) {
     if (session.quiet) session.program.out << Cell(agent, "hostname") << "\n";
     table.Add({Cell(agent, "hostname"), Cell(agent, "tasks"), ResourcesCell(agent["free"]),
-               ResourcesCell(agent["used"]), GpuCell(agent), Cell(agent, "id")});
+               ResourcesCell(agent["used"]), GpuCell(agent), HealthCell(agent), Cell(agent, "id")});
   }
   if (!session.quiet) table.Print(session.program.out);
   return kExitDone;
+}
+
+struct QuarantineOptions {
+  std::string agent;
+  std::string gpu;
+  std::string time;
+  std::string reason;
+};
+
+// `verb` is the last part of the path.
+Result<int> ChangeQuarantine(const Session& session, const char* verb,
+                             const QuarantineOptions& options) {
+  KILN_TRY(Client api, session.Api());
+  Json body = Json::object();
+  if (!options.gpu.empty()) body["gpu"] = options.gpu;
+  if (!options.time.empty()) body["time"] = options.time;
+  if (!options.reason.empty()) body["reason"] = options.reason;
+  const std::string path = "/v1/agents/" + net::PercentEncodePart(options.agent) + "/" + verb;
+  KILN_TRY(Json agent, api.Send("POST", path, wire::DumpJson(body)));
+  if (session.json) session.PrintJson(agent);
+  return kExitDone;
+}
+
+CLI::App* AddQuarantineCommand(CLI::App& agent, Session& session, const char* verb,
+                               const char* help, std::shared_ptr<QuarantineOptions> options) {
+  CLI::App* command = agent.add_subcommand(verb, help);
+  command->add_option("ID", options->agent, "id or hostname of the agent")->required();
+  command->add_option("--gpu", options->gpu, "a device of it, and not the whole agent");
+  command->callback([&session, verb, options] {
+    session.action = [&session, verb, options] {
+      return ChangeQuarantine(session, verb, *options);
+    };
+  });
+  return command;
 }
 
 std::string ShareCell(const Json& role) {
@@ -88,6 +140,13 @@ void AddClusterCommands(CLI::App& app, Session& session) {
   agent->add_subcommand("list", "all agents")->callback([&session] {
     session.action = [&session] { return ListAgents(session); };
   });
+  auto options = std::make_shared<QuarantineOptions>();
+  CLI::App* quarantine =
+      AddQuarantineCommand(*agent, session, "quarantine", "keep work from an agent", options);
+  quarantine->add_option("--for", options->time, "how long; until it is released when left out");
+  quarantine->add_option("--reason", options->reason, "shown by why and in events");
+  AddQuarantineCommand(*agent, session, "release", "let work go to an agent again",
+                       std::make_shared<QuarantineOptions>());
   CLI::App* role = app.add_subcommand("role", "who pays for jobs");
   role->require_subcommand(1);
   role->add_subcommand("list", "weight, quota, limit and use of each")->callback([&session] {

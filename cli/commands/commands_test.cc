@@ -11,6 +11,7 @@
 #include "cli/output/exit_code.h"
 #include "scheduler/api/fake/api_host.h"
 #include "wire/net/client.h"
+#include "wire/rest/json.h"
 
 namespace kiln::cli {
 namespace {
@@ -260,8 +261,33 @@ TEST_F(CommandsTest, EndpointsAndAgentsAreTables) {
             "10.0.0.1:31000  serve  -       -        s-0\n");
   EXPECT_EQ(Kiln({"endpoint", "list", "-q"}).out, "10.0.0.1:31000\n");
   EXPECT_EQ(Kiln({"agent", "list"}).out,
-            "HOST   TASKS  FREE                       USED  GPUS    ID\n"
-            "host1      1  cpus 4, ports 31000-31999  -     2 A100  S0\n");
+            "HOST   TASKS  FREE                       USED  GPUS    HEALTH   ID\n"
+            "host1      1  cpus 4, ports 31000-31999  -     2 A100  healthy  S0\n");
+}
+
+TEST_F(CommandsTest, AnAgentIsQuarantinedAndReleased) {
+  host_.Change([](FakeBackend& backend) {
+    scheduler::AgentView view;
+    view.agent.id = {"S0"};
+    backend.agents = {view};
+  });
+  const auto health = [this] {
+    return wire::ParseJson(Kiln({"agent", "list", "--json"}).out)->at("agents").at(0);
+  };
+  Outcome outcome = Kiln({"agent", "quarantine", "S0", "--for", "1h", "--reason", "new disk"});
+  EXPECT_EQ(outcome.code, kExitDone) << outcome.err;
+  EXPECT_EQ(Kiln({"agent", "quarantine", "S0", "--gpu", "g1"}).code, kExitDone);
+  EXPECT_THAT(Kiln({"agent", "list"}).out,
+              HasSubstr("quarantined until 2025-01-31T13:00:00.000Z, 1 gpu out"));
+  EXPECT_EQ(health()["standing"], "QUARANTINED");
+  EXPECT_EQ(health()["quarantine"][1]["gpu"], "g1");
+  EXPECT_EQ(Kiln({"agent", "release", "S0"}).code, kExitDone);
+  EXPECT_EQ(Kiln({"agent", "release", "S0", "--gpu", "g1"}).code, kExitDone);
+  EXPECT_THAT(Kiln({"agent", "list"}).out, HasSubstr("healthy"));
+  outcome = Kiln({"agent", "release", "S0"});
+  EXPECT_EQ(outcome.code, 75);
+  EXPECT_THAT(outcome.err, HasSubstr("agent S0 is healthy"));
+  EXPECT_EQ(Kiln({"agent", "quarantine", "S0", "--for", "soon"}).code, 64);
 }
 
 TEST_F(CommandsTest, RolesAreATable) {

@@ -16,6 +16,7 @@ std::vector<Route> AllRoutes(ApiContext& context, const std::unique_ptr<Router>&
   AddJobRoutes(routes, context);
   AddLogRoutes(routes, context);
   AddModelRoutes(routes, context);
+  AddAgentRoutes(routes, context);
   AddClusterRoutes(routes, context);
   AddArtifactRoutes(routes, context);
   AddEventRoutes(routes, context);
@@ -39,6 +40,8 @@ wire::Json BodySchemas() {
   return {{"Job", std::move(job)},
           {"ModelVersion", std::move(version)},
           {"VersionOfModel", std::move(of_model)},
+          {"Quarantine", QuarantineRequestSchema()},
+          {"Release", ReleaseSchema()},
           {"LabelTarget",
            {{"type", "object"},
             {"additionalProperties", false},

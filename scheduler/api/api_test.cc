@@ -293,6 +293,33 @@ TEST_F(ApiTest, AgentsShowWhatIsFreeAndUsed) {
   const Json agent = AskJson("GET", "/v1/agents", 200)["agents"][0];
   EXPECT_EQ(wire::DumpJson(agent["free"]), R"({"cpus":4.0,"mem":"8GiB"})");
   EXPECT_EQ(agent["tasks"], 2);
+  EXPECT_EQ(agent["standing"], "HEALTHY");
+  EXPECT_EQ(agent["quarantine"], Json::array());
+}
+
+TEST_F(ApiTest, AnOperatorQuarantinesAndReleases) {
+  host_.Change([](FakeBackend& backend) {
+    AgentView view;
+    view.agent.id = {"S0"};
+    backend.agents = {view};
+  });
+  const Json agent = AskJson("POST", "/v1/agents/S0/quarantine", 200,
+                             R"({"gpu": "g1", "time": "90s", "reason": "hot"})");
+  EXPECT_EQ(agent["standing"], "HEALTHY");
+  EXPECT_EQ(wire::DumpJson(agent["quarantine"]),
+            R"([{"gpu":"g1","standing":"QUARANTINED","since":"2025-01-31T12:00:00.000Z",)"
+            R"("until":"2025-01-31T12:01:30.000Z","reason":"gpu g1 of agent S0 is quarantined )"
+            R"(until 2025-01-31T12:01:30Z, hot"}])");
+  EXPECT_EQ(AskJson("POST", "/v1/agents/S0/quarantine", 200)["standing"], "QUARANTINED");
+  EXPECT_THAT(Ask("GET", "/v1/metrics/prometheus").body,
+              testing::AllOf(HasSubstr("kiln_agents_suspect{standing=\"QUARANTINED\"} 1"),
+                             HasSubstr("kiln_gpus_suspect{standing=\"QUARANTINED\"} 1")));
+  EXPECT_EQ(AskJson("POST", "/v1/agents/S0/release", 200)["standing"], "HEALTHY");
+  EXPECT_EQ(AskError("POST", "/v1/agents/S0/release", 412),
+            "FAILED_PRECONDITION : agent S0 is healthy");
+  EXPECT_EQ(
+      AskError("POST", "/v1/agents/S0/quarantine", 400, R"({"until": "1h"})"),
+      "INVALID_ARGUMENT until: key \"until\" is not known: expected one of gpu, time, reason");
 }
 
 TEST_F(ApiTest, RolesHaveWhatIsSetAndWhatIsUsed) {

@@ -23,6 +23,13 @@ struct AgentView {
   Instant seen;  // the last offer or update
 };
 
+// What an operator asks for an agent, or for one device of it.
+struct QuarantineRequest {
+  GpuId gpu;                     // empty: the agent
+  std::optional<Duration> time;  // none: until it is released
+  std::string reason;
+};
+
 struct Health {
   bool connected = false;  // subscribed to a master
   bool recovered = false;  // reconciled
@@ -75,6 +82,11 @@ class Backend {
   virtual void Register(ModelVersion version, std::function<void(Result<int64_t>)> done) = 0;
   virtual void SetLabel(const std::string& model, const std::string& label,
                         std::optional<int64_t> version, Done done) = 0;
+  // `agent` is an id, or a hostname that only one agent has. kNotFound when there is none.
+  virtual void SetQuarantine(const std::string& agent, const QuarantineRequest& request,
+                             Done done) = 0;
+  // kFailedPrecondition when it is healthy.
+  virtual void Release(const std::string& agent, const GpuId& gpu, Done done) = 0;
   // Ends everything and the framework: tasks killed, TEARDOWN sent.
   virtual void Teardown(Done done) = 0;
 

@@ -35,6 +35,11 @@ std::string MetricsText(const Backend& backend) {
   std::map<std::string, uint64_t> phases, states;
   for (const auto& [name, record] : backend.state().jobs) ++phases[JobPhaseName(record.phase)];
   for (const auto& [id, task] : backend.state().tasks) ++states[TaskStateName(task.state)];
+  std::map<std::string, uint64_t> agents_out, gpus_out;
+  for (const auto& [suspect, suspicion] : backend.state().suspicions) {
+    if (suspicion.standing == Standing::kHealthy) continue;
+    ++(suspect.gpu.empty() ? agents_out : gpus_out)[StandingName(suspicion.standing)];
+  }
   const Counters counters = backend.GetCounters();
   const Health health = backend.GetHealth();
   auto count = [](uint64_t value) { return static_cast<double>(value); };
@@ -44,6 +49,10 @@ std::string MetricsText(const Backend& backend) {
   Metric(text, "kiln_models", "gauge", "models in the registry",
          count(backend.state().models.size()));
   Metric(text, "kiln_agents", "gauge", "agents seen", count(backend.Agents().size()));
+  MetricByLabel(text, "kiln_agents_suspect", "standing", "agents that get no work, or little",
+                agents_out);
+  MetricByLabel(text, "kiln_gpus_suspect", "standing", "devices that get no work, or little",
+                gpus_out);
   Metric(text, "kiln_connected", "gauge", "1 when subscribed to a master", health.connected);
   Metric(text, "kiln_recovered", "gauge", "1 when the state is reconciled", health.recovered);
   Metric(text, "kiln_offers_received_total", "counter", "offers received",
@@ -62,14 +71,6 @@ std::string MetricsText(const Backend& backend) {
 }
 
 void AddClusterRoutes(std::vector<Route>& routes, ApiContext& context) {
-  routes.push_back(
-      {"GET", "/v1/agents", "the agents that offer resources", [&context](const Call& call) {
-         Json agents = Json::array();
-         for (const AgentView& view : context.backend.Agents()) {
-           agents.push_back(AgentViewToJson(view));
-         }
-         call.Answer(200, {{"agents", std::move(agents)}});
-       }});
   routes.push_back({"GET", "/v1/roles", "weight, quota, limit and use of each role",
                     [&context](const Call& call) {
                       Json roles = Json::array();

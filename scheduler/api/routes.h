@@ -26,6 +26,7 @@ struct ApiContext {
 void AddJobRoutes(std::vector<Route>& routes, ApiContext& context);
 void AddLogRoutes(std::vector<Route>& routes, ApiContext& context);
 void AddModelRoutes(std::vector<Route>& routes, ApiContext& context);
+void AddAgentRoutes(std::vector<Route>& routes, ApiContext& context);
 void AddClusterRoutes(std::vector<Route>& routes, ApiContext& context);
 void AddArtifactRoutes(std::vector<Route>& routes, ApiContext& context);
 void AddEventRoutes(std::vector<Route>& routes, ApiContext& context);

@@ -53,6 +53,22 @@ Json ProgressToJson(const Progress& progress) {
           {"fraction", progress.members == 0 ? 0 : progress.fraction / progress.members}};
 }
 
+// What stands against the agent and its devices.
+Json QuarantineToJson(const AgentId& agent, const State& state) {
+  Json list = Json::array();
+  for (auto entry = state.suspicions.lower_bound({agent, {}});
+       entry != state.suspicions.end() && entry->first.agent == agent; ++entry) {
+    const auto& [suspect, suspicion] = *entry;
+    if (suspicion.standing == Standing::kHealthy) continue;
+    list.push_back({{"gpu", suspect.gpu.empty() ? Json() : Json(suspect.gpu.text)},
+                    {"standing", StandingName(suspicion.standing)},
+                    {"since", InstantToJson(suspicion.since)},
+                    {"until", InstantToJson(suspicion.until)},
+                    {"reason", ToText(suspect, suspicion)}});
+  }
+  return list;
+}
+
 }  // namespace
 
 TasksOfJobs GroupTasks(const State& state) {
@@ -141,12 +157,16 @@ Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents) {
           {"refusals", RefusalsToJson(plan.refusals)}};
 }
 
-Json AgentViewToJson(const AgentView& view) {
+Json AgentViewToJson(const AgentView& view, const State& state) {
   Json json = wire::AgentToJson(view.agent);
   json["free"] = wire::ResourcesToJson(view.offered);
   json["used"] = wire::ResourcesToJson(view.used);
   json["tasks"] = view.tasks;
   json["seen"] = InstantToJson(view.seen);
+  const auto suspicion = state.suspicions.find({view.agent.id, {}});
+  json["standing"] = StandingName(suspicion == state.suspicions.end() ? Standing::kHealthy
+                                                                      : suspicion->second.standing);
+  json["quarantine"] = QuarantineToJson(view.agent.id, state);
   return json;
 }
 

@@ -23,8 +23,11 @@ wire::Json JobDetail(const JobRecord& record, const std::vector<const Task*>& ta
 
 wire::Json RefusalsToJson(const std::vector<Refusal>& refusals);
 wire::Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents);
-wire::Json AgentViewToJson(const AgentView& view);
 wire::Json RoleShareToJson(const RoleShare& share);
+wire::Json AgentViewToJson(const AgentView& view, const State& state);
+// What an operator asks of /v1/agents/ID/quarantine and release.
+wire::Json QuarantineRequestSchema();
+wire::Json ReleaseSchema();
 wire::Json EventToJson(const Event& event);
 wire::Json ModelToJson(const Model& model);
 wire::Json ModelVersionToJson(const ModelVersion& version);

@@ -1,7 +1,9 @@
 // The scheduler as the REST routes see it.
+#include <algorithm>
+
 #include "scheduler/daemon/scheduler.h"
 #include "scheduler/lifecycle/models.h"
-#include "scheduler/placement/place.h"
+#include "scheduler/placement/around.h"
 
 namespace kiln::scheduler {
 
@@ -38,6 +40,46 @@ void Scheduler::Register(ModelVersion version, std::function<void(Result<int64_t
   Wake();
 }
 
+// An agent that has one of these devices, or any when none is named.
+Result<Agent> Scheduler::FindAgent(const std::string& name, const GpuId& gpu) const {
+  std::vector<Agent> found;
+  for (const AgentView& view : Agents()) {
+    if (view.agent.id.text == name) {
+      found = {view.agent};
+      break;
+    }
+    if (view.agent.hostname == name) found.push_back(view.agent);
+  }
+  if (found.empty()) return Fail(ErrorCode::kNotFound, "agent {} is not known", name);
+  if (found.size() > 1) {
+    return Fail(ErrorCode::kInvalidArgument, "agent {} is one of {}: expected an id", name,
+                found.size());
+  }
+  const auto& gpus = found[0].gpus;
+  const bool has =
+      std::any_of(gpus.begin(), gpus.end(), [&](const Gpu& one) { return one.id == gpu; });
+  if (!gpu.empty() && !has) {
+    return Fail(ErrorCode::kNotFound, "agent {} has no gpu {}", name, gpu.text);
+  }
+  return found[0];
+}
+
+void Scheduler::SetQuarantine(const std::string& name, const QuarantineRequest& request,
+                              Done done) {
+  const Result<Agent> agent = FindAgent(name, request.gpu);
+  if (!agent) return Later(Failure(agent.error()), std::move(done));
+  lifecycle_->SetQuarantine({agent->id, request.gpu}, agent->hostname, request.time, request.reason,
+                            loop_.Now());
+  Later({}, std::move(done));
+}
+
+void Scheduler::Release(const std::string& name, const GpuId& gpu, Done done) {
+  // A device that is gone may still stand in the books.
+  const Result<Agent> agent = FindAgent(name, {});
+  Later(agent ? lifecycle_->Release({agent->id, gpu}) : Status(Failure(agent.error())),
+        std::move(done));
+}
+
 void Scheduler::Teardown(Done done) {
   if (!connected_) {
     Later(Fail(ErrorCode::kUnavailable, "no Mesos master is connected, expected one to tear down"),
@@ -72,6 +114,12 @@ std::vector<AgentView> Scheduler::Agents() const {
     view.used += task.resources;
     ++view.tasks;
     view.seen = std::max({view.seen, task.launched, task.started});
+  }
+  for (const auto& [suspect, suspicion] : state().suspicions) {
+    AgentView& view = views[suspect.agent];
+    if (!view.agent.id.empty()) continue;
+    view.agent = {.id = suspect.agent, .hostname = suspicion.hostname};
+    view.seen = suspicion.since;
   }
   std::vector<AgentView> list;
   for (auto& [id, view] : views) list.push_back(std::move(view));
@@ -118,7 +166,7 @@ Plan Scheduler::DryRun(const Job& submitted) const {
   }
   Sight sight;
   sight.jobs.push_back(std::move(waiting));
-  Plan plan = Place(SnapshotOf(book_.Known(), sight, loop_.Now()), policy_);
+  Plan plan = PlaceAround(SnapshotOf(book_.Known(), sight, loop_.Now()), policy_);
   plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
   plan.held.clear();
   plan.holder.clear();

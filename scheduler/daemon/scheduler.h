@@ -51,6 +51,9 @@ class Scheduler final : public Backend {
   void Register(ModelVersion version, std::function<void(Result<int64_t>)> done) override;
   void SetLabel(const std::string& model, const std::string& label, std::optional<int64_t> version,
                 Done done) override;
+  void SetQuarantine(const std::string& agent, const QuarantineRequest& request,
+                     Done done) override;
+  void Release(const std::string& agent, const GpuId& gpu, Done done) override;
   void Teardown(Done done) override;
   std::vector<Event> EventsAfter(uint64_t sequence) const override {
     return events_.After(sequence);
@@ -80,6 +83,7 @@ class Scheduler final : public Backend {
   void Reload(const Error& why);
   void SetTimer(Instant now);
   void Later(Status status, Done done);
+  Result<Agent> FindAgent(const std::string& name, const GpuId& gpu) const;
   Settings LifecycleSettings() const;
 
   net::Loop& loop_;

@@ -299,6 +299,50 @@ TEST_F(SchedulerTest, ReasonsSurviveTheOffersTheyWereJudgedBy) {
   EXPECT_THAT(plan.refusals, SizeIs(1));
 }
 
+TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {
+  OpenSubscribed();
+  const auto change = [this](bool set, const std::string& agent) {
+    std::optional<Status> answer;
+    const auto done = [&](Status status) { answer = std::move(status); };
+    if (set) scheduler_->SetQuarantine(agent, {.reason = "new disk"}, done);
+    if (!set) scheduler_->Release(agent, {}, done);
+    EXPECT_TRUE(Until([&] { return answer.has_value(); }));
+    return *answer;
+  };
+  EXPECT_EQ(change(true, "host1"), Fail(ErrorCode::kNotFound, "agent host1 is not known"));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return scheduler_->Agents().size() == 1; }));
+  ASSERT_TRUE(change(true, "host1"));
+  ASSERT_TRUE(Submit(Command("j")));
+  const std::string reason =
+      "agent host1 is quarantined until it is released, as an operator wants it: new disk";
+  EXPECT_TRUE(Until([&] { return !scheduler_->Why("j").empty(); }));
+  EXPECT_THAT(scheduler_->Why("j"),
+              ElementsAre(Refusal{"j", "g", 1, Blocker::kQuarantine, reason}));
+  EXPECT_THAT(scheduler_->DryRun(Command("dry")).refusals,
+              ElementsAre(Refusal{"dry", "g", 1, Blocker::kQuarantine, reason}));
+  const auto events = scheduler_->EventsAfter(0);
+  const bool told = std::any_of(events.begin(), events.end(), [&](const Event& event) {
+    return event.type == "agent" && event.name == "a1" && event.state == "QUARANTINED" &&
+           event.message == reason;
+  });
+  EXPECT_TRUE(told);
+
+  scheduler_->Stop();
+  scheduler_.reset();
+  Open();
+  ASSERT_TRUE(Until([&] { return scheduler_->GetHealth().recovered; }));
+  master_.Offer("o2", 4, 1024);
+  EXPECT_TRUE(Until([&] { return !master_.CallsOf(Call::DECLINE).empty(); }));
+  EXPECT_THAT(Launched(), IsEmpty());
+  ASSERT_TRUE(change(false, "a1"));
+  EXPECT_TRUE(Remembered().suspicions.empty());
+  master_.Offer("o3", 4, 1024);
+  EXPECT_TRUE(Until([&] { return Launched().size() == 1; }));
+  EXPECT_EQ(change(false, "a1"), Fail(ErrorCode::kFailedPrecondition,
+                                      "agent a1 is healthy: expected one in quarantine"));
+}
+
 TEST_F(SchedulerTest, ATeardownEndsJobsAndTheFramework) {
   OpenSubscribed();
   ASSERT_TRUE(Submit(Command("j")));

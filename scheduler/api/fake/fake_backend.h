@@ -86,6 +86,20 @@ class FakeBackend final : public Backend {
     }
     done({});
   }
+  void SetQuarantine(const std::string& agent, const QuarantineRequest& request,
+                     Done done) override {
+    Suspicion& suspicion = data.suspicions[{{agent}, request.gpu}];
+    suspicion = {.hostname = agent,
+                 .standing = Standing::kQuarantined,
+                 .since = now,
+                 .until = request.time ? now + *request.time : Instant{},
+                 .reason = request.reason};
+    done({});
+  }
+  void Release(const std::string& agent, const GpuId& gpu, Done done) override {
+    if (data.suspicions.erase({{agent}, gpu}) > 0) return done({});
+    done(Fail(ErrorCode::kFailedPrecondition, "agent {} is healthy", agent));
+  }
   void Teardown(Done done) override {
     ++teardowns;
     done(teardown_outcome);
