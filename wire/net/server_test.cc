@@ -415,8 +415,8 @@ TEST_F(ServerTest, ASlowReaderShowsInUnsent) {
   WaitFor(1);
   kept_[0]->BeginStream({});
   std::string piece(1 << 20, 'x');
-  for (int i = 0; i < 64; ++i) kept_[0]->Write(piece);
-  EXPECT_GT(kept_[0]->Unsent(), size_t{16} << 20);
+  for (int i = 0; i < 24; ++i) kept_[0]->Write(piece);
+  EXPECT_GT(kept_[0]->Unsent(), size_t{8} << 20);
   kept_[0]->Write("the end");
   client.ReadTo("the end");
   EXPECT_EQ(kept_[0]->Unsent(), 0u);
