@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "local/cluster/operations.h"
@@ -110,8 +111,13 @@ std::vector<TaskInfo> AgentExecutor::QueuedTasks() const {
 }
 
 std::vector<mesos::v1::Resource> AgentExecutor::Volumes() const {
-  std::vector<mesos::v1::Resource> volumes = Resources();
-  std::erase_if(volumes, [](const auto& resource) { return !IsVolume(resource); });
+  std::vector<mesos::v1::Resource> volumes;
+  const auto add = [&volumes](const auto& resources) {
+    std::copy_if(resources.begin(), resources.end(), std::back_inserter(volumes), IsVolume);
+  };
+  add(info.resources());
+  for (const TaskInfo& task : QueuedTasks()) add(task.resources());
+  for (const auto& [id, task] : launched) add(task.resources());
   return volumes;
 }
 
