@@ -47,21 +47,12 @@ Result<int> Get(const Session& session, const std::string& path, std::string fil
 }
 
 Result<int> List(const Session& session, const std::string& path) {
-  KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json answer, api.Get("/v1/artifacts/" + net::PercentEncode(PathOf(path))));
-  if (session.json) {
-    session.PrintJson(answer);
-    return kExitDone;
-  }
-  Table table({"NAME", "SIZE", "DIGEST"});
-  for (const Json& entry : answer["entries"]) {
-    const bool folder = entry["folder"] == true;
-    const std::string name = Cell(entry, "name") + (folder ? "/" : "");
-    if (session.quiet) session.program.out << name << "\n";
-    table.Add({name, Cell(entry, "size"), Cell(entry, "digest").substr(0, 16)});
-  }
-  if (!session.quiet) table.Print(session.program.out);
-  return kExitDone;
+  return session.ShowList("/v1/artifacts/" + net::PercentEncode(PathOf(path)), "entries",
+                          {"NAME", "SIZE", "DIGEST"},
+                          [](const Json& entry) -> std::vector<std::string> {
+                            return {Cell(entry, "name") + (entry["folder"] == true ? "/" : ""),
+                                    Cell(entry, "size"), Cell(entry, "digest").substr(0, 16)};
+                          });
 }
 
 }  // namespace

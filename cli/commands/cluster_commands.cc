@@ -12,20 +12,12 @@ namespace {
 using wire::Json;
 
 Result<int> ListEndpoints(const Session& session) {
-  KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json answer, api.Get("/v1/endpoints"));
-  if (session.json) {
-    session.PrintJson(answer);
-    return kExitDone;
-  }
-  Table table({"ADDRESS", "JOB", "MODELS", "HEALTHY", "TASK"});
-  for (const Json& endpoint : answer["endpoints"]) {
-    if (session.quiet) session.program.out << Cell(endpoint, "address") << "\n";
-    table.Add({Cell(endpoint, "address"), Cell(endpoint, "job"), Cell(endpoint, "models"),
-               Cell(endpoint, "healthy"), Cell(endpoint, "task")});
-  }
-  if (!session.quiet) table.Print(session.program.out);
-  return kExitDone;
+  return session.ShowList(
+      "/v1/endpoints", "endpoints", {"ADDRESS", "JOB", "MODELS", "HEALTHY", "TASK"},
+      [](const Json& endpoint) -> std::vector<std::string> {
+        return {Cell(endpoint, "address"), Cell(endpoint, "job"), Cell(endpoint, "models"),
+                Cell(endpoint, "healthy"), Cell(endpoint, "task")};
+      });
 }
 
 std::string GpuCell(const Json& agent) {
@@ -56,20 +48,17 @@ std::string HealthCell(const Json& agent) {
 }
 
 Result<int> ListAgents(const Session& session) {
-  KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json answer, api.Get("/v1/agents"));
-  if (session.json) {
-    session.PrintJson(answer);
-    return kExitDone;
-  }
-  Table table({"HOST", "TASKS", "FREE", "USED", "GPUS", "HEALTH", "ID"});
-  for (const Json& agent : answer["agents"]) {
-    if (session.quiet) session.program.out << Cell(agent, "hostname") << "\n";
-    table.Add({Cell(agent, "hostname"), Cell(agent, "tasks"), ResourcesCell(agent["free"]),
-               ResourcesCell(agent["used"]), GpuCell(agent), HealthCell(agent), Cell(agent, "id")});
-  }
-  if (!session.quiet) table.Print(session.program.out);
-  return kExitDone;
+  return session.ShowList("/v1/agents", "agents",
+                          {"HOST", "TASKS", "FREE", "USED", "GPUS", "HEALTH", "ID"},
+                          [](const Json& agent) -> std::vector<std::string> {
+                            return {Cell(agent, "hostname"),
+                                    Cell(agent, "tasks"),
+                                    ResourcesCell(agent["free"]),
+                                    ResourcesCell(agent["used"]),
+                                    GpuCell(agent),
+                                    HealthCell(agent),
+                                    Cell(agent, "id")};
+                          });
 }
 
 struct QuarantineOptions {
@@ -111,20 +100,13 @@ std::string ShareCell(const Json& role) {
 }
 
 Result<int> ListRoles(const Session& session) {
-  KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json answer, api.Get("/v1/roles"));
-  if (session.json) {
-    session.PrintJson(answer);
-    return kExitDone;
-  }
-  Table table({"ROLE", "WEIGHT", "QUOTA", "LIMIT", "USED", "SHARE"});
-  for (const Json& role : answer["roles"]) {
-    if (session.quiet) session.program.out << Cell(role, "name") << "\n";
-    table.Add({Cell(role, "name"), Cell(role, "weight"), ResourcesCell(role["quota"]),
-               ResourcesCell(role["limit"]), ResourcesCell(role["used"]), ShareCell(role)});
-  }
-  if (!session.quiet) table.Print(session.program.out);
-  return kExitDone;
+  return session.ShowList("/v1/roles", "roles",
+                          {"ROLE", "WEIGHT", "QUOTA", "LIMIT", "USED", "SHARE"},
+                          [](const Json& role) -> std::vector<std::string> {
+                            return {Cell(role, "name"),           Cell(role, "weight"),
+                                    ResourcesCell(role["quota"]), ResourcesCell(role["limit"]),
+                                    ResourcesCell(role["used"]),  ShareCell(role)};
+                          });
 }
 
 }  // namespace

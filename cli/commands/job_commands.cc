@@ -15,24 +15,14 @@ std::string JobPath(const std::string& name, const std::string& rest = "") {
 }
 
 Result<int> ListJobs(const Session& session, const std::string& phase) {
-  KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json answer, api.Get(phase.empty() ? "/v1/jobs" : "/v1/jobs?phase=" + phase));
-  if (session.json) {
-    session.PrintJson(answer);
-    return kExitDone;
-  }
-  Table table({"NAME", "KIND", "PHASE", "RUNNING", "FINISHED", "MEMBERS", "DONE", "SUBMITTED"});
-  for (const Json& job : answer["jobs"]) {
-    if (session.quiet) {
-      session.program.out << Cell(job, "name") << "\n";
-      continue;
-    }
-    table.Add({Cell(job, "name"), Cell(job, "kind"), Cell(job, "phase"), Cell(job, "running"),
-               Cell(job, "finished"), Cell(job, "members"), PercentCell(job),
-               Cell(job, "submitted")});
-  }
-  if (!session.quiet) table.Print(session.program.out);
-  return kExitDone;
+  return session.ShowList(
+      phase.empty() ? "/v1/jobs" : "/v1/jobs?phase=" + phase, "jobs",
+      {"NAME", "KIND", "PHASE", "RUNNING", "FINISHED", "MEMBERS", "DONE", "SUBMITTED"},
+      [](const Json& job) -> std::vector<std::string> {
+        return {Cell(job, "name"),    Cell(job, "kind"),     Cell(job, "phase"),
+                Cell(job, "running"), Cell(job, "finished"), Cell(job, "members"),
+                PercentCell(job),     Cell(job, "submitted")};
+      });
 }
 
 void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {

@@ -27,24 +27,13 @@ const Json& Metrics(const Json& version) {
 }
 
 Result<int> ListModels(const Session& session) {
-  KILN_TRY(Client api, session.Api());
-  KILN_TRY(Json answer, api.Get("/v1/models"));
-  if (session.json) {
-    session.PrintJson(answer);
-    return kExitDone;
-  }
-  Table table({"NAME", "LATEST", "LABELS", "METRICS"});
-  for (const Json& model : answer["models"]) {
-    if (session.quiet) {
-      session.program.out << Cell(model, "name") << "\n";
-      continue;
-    }
-    const Json& versions = model["versions"];
-    table.Add({Cell(model, "name"), Cell(model, "latest"), NumbersCell(model["labels"]),
-               versions.empty() ? "-" : NumbersCell(Metrics(versions.back()))});
-  }
-  if (!session.quiet) table.Print(session.program.out);
-  return kExitDone;
+  return session.ShowList("/v1/models", "models", {"NAME", "LATEST", "LABELS", "METRICS"},
+                          [](const Json& model) -> std::vector<std::string> {
+                            const Json& versions = model["versions"];
+                            return {Cell(model, "name"), Cell(model, "latest"),
+                                    NumbersCell(model["labels"]),
+                                    versions.empty() ? "-" : NumbersCell(Metrics(versions.back()))};
+                          });
 }
 
 Result<int> ShowModel(const Session& session, const std::string& name) {

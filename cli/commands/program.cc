@@ -154,6 +154,24 @@ int Run(const Program& given) {
 
 void Session::PrintJson(const Json& answer) const { program.out << wire::PrettyJson(answer); }
 
+Result<int> Session::ShowList(const std::string& path, const char* list,
+                              std::vector<std::string> heads, const Row& row) const {
+  KILN_TRY(Client api, Api());
+  KILN_TRY(Json answer, api.Get(path));
+  if (json) {
+    PrintJson(answer);
+    return kExitDone;
+  }
+  Table table(std::move(heads));
+  for (const Json& member : answer[list]) {
+    std::vector<std::string> cells = row(member);
+    if (quiet) program.out << cells[0] << "\n";
+    table.Add(std::move(cells));
+  }
+  if (!quiet) table.Print(program.out);
+  return kExitDone;
+}
+
 std::string Cell(const Json& object, const char* member) {
   const auto found = object.find(member);
   if (found == object.end() || found->is_null()) return "-";

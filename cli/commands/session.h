@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/commands/client.h"
@@ -28,6 +29,12 @@ struct Session {
   Result<Client> Api() const { return FindApi(address, program.environment); }
   // The answer as it is, for --json.
   void PrintJson(const wire::Json& json) const;
+
+  // Shows what `path` answers as `list`: as it is, as a table of the cells of each member, or of
+  // each the first cell alone.
+  using Row = std::function<std::vector<std::string>(const wire::Json& member)>;
+  Result<int> ShowList(const std::string& path, const char* list, std::vector<std::string> heads,
+                       const Row& row) const;
 };
 
 void AddJobCommands(CLI::App& app, Session& session);

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/fnv.h"
 #include "executor/formats/source.h"
 
 namespace kiln::executor {
@@ -39,8 +40,7 @@ Result<Table> ReadTable(const std::string& path, const TableSpec& spec, Partitio
 }
 
 int PartitionOfKey(std::string_view key, int count) {
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  uint64_t hash = Fnv1a(key);
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;  // its high bits alone mix too little
   hash ^= hash >> 31;
   return static_cast<int>(hash % static_cast<uint64_t>(count));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <utility>
 
 #include "local/cluster/operations.h"
@@ -110,25 +109,33 @@ std::vector<TaskInfo> AgentExecutor::QueuedTasks() const {
   return all;
 }
 
+namespace {
+
+// Of the executor and all its tasks that have not ended.
+template <typename Visit>
+void EachResource(const AgentExecutor& executor, Visit visit) {
+  for (const auto& resource : executor.info.resources()) visit(resource);
+  for (const TaskInfo& task : executor.QueuedTasks()) {
+    for (const auto& resource : task.resources()) visit(resource);
+  }
+  for (const auto& [id, task] : executor.launched) {
+    for (const auto& resource : task.resources()) visit(resource);
+  }
+}
+
+}  // namespace
+
 std::vector<mesos::v1::Resource> AgentExecutor::Volumes() const {
   std::vector<mesos::v1::Resource> volumes;
-  const auto add = [&volumes](const auto& resources) {
-    std::copy_if(resources.begin(), resources.end(), std::back_inserter(volumes), IsVolume);
-  };
-  add(info.resources());
-  for (const TaskInfo& task : QueuedTasks()) add(task.resources());
-  for (const auto& [id, task] : launched) add(task.resources());
+  EachResource(*this, [&](const auto& resource) {
+    if (IsVolume(resource)) volumes.push_back(resource);
+  });
   return volumes;
 }
 
 std::vector<mesos::v1::Resource> AgentExecutor::Resources() const {
-  std::vector<mesos::v1::Resource> all(info.resources().begin(), info.resources().end());
-  for (const TaskInfo& task : QueuedTasks()) {
-    all.insert(all.end(), task.resources().begin(), task.resources().end());
-  }
-  for (const auto& [id, task] : launched) {
-    all.insert(all.end(), task.resources().begin(), task.resources().end());
-  }
+  std::vector<mesos::v1::Resource> all;
+  EachResource(*this, [&](const auto& resource) { all.push_back(resource); });
   return all;
 }
 

@@ -226,6 +226,7 @@ class Master {
   // Those that have something to lose there.
   std::set<std::string> FrameworksAt(const MasterAgent& agent) const;
   bool WantsInverseOffer(const std::string& framework_id, const std::string& agent_id) const;
+  std::string NewOfferId() { return info_.id() + "-O" + std::to_string(next_offer_++); }
   void SendInverseOffers(const std::set<std::string>* agents);
   void AnswerInverseOffers(const MasterFramework& framework, const OfferIds& ids,
                            const mesos::v1::Filters& filters,
@@ -268,7 +269,7 @@ class Master {
   Instant next_allocation_;
   uint64_t next_framework_ = 0;
   uint64_t next_agent_ = 0;
-  uint64_t next_offer_ = 0;
+  uint64_t next_offer_ = 0;  // of offers and inverse offers
 };
 
 }  // namespace kiln::local

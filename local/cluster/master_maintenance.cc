@@ -147,7 +147,7 @@ void Master::SendInverseOffers(const std::set<std::string>* agents) {
     if (!unavailability || !agent.active() || (agents && !agents->count(agent_id))) continue;
     for (const std::string& framework_id : FrameworksAt(agent)) {
       if (!WantsInverseOffer(framework_id, agent_id)) continue;
-      const std::string id = info_.id() + "-O" + std::to_string(next_offer_++);
+      const std::string id = NewOfferId();
       MasterInverseOffer& offer = inverse_offers_[id];
       offer.wire.mutable_id()->set_value(id);
       *offer.wire.mutable_url() = UrlOf(agent);

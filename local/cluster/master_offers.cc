@@ -56,7 +56,7 @@ void Master::Allocate(const std::set<std::string>* agents) {
   for (Allocation& allocation : allocator_.Allocate(now_, random_, agents)) {
     MasterFramework& framework = frameworks_.at(allocation.framework_id);
     MasterAgent& agent = agents_.at(allocation.agent_id);
-    const std::string id = info_.id() + "-O" + std::to_string(next_offer_++);
+    const std::string id = NewOfferId();
     MasterOffer& offer = offers_[id];
     offer.wire.mutable_id()->set_value(id);
     *offer.wire.mutable_framework_id() = framework.info.id();

@@ -76,22 +76,22 @@ void Master::AcknowledgeOperation(const MasterFramework& framework,
 
 void Master::ReconcileOperations(MasterFramework& framework,
                                  const scheduler::Call::ReconcileOperations& reconcile) {
+  const auto tell = [&](const Operation& operation) {
+    OperationStatus status = operation.latest_status();
+    status.clear_uuid();
+    SendOperationStatus(framework, std::move(status));
+  };
   if (reconcile.operations_size() == 0) {
     for (const auto& [agent_id, agent] : agents_) {
       for (const auto& [uuid, operation] : agent.operations) {
-        if (operation.framework_id().value() != framework.id()) continue;
-        OperationStatus status = operation.latest_status();
-        status.clear_uuid();
-        SendOperationStatus(framework, std::move(status));
+        if (operation.framework_id().value() == framework.id()) tell(operation);
       }
     }
     return;
   }
   for (const auto& question : reconcile.operations()) {
     if (const Operation* operation = FindOperation(framework, question.operation_id())) {
-      OperationStatus status = operation->latest_status();
-      status.clear_uuid();
-      SendOperationStatus(framework, std::move(status));
+      tell(*operation);
     } else {
       SendOperationStatus(framework, UnknownOperation(question));
     }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "model/uri.h"
@@ -80,11 +81,8 @@ void Submit(ApiContext& context, const Call& call) {
 }
 
 bool IsPhase(const std::string& text) {
-  for (const JobPhase phase : {JobPhase::kWaiting, JobPhase::kRunning, JobPhase::kSucceeded,
-                               JobPhase::kFailed, JobPhase::kKilling, JobPhase::kKilled}) {
-    if (text == JobPhaseName(phase)) return true;
-  }
-  return false;
+  return std::any_of(std::begin(kJobPhases), std::end(kJobPhases),
+                     [&](JobPhase phase) { return text == JobPhaseName(phase); });
 }
 
 void List(ApiContext& context, const Call& call) {

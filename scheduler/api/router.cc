@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "scheduler/lifecycle/state.h"
 #include "wire/rest/json.h"
 
 namespace kiln::scheduler {
@@ -58,7 +59,9 @@ Json ParameterSchema(std::string_view name) {
   if (name == "offset" || name == "after") return {{"type", "integer"}, {"minimum", 0}};
   if (name == "version") return {{"type", "integer"}, {"minimum", 1}};
   if (name == "phase") {
-    return {{"enum", {"WAITING", "RUNNING", "SUCCEEDED", "FAILED", "KILLING", "KILLED"}}};
+    Json names = Json::array();
+    for (const JobPhase phase : kJobPhases) names.push_back(JobPhaseName(phase));
+    return {{"enum", std::move(names)}};
   }
   return {{"type", "string"}};
 }

@@ -1,23 +1,22 @@
 #include <string_view>
 
+#include "base/fnv.h"
 #include "scheduler/lifecycle/quarantine.h"
 
 namespace kiln::scheduler {
 namespace {
 
-// FNV-1a over the parts, each with its end: the same in every life of the scheduler.
+// Over the parts, each with its end.
 class Hash {
  public:
   Hash& operator<<(std::string_view part) {
-    for (const char c : part) Add(static_cast<unsigned char>(c));
-    Add(0);
+    value_ = Fnv1a({"", 1}, Fnv1a(part, value_));
     return *this;
   }
   uint64_t value() const { return value_; }
 
  private:
-  void Add(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001b3; }
-  uint64_t value_ = 0xcbf29ce484222325;
+  uint64_t value_ = kFnvBasis;
 };
 
 // What the work does and to what; not how far it goes.

@@ -16,6 +16,9 @@
 namespace kiln::scheduler {
 
 enum class JobPhase { kWaiting, kRunning, kSucceeded, kFailed, kKilling, kKilled };
+inline constexpr JobPhase kJobPhases[] = {JobPhase::kWaiting,   JobPhase::kRunning,
+                                          JobPhase::kSucceeded, JobPhase::kFailed,
+                                          JobPhase::kKilling,   JobPhase::kKilled};
 
 // "WAITING" and so on.
 const char* JobPhaseName(JobPhase phase);

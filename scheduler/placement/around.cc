@@ -103,16 +103,18 @@ class Around {
   // A probe counts against the limits of its role.
   void Use(const std::string& role, const Resources& resources) {
     if (!open_.sharing) return;
-    const Amounts taken = AmountsOf(resources);
-    Amounts& used = open_.sharing->use[role].used;
-    for (size_t i = 0; i < used.size(); ++i) used[i] += taken[i];
+    Add(open_.sharing->use[role].used, AmountsOf(resources));
   }
 
   Snapshot Of(std::vector<Offer> offers) const {
-    Snapshot snapshot = open_;
-    snapshot.offers = std::move(offers);
-    snapshot.jobs.clear();
-    return snapshot;
+    return {.offers = std::move(offers),
+            .sharing = open_.sharing,
+            .agents = open_.agents,
+            .warm = open_.warm,
+            .shared = open_.shared,
+            .usual = open_.usual,
+            .executor = open_.executor,
+            .seed = open_.seed};
   }
 
   // What the agents that are barred have left, in one offer for each role.

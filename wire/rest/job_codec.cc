@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/fnv.h"
 #include "wire/rest/form.h"
 #include "wire/rest/json.h"
 
@@ -337,12 +338,7 @@ Json JobToJson(const Job& job) {
   return WriteForm([&copy](Form& form) { DescribeJob(form, copy); }, DescribeBlankJob);
 }
 
-uint64_t JobDigest(const Job& job) {
-  // FNV-1a, 64 bits (Fowler, Noll, Vo).
-  uint64_t hash = 0xcbf29ce484222325;
-  for (unsigned char c : DumpJson(JobToJson(job))) hash = (hash ^ c) * 0x100000001b3;
-  return hash;
-}
+uint64_t JobDigest(const Job& job) { return Fnv1a(DumpJson(JobToJson(job))); }
 
 Json JobSchema() {
   Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
