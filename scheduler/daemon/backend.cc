@@ -160,9 +160,9 @@ Plan Scheduler::DryRun(const Job& submitted) const {
            models ? "waits for group " + group.after.front() : models.error().message});
       continue;
     }
-    WaitingGroup members{.group = &group, .in_gang = job.gang_members > 0};
-    for (int index = 0; index < group.count; ++index) members.members.push_back(index);
-    waiting.groups.push_back(std::move(members));
+    waiting.groups.push_back({.group = &group,
+                              .members = MemberRange::First(static_cast<size_t>(group.count)),
+                              .in_gang = job.gang_members > 0});
   }
   Sight sight;
   sight.jobs.push_back(std::move(waiting));

@@ -157,7 +157,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
   for (const Launch& launch : launches) {
     const JobRecord& record = state_.jobs.at(launch.member.job);
     const auto [group, member] = Find(launch.member);
-    KILN_CHECK(group != nullptr && group->ready.erase(launch.member.index) == 1);
+    KILN_CHECK(group != nullptr && group->ready.Erase(launch.member.index));
     const Agent& agent = agents.at(launch.agent);
     if (state_.agents.try_emplace(agent.id, agent).second) effects_.agents.insert(agent.id);
 
@@ -212,7 +212,7 @@ void Lifecycle::Tick(Instant now) {
     const MemberId id = resting_.begin()->second;
     resting_.erase(resting_.begin());
     const auto [group, member] = Find(id);
-    if (group != nullptr && group->resting.erase(id.index) > 0) group->ready.insert(id.index);
+    if (group != nullptr && group->resting.Erase(id.index)) group->ready.Insert(id.index);
   }
   std::vector<TaskId> overdue;
   for (auto& [id, until] : cut_off_) {

@@ -56,7 +56,7 @@ JobRun Derive(const Job& job, const std::vector<const Task*>& tasks) {
       } else if (member.finished) {
         ++group.finished;
       } else {
-        group.ready.insert(static_cast<int>(i));
+        group.ready.Insert(static_cast<int>(i));
       }
     }
   }

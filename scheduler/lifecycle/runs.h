@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "model/job.h"
 #include "model/task.h"
+#include "scheduler/placement/members.h"
 
 namespace kiln::scheduler {
 
@@ -25,8 +26,8 @@ struct Member {
 
 struct GroupRun {
   std::vector<Member> members;
-  std::set<int> ready;    // may start
-  std::set<int> resting;  // may start when their rest is over
+  MemberSet ready;    // may start
+  MemberSet resting;  // may start when their rest is over
   int live = 0;
   int finished = 0;
 

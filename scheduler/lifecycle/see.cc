@@ -18,7 +18,7 @@ Refusal RefusalOf(const JobRecord& record, const Group& group, int members, Bloc
 // "2 members rest after a failure, the next starts in 3.2s: cannot read /srv/x.csv"
 std::string RestReason(const GroupRun& run, const std::map<TaskId, Task>& tasks, Instant now) {
   const Member* first = nullptr;
-  for (const int index : run.resting) {
+  for (const int index : MemberRange(run.resting)) {
     const Member& member = run.members[static_cast<size_t>(index)];
     if (first == nullptr || member.rests_until < first->rests_until) first = &member;
   }
@@ -88,7 +88,7 @@ std::optional<Refusal> Lifecycle::Blocked(const JobRecord& record, const Group& 
 }
 
 WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const {
-  WaitingGroup waiting{.group = &group, .members = {run.ready.begin(), run.ready.end()}};
+  WaitingGroup waiting{.group = &group, .members = MemberRange(run.ready)};
   if (group.constraints.empty()) return waiting;
   for (const Member& member : run.members) {
     if (!member.live.empty()) waiting.placed.push_back(state_.tasks.at(member.live).agent);

@@ -213,7 +213,7 @@ void Lifecycle::Spend(const Task& task, GroupRun& group, Member& member, Instant
 // The pause doubles with the number of times; none for the first after 0.
 void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int times, Instant now) {
   if (times == 0) {
-    group.ready.insert(id.index);
+    group.ready.Insert(id.index);
     return;
   }
   Duration pause = settings_.rest_min;
@@ -223,7 +223,7 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
   member.rests_until =
       now + half +
       Duration(static_cast<int64_t>(static_cast<double>(half.count()) * random_.Unit()));
-  group.resting.insert(id.index);
+  group.resting.Insert(id.index);
   resting_.emplace(member.rests_until, id);
 }
 

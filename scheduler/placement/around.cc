@@ -87,12 +87,12 @@ class Around {
     for (const auto& [job, group] : Candidates(role)) {
       Snapshot alone = Of(offers);
       WaitingGroup one = *group;
-      one.members.resize(1);
+      one.members = one.members.Part(0, 1);
       one.in_gang = false;
       alone.jobs.push_back({.job = job->job, .role = role, .groups = {std::move(one)}});
       Plan plan = Place(alone, policy_);
       if (plan.launches.empty()) continue;
-      group->members.erase(group->members.begin());
+      group->members = group->members.Part(1, group->members.size() - 1);
       group->placed.push_back(plan.launches[0].agent);
       Use(job->job->role, plan.launches[0].resources);
       return std::move(plan.launches[0]);
@@ -161,7 +161,7 @@ class Around {
       });
       for (WaitingGroup& group : job.groups) {
         group.in_gang = false;
-        group.members.resize(std::min<size_t>(group.members.size(), 1));
+        group.members = group.members.Part(0, std::min<size_t>(group.members.size(), 1));
       }
       if (!job.groups.empty()) behind.jobs.push_back(std::move(job));
     }

@@ -24,10 +24,10 @@ Job JobOf(const std::string& name, int64_t cpus_milli, int retries = 3) {
           .retries = retries};
 }
 
-WaitingJob Waiting(const Job& job, int members) {
-  WaitingJob waiting{.job = &job, .role = "*", .groups = {{.group = &job.groups[0]}}};
-  for (int i = 0; i < members; ++i) waiting.groups[0].members.push_back(i);
-  return waiting;
+WaitingJob Waiting(const Job& job, size_t members) {
+  return {.job = &job,
+          .role = "*",
+          .groups = {{.group = &job.groups[0], .members = MemberRange::First(members)}}};
 }
 
 std::vector<std::string> Places(const Plan& plan) {

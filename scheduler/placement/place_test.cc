@@ -100,9 +100,9 @@ World RandomWorld(uint64_t seed) {
   for (const Job& job : world.jobs) {
     WaitingJob waiting{.job = &job, .role = job.role, .gang_needed = job.gang_members};
     for (const Group& group : job.groups) {
-      WaitingGroup members{.group = &group, .in_gang = true};
-      for (int index = 0; index < group.count; ++index) members.members.push_back(index);
-      waiting.groups.push_back(std::move(members));
+      waiting.groups.push_back({.group = &group,
+                                .members = MemberRange::First(static_cast<size_t>(group.count)),
+                                .in_gang = true});
     }
     world.snapshot.jobs.push_back(std::move(waiting));
   }
@@ -268,7 +268,8 @@ TEST(Place, PortsComeFromAnywhereInTheOffer) {
        .role = "*",
        .resources = {
            .cpus_milli = 4000, .mem = GiB(4), .ports = {{31000, 31003}, {31010, 31013}}}}};
-  snapshot.jobs = {{.job = &job, .role = "*", .groups = {{&job.groups[0], {0, 1}, {}, false}}}};
+  snapshot.jobs = {
+      {.job = &job, .role = "*", .groups = {{&job.groups[0], MemberRange::First(2), {}, false}}}};
   std::set<int> first;
   for (snapshot.seed = 0; snapshot.seed < 100; ++snapshot.seed) {
     const Plan plan = Place(snapshot, kPack);

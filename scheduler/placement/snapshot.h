@@ -13,6 +13,7 @@
 #include "model/job.h"
 #include "model/offer.h"
 #include "scheduler/placement/bars.h"
+#include "scheduler/placement/members.h"
 #include "scheduler/placement/order.h"
 
 namespace kiln::scheduler {
@@ -23,7 +24,7 @@ using WarmExecutors = std::set<std::pair<std::string, AgentId>>;
 // Members of a group that may start at this moment.
 struct WaitingGroup {
   const Group* group = nullptr;
-  std::vector<int> members;     // indices, ascending
+  MemberRange members;          // borrowed, ascending
   std::vector<AgentId> placed;  // where its live members are; only needed with constraints
   bool in_gang = false;
   bool parted = false;  // other members of the group stand in other turns

@@ -56,9 +56,8 @@ std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) 
 }
 
 WaitingGroup PartOf(const WaitingGroup& group, const Turn& turn) {
-  const auto first = group.members.begin() + static_cast<ptrdiff_t>(turn.first);
   return {.group = group.group,
-          .members = {first, first + static_cast<ptrdiff_t>(turn.count)},
+          .members = group.members.Part(turn.first, turn.count),
           .in_gang = group.in_gang,
           .parted = true};
 }
@@ -104,9 +103,10 @@ void PutInOrder(Snapshot& snapshot) {
     if (turn.count == bids[turn.bid].count) {
       groups.push_back(std::move(group));
     } else if (!groups.empty() && groups.back().group == group.group) {
-      const WaitingGroup part = PartOf(group, turn);
-      groups.back().members.insert(groups.back().members.end(), part.members.begin(),
-                                   part.members.end());
+      // The turns of a group follow each other.
+      MemberRange& members = groups.back().members;
+      const size_t count = members.size() + turn.count;
+      members = group.members.Part(turn.first + turn.count - count, count);
     } else {
       groups.push_back(PartOf(group, turn));
     }

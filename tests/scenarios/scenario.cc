@@ -247,7 +247,7 @@ Status Scenario::AddJob(const Words& words) {
   const int needs = Number(Take(values, "needs", "0"));
   KILN_TRY(Group group, ReadGroup(values));
   KILN_TRY_OK(AllTaken(values));
-  for (int i = 0; i < group.count; ++i) entry.waiting.push_back(i);
+  for (int i = 0; i < group.count; ++i) entry.waiting.Insert(i);
   if (words[0] == "gang") entry.job.gang_members = needs > 0 ? needs : group.count;
   entry.job.groups = {std::move(group)};
   jobs_.push_back(std::move(entry));
@@ -316,7 +316,7 @@ void Scenario::Cycle() {
     snapshot.usual.emplace_back(&spec, static_cast<size_t>(spec.count) - entry.waiting.size());
     if (entry.waiting.empty()) continue;
     WaitingGroup group{.group = &entry.job.groups[0],
-                       .members = entry.waiting,
+                       .members = MemberRange(entry.waiting),
                        .in_gang = entry.job.gang_members > 0};
     for (const Launch& launch : entry.launched) group.placed.push_back(launch.agent);
     const int live = static_cast<int>(entry.launched.size());
@@ -331,7 +331,7 @@ void Scenario::Cycle() {
   plan_ = PlaceAround(snapshot, *policy_);
   for (const Launch& launch : plan_.launches) {
     Entry& entry = **Find(launch.member.job);
-    std::erase(entry.waiting, launch.member.index);
+    entry.waiting.Erase(launch.member.index);
     entry.launched.push_back(launch);
     entry.last.push_back(launch);
     const Task task = TaskOf(launch, now_);
@@ -390,9 +390,8 @@ Status Scenario::EndTasks(Entry& entry, const std::string& how) {
     task.ended = now_;
     // Every job does work of its own.
     quarantine_.Ended(task, std::hash<std::string>()(entry.job.name), now_);
-    if (how != "finish") entry.waiting.push_back(launch.member.index);
+    if (how != "finish") entry.waiting.Insert(launch.member.index);
   }
-  std::sort(entry.waiting.begin(), entry.waiting.end());
   End(entry);
   return {};
 }

@@ -26,7 +26,7 @@ class Scenario {
   struct Entry {
     Job job;
     Instant since;
-    std::vector<int> waiting;
+    MemberSet waiting;
     std::vector<Launch> launched;  // in the order of members
     std::vector<Launch> last;      // of the last cycle
     bool may_hold = true;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include "scheduler/placement/place.h"
 
@@ -56,12 +55,10 @@ double OneGang(const std::vector<Offer>& offers) {
   Job job{.name = "gang", .groups = {{.name = "g", .count = kMembers, .cpus_milli = 8'000}}};
   job.groups[0].gpus.count = 1;
   job.groups[0].work = CommandWork{.shell = "true"};
-  std::vector<int> members(kMembers);
-  std::iota(members.begin(), members.end(), 0);
   Snapshot snapshot{.offers = offers};
   snapshot.jobs = {{.job = &job,
                     .role = "*",
-                    .groups = {{&job.groups[0], members, {}, true}},
+                    .groups = {{&job.groups[0], scheduler::MemberRange::First(kMembers), {}, true}},
                     .gang_needed = kMembers}};
   return Milliseconds(snapshot, kMembers, 0);
 }
@@ -77,7 +74,9 @@ double Reasons(const std::vector<Offer>& offers) {
     job.groups[0].gpus.count = i % 2 == 0 ? 0 : 16;
     job.groups[0].work = CommandWork{.shell = "true"};
     snapshot.jobs.push_back(
-        {.job = &job, .role = "*", .groups = {{&job.groups[0], {0}, {}, false}}});
+        {.job = &job,
+         .role = "*",
+         .groups = {{&job.groups[0], scheduler::MemberRange::First(1), {}, false}}});
   }
   return Milliseconds(snapshot, 0, kWaiting);
 }
