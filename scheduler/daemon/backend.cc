@@ -2,8 +2,6 @@
 #include <algorithm>
 
 #include "scheduler/daemon/scheduler.h"
-#include "scheduler/lifecycle/models.h"
-#include "scheduler/placement/around.h"
 
 namespace kiln::scheduler {
 
@@ -139,39 +137,21 @@ Health Scheduler::GetHealth() const {
 }
 
 std::vector<Refusal> Scheduler::Why(const std::string& job) const {
-  std::vector<Refusal> refusals = refusals_;
-  if (!job.empty()) {
-    std::erase_if(refusals, [&](const Refusal& refusal) { return refusal.job != job; });
+  std::vector<Refusal> refusals;
+  for (const Refusal& refusal : cycle_.refusals()) {
+    if (!job.empty() && refusal.job != job) continue;
+    refusals.push_back(refusal);
+    if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {
+      refusals.back().reason += ": " + problem_;
+    }
   }
   return refusals;
 }
 
 Plan Scheduler::DryRun(const Job& submitted) const {
-  Job job = ExpandGroups(submitted);
+  Job job = submitted;
   if (job.role.empty()) job.role = options_.roles.front();
-  Plan blocked;
-  WaitingJob waiting{
-      .job = &job, .role = lifecycle_->OfferRole(job.role), .gang_needed = job.gang_members};
-  for (const Group& group : job.groups) {
-    const Status models = HasModels(state().models, group.work);
-    if (!group.after.empty() || !models) {
-      blocked.refusals.push_back(
-          {job.name, group.name, group.count, models ? Blocker::kAfter : Blocker::kNoModel,
-           models ? "waits for group " + group.after.front() : models.error().message});
-      continue;
-    }
-    waiting.groups.push_back({.group = &group,
-                              .members = MemberRange::First(static_cast<size_t>(group.count)),
-                              .in_gang = job.gang_members > 0});
-  }
-  Sight sight;
-  sight.jobs.push_back(std::move(waiting));
-  Plan plan = PlaceAround(SnapshotOf(book_.Known(), sight, loop_.Now()), policy_);
-  plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
-  plan.held.clear();
-  plan.holder.clear();
-  plan.declined.clear();
-  return plan;
+  return cycle_.DryRun(*lifecycle_, std::move(job), loop_.Now());
 }
 
 Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {

@@ -2,8 +2,6 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "scheduler/placement/around.h"
-#include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -22,9 +20,9 @@ Scheduler::Scheduler(net::Loop& loop, Options options, std::unique_ptr<Store> st
                      const Policy& policy)
     : loop_(loop),
       options_(std::move(options)),
-      policy_(policy),
       ledger_(std::move(store)),
       book_(BookSettings(options_), options_.roles),
+      cycle_(policy, book_),
       task_options_{.executor = options_.executor, .executor_uri = options_.executor_uri},
       link_(loop, options_, MesosCallbacks()) {}
 
@@ -161,13 +159,8 @@ void Scheduler::Wake() {
 void Scheduler::Turn() {
   const Instant now = loop_.Now();
   ++counters_.cycles;
-  lifecycle_->Tick(now);
-  const Plan plan = Decide(now);
-  Effects effects = lifecycle_->TakeEffects();
-  for (const Freed& freed : effects.freed) book_.Freed(freed.agent, freed.role, freed.resources);
-  Charge(plan, effects.starts, now);
-  const OfferCalls calls = Explain(plan, now);
-
+  auto [effects, calls] = cycle_.Run(*lifecycle_, connected_, now);
+  counters_.launches += effects.starts.size();
   if (effects.Durable()) {
     ++counters_.commits;
     if (const Status written = ledger_.Write(state(), effects); !written) {
@@ -179,83 +172,6 @@ void Scheduler::Turn() {
   Announce(std::move(effects.notices), now);
   SetTimer(now);
   counters_.cycle_seconds += ToSeconds(loop_.Now() - now);
-}
-
-Snapshot Scheduler::SnapshotOf(std::vector<Offer> offers, const Sight& sight, Instant now) const {
-  Snapshot snapshot{.offers = std::move(offers),
-                    .jobs = sight.jobs,
-                    .sharing = lifecycle_->SharingAt(now, book_.Free()),
-                    .agents = &state().agents,
-                    .warm = lifecycle_->Warm(),
-                    .shared = lifecycle_->FreeShares(),
-                    .bars = lifecycle_->GetBars(),
-                    .usual = sight.usual,
-                    .executor = lifecycle_->settings().executor,
-                    .seed = static_cast<uint64_t>(now.nanoseconds)};
-  for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
-  PutInOrder(snapshot);
-  return snapshot;
-}
-
-Plan Scheduler::Decide(Instant now) {
-  if (!connected_) return {};
-  const Sight sight = lifecycle_->See(now);
-  if (sight.jobs.empty()) return {};
-  const Snapshot snapshot = SnapshotOf(book_.Hand(), sight, now);
-  Plan plan = PlaceAround(snapshot, policy_);
-  std::map<AgentId, Agent> agents;
-  for (const Offer& offer : snapshot.offers) agents.emplace(offer.agent.id, offer.agent);
-  lifecycle_->LaunchAll(plan.launches, agents, now);
-  counters_.launches += plan.launches.size();
-  return plan;
-}
-
-// What a plan takes of each agent.
-void Scheduler::Charge(const Plan& plan, const std::vector<LaunchCall>& starts, Instant now) {
-  std::map<AgentRole, Resources> charged;
-  for (const LaunchCall& start : starts) {
-    const Task& task = state().tasks.at(start.task);
-    Resources& sum =
-        charged[{task.agent, lifecycle_->OfferRole(state().jobs.at(task.member.job).job.role)}];
-    sum += task.resources;
-    if (start.new_executor) sum += start.ExecutorTakes(lifecycle_->settings().executor);
-    sum.gpu_shares.clear();  // no resource of Mesos
-  }
-  book_.Spend(plan, charged, now);
-}
-
-// The reasons of all that still waits, judged by everything that agents are known to have free; and
-// the answers to offers.
-OfferCalls Scheduler::Explain(const Plan& plan, Instant now) {
-  const Sight sight = lifecycle_->See(now);
-  refusals_.clear();
-  std::set<std::string> elsewhere;
-  if (connected_ && !sight.jobs.empty()) {
-    const Plan wider = PlaceAround(SnapshotOf(book_.Known(), sight, now), policy_);
-    refusals_ = wider.refusals;
-    std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
-    for (const Launch& launch : wider.launches) {
-      elsewhere.insert(lifecycle_->OfferRole(state().jobs.at(launch.member.job).job.role));
-      auto& fit = fits[{launch.member.job, launch.member.group}];
-      ++fit.first;
-      fit.second = launch.agent;
-    }
-    for (const auto& [group, fit] : fits) {
-      refusals_.push_back({group.first, group.second, fit.first, Blocker::kNoOffers,
-                           fmt::format("fits what agent {} had free when it last offered: waits "
-                                       "for its next offer",
-                                       fit.second.text)});
-    }
-  }
-  // What waits for others of its job is the smaller news.
-  refusals_.insert(refusals_.end(), sight.blocked.begin(), sight.blocked.end());
-  for (Refusal& refusal : refusals_) {
-    if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {
-      refusal.reason += ": " + problem_;
-    }
-  }
-  if (!connected_) return {};
-  return book_.Settle(plan, sight.roles, elsewhere, now);
 }
 
 void Scheduler::Act(const Effects& effects, const OfferCalls& calls) {

@@ -12,6 +12,7 @@
 #include "scheduler/daemon/ledger.h"
 #include "scheduler/daemon/mesos_link.h"
 #include "scheduler/daemon/options.h"
+#include "scheduler/lifecycle/cycle.h"
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/offer_book.h"
 #include "scheduler/placement/policy.h"
@@ -74,10 +75,6 @@ class Scheduler final : public Backend {
   Status Load();
   void Wake();
   void Turn();
-  Plan Decide(Instant now);
-  void Charge(const Plan& plan, const std::vector<LaunchCall>& starts, Instant now);
-  OfferCalls Explain(const Plan& plan, Instant now);
-  Snapshot SnapshotOf(std::vector<Offer> offers, const Sight& sight, Instant now) const;
   void Act(const Effects& effects, const OfferCalls& calls);
   void Announce(std::vector<Notice> notices, Instant now);
   void Reload(const Error& why);
@@ -88,12 +85,11 @@ class Scheduler final : public Backend {
 
   net::Loop& loop_;
   const Options options_;
-  const Policy& policy_;
   Ledger ledger_;
   std::unique_ptr<Lifecycle> lifecycle_;
   OfferBook book_;
+  Cycle cycle_;
   EventLog events_;
-  std::vector<Refusal> refusals_;  // of the last turn
   TaskInfoOptions task_options_;
   Counters counters_;
   std::string master_;
