@@ -124,7 +124,7 @@ struct SearchWork {
   SearchMetric metric = SearchMetric::kCosine;
   SearchAggregate aggregate = SearchAggregate::kNone;
   int rows_per_key = 0;  // 0: the top rows overall
-  std::string output;
+  std::string output;    // empty: the result is told with the task's end
 
   bool operator==(const SearchWork&) const = default;
 };

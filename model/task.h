@@ -66,6 +66,7 @@ struct Task {
   std::optional<bool> healthy;
   double fraction = 0;   // progress, 0 to 1
   std::string endpoint;  // host:port once a server listens
+  std::string result;    // CSV, of work that has no output
   bool kill_wanted = false;
   Instant launched;
   Instant started;

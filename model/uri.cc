@@ -28,7 +28,9 @@ struct Places {
   Status operator()(const MergeWork&) const { return {}; }
   Status operator()(const ServeWork&) const { return {}; }
   Status operator()(const ScoreWork& work) const { return Both(work.data, work.output); }
-  Status operator()(const SearchWork& work) const { return Both(work.data, work.output); }
+  Status operator()(const SearchWork& work) const {
+    return work.output.empty() ? Data(work.data) : Both(work.data, work.output);
+  }
 
   Status Data(const Table& data) const { return CheckUri(field + ".data", "data", data.uri); }
   Status Both(const Table& data, const std::string& output) const {

@@ -45,6 +45,10 @@ void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {
                Cell(task, "state"), Cell(task, "hostname"), Cell(task, "message")});
   }
   table.Print(out);
+  for (const Json& task : tasks) {
+    const std::string result = task.value("result", "");
+    if (!result.empty()) out << fmt::format("\nresult of {}:\n{}", Cell(task, "id"), result);
+  }
 }
 
 Result<int> ShowJob(const Session& session, const std::string& name) {

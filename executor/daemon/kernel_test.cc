@@ -146,6 +146,10 @@ TEST_F(KernelDaemonTest, ASearchFindsTheKeysMostLikeTheQuery) {
   agent_.Launch(WorkTask("t", work));
   RunUntilEnd("t");
   EXPECT_EQ(Artifact("found/part-00000.csv"), "row,key,score,rows\n2,p,3,1\n3,q,2,1\n");
+  search->clear_output();
+  agent_.Launch(WorkTask("told", work));
+  RunUntilEnd("told");
+  EXPECT_EQ(ReportOf("told").result(), "row,key,score,rows\n2,p,3,1\n3,q,2,1\n");
   search->add_query(5);
   agent_.Launch(WorkTask("bad", work));
   RunUntilEnd("bad");

@@ -11,6 +11,7 @@ namespace kiln::executor {
 namespace {
 
 constexpr size_t kRowsAtOnce = 1 << 16;
+constexpr size_t kToldBytesMax = 4096;  // of a result without output: the scheduler remembers it
 
 Status CheckCancelled(const KernelContext& context) {
   if (!context.cancel->flag()) return {};
@@ -37,6 +38,14 @@ void TellRows(const KernelContext& context, int64_t rows) {
   context.tell(report);
 }
 
+v1::Report ReportOf(int64_t rows) {
+  v1::Report report;
+  report.set_fraction(1);
+  report.set_rows(rows);
+  report.set_message(fmt::format("{} rows", rows));
+  return report;
+}
+
 // Writes through `fill` and puts the file into the folder that `output` names.
 Result<v1::Report> WritePart(const KernelContext& context, Artifacts& artifacts,
                              const std::string& output, const std::vector<std::string>& columns,
@@ -48,11 +57,7 @@ Result<v1::Report> WritePart(const KernelContext& context, Artifacts& artifacts,
   KILN_TRY(int64_t rows, fill(writer));
   KILN_TRY_OK(writer.Publish());
   KILN_TRY_OK(artifacts.Put(path, uri));
-  v1::Report report;
-  report.set_fraction(1);
-  report.set_rows(rows);
-  report.set_message(fmt::format("{} rows", rows));
-  return report;
+  return ReportOf(rows);
 }
 
 std::vector<std::string> ScoreColumns(const Model& model, const v1::Table& data) {
@@ -148,6 +153,25 @@ Result<SearchOptions> OptionsOf(const v1::Search& search) {
   return options;
 }
 
+const std::vector<std::string> kAnswerColumns = {"row", "key", "score", "rows"};
+
+std::vector<std::string> CellsOf(const Answer& answer) {
+  return {std::to_string(answer.row), answer.key, fmt::format("{}", answer.score),
+          std::to_string(answer.rows)};
+}
+
+// A result that goes with the news of the task's end.
+Result<v1::Report> Told(const std::vector<Answer>& answers, int64_t rows) {
+  v1::Report report = ReportOf(rows);
+  std::string& text = *report.mutable_result();
+  AppendCsv(text, kAnswerColumns);
+  for (const Answer& answer : answers) AppendCsv(text, CellsOf(answer));
+  if (text.size() <= kToldBytesMax) return report;
+  return FailField("output",
+                   "the result has {} bytes: expected at most {}, or an output to write it to",
+                   text.size(), kToldBytesMax);
+}
+
 Result<v1::Report> DoSearch(const KernelContext& context) {
   const v1::Search& search = context.work.search();
   KILN_TRY(SearchOptions options, OptionsOf(search));
@@ -171,15 +195,13 @@ Result<v1::Report> DoSearch(const KernelContext& context) {
     searcher.Add(RowsOf(table), table.row_numbers, table.keys);
     TellRows(context, rows += static_cast<int64_t>(table.Rows()));
   }
-  auto answers = Rank(searcher.Finish(), options);
+  const std::vector<Answer> answers = Rank(searcher.Finish(), options);
+  if (search.output().empty()) return Told(answers, rows);
   auto fill = [&](CsvWriter& writer) -> Result<int64_t> {
-    for (const Answer& answer : answers) {
-      KILN_TRY_OK(writer.Append({std::to_string(answer.row), answer.key,
-                                 fmt::format("{}", answer.score), std::to_string(answer.rows)}));
-    }
+    for (const Answer& answer : answers) KILN_TRY_OK(writer.Append(CellsOf(answer)));
     return rows;
   };
-  return WritePart(context, artifacts, search.output(), {"row", "key", "score", "rows"}, fill);
+  return WritePart(context, artifacts, search.output(), kAnswerColumns, fill);
 }
 
 }  // namespace

@@ -24,6 +24,14 @@ void AppendCell(std::string& line, std::string_view cell) {
 
 }  // namespace
 
+void AppendCsv(std::string& text, const std::vector<std::string>& cells) {
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) text += ',';
+    AppendCell(text, cells[i]);
+  }
+  text += '\n';
+}
+
 Result<CsvWriter> CsvWriter::Create(const std::string& path,
                                     const std::vector<std::string>& columns) {
   KILN_TRY(NewFile file, NewFile::Create(path));
@@ -33,11 +41,7 @@ Result<CsvWriter> CsvWriter::Create(const std::string& path,
 }
 
 Status CsvWriter::Append(const std::vector<std::string>& cells) {
-  for (size_t i = 0; i < cells.size(); ++i) {
-    if (i > 0) buffer_ += ',';
-    AppendCell(buffer_, cells[i]);
-  }
-  buffer_ += '\n';
+  AppendCsv(buffer_, cells);
   if (buffer_.size() < kBufferBytes) return {};
   KILN_TRY_OK(file_.Write(buffer_));
   buffer_.clear();

@@ -11,7 +11,10 @@
 
 namespace kiln::executor {
 
-// CSV with a header line; cells are quoted where RFC 4180 asks for it; lines end with LF.
+// A line of CSV at the end of `text`; cells are quoted where RFC 4180 asks for it.
+void AppendCsv(std::string& text, const std::vector<std::string>& cells);
+
+// CSV with a header line; lines end with LF.
 // Nothing is at `path` before Publish.
 // Threads: one at a time.
 class CsvWriter {

@@ -53,6 +53,7 @@ StatusUpdate ToUpdate(const mesos::v1::TaskStatus& status) {
   if (status.has_data() && report.ParseFromString(status.data())) {
     update.fraction = report.fraction();
     update.endpoint = report.endpoint();
+    update.result = ToUtf8(report.result());
     for (const std::string& gpu : report.sick_gpus()) update.sick_gpus.push_back({gpu});
     if (update.message.empty()) update.message = report.message();
   }

@@ -37,6 +37,7 @@ struct StatusUpdate {
   std::optional<bool> healthy;
   std::optional<double> fraction;
   std::string endpoint;
+  std::string result;
   std::vector<GpuId> sick_gpus;  // of those that the task holds
 };
 

@@ -105,6 +105,18 @@ TEST(Lifecycle, AnAgentThatFailsUnlikeJobsIsBarredAndProbed) {
   EXPECT_THAT(h.life().GetBars(), IsEmpty());
 }
 
+TEST(Lifecycle, AResultIsKeptThoughTheMasterToldOfTheEndBefore) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kFinished);
+  h.Take();
+  h.life().Update({.task = task, .agent = {"a1"}, .state = TaskState::kFinished, .result = "x"},
+                  h.now());
+  EXPECT_EQ(h.life().state().tasks.at(task).result, "x");
+  EXPECT_EQ(h.Take().tasks, std::set<TaskId>{task});
+}
+
 TEST(Lifecycle, AMemberThatRestsSaysWhatFailed) {
   Harness h;
   h.Submit(TrainingJob("j", 1));

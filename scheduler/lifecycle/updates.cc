@@ -38,6 +38,11 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
   }
   reconciliation_.Answered(update.task);
   const auto found = state_.tasks.find(update.task);
+  if (found != state_.tasks.end() && !update.result.empty()) {
+    // The master may have told of the end before the executor does, who knows the result.
+    found->second.result = update.result;
+    Touch(found->second);
+  }
   if (found == state_.tasks.end() || IsTerminal(found->second.state)) {
     return UpdateUnknown(update, now);
   }

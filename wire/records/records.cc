@@ -61,6 +61,7 @@ Task Get(const v1::TaskRecord& proto) {
             .charge = static_cast<Charge>(proto.charge()),
             .fraction = proto.fraction(),
             .endpoint = proto.endpoint(),
+            .result = proto.result(),
             .kill_wanted = proto.kill_wanted(),
             .launched = {proto.launched()},
             .started = {proto.started()},
@@ -166,6 +167,7 @@ std::string Encode(const Task& task) {
   if (task.healthy) proto.set_healthy(*task.healthy);
   proto.set_fraction(task.fraction);
   proto.set_endpoint(task.endpoint);
+  proto.set_result(task.result);
   proto.set_kill_wanted(task.kill_wanted);
   proto.set_launched(task.launched.nanoseconds);
   proto.set_started(task.started.nanoseconds);

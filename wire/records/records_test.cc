@@ -104,6 +104,7 @@ State FullState() {
                          .healthy = false,
                          .fraction = 0.5,
                          .endpoint = "h:1",
+                         .result = "row\n1\n",
                          .kill_wanted = true,
                          .launched = {1},
                          .started = {2},

@@ -114,7 +114,11 @@ void DescribeSearch(Form& form, SearchWork& work) {
          {"none", "max", "mean", "sum", "count"});
   Int(form, {"rows_per_key", "best rows of a key that count; 0: the top rows overall"},
       work.rows_per_key, 0, kIntMax);
-  form.Text({"output", "URI of the folder that the results go into", true}, work.output);
+  form.Text(
+      {"output",
+       "URI of the folder that the results go into; empty: each task shows its own, of at most "
+       "4 KiB"},
+      work.output);
 }
 
 template <typename T, typename Describe>

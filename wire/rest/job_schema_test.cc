@@ -141,8 +141,7 @@ constexpr const char* kSmallest[] = {
     R"({"name":"a","kind":"serving","groups":[{"name":"g","run":{"serve":{"model":"m"}}}]})",
     R"({"name":"a","kind":"scoring","groups":[{"name":"g","run":{"score":{"model":"m","data":"d",
         "output":"o"}}}]})",
-    R"({"name":"a","kind":"scoring","groups":[{"name":"g","run":{"search":{"data":"d","query":[1],
-        "output":"o"}}}]})",
+    R"({"name":"a","kind":"scoring","groups":[{"name":"g","run":{"search":{"data":"d","query":[1]}}}]})",
 };
 
 // Puts the default of every key that is absent into the object, level by level.

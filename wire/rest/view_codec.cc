@@ -75,6 +75,7 @@ Json TaskToJson(const Task& task) {
           {"healthy", task.healthy ? Json(*task.healthy) : Json()},
           {"fraction", task.fraction},
           {"endpoint", task.endpoint},
+          {"result", task.result},
           {"agent_id", task.agent.text},
           {"hostname", task.hostname},
           {"executor_id", task.executor.text},
