@@ -15,8 +15,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/commands/local_agents.h"
 #include "local/node/node.h"
-#include "model/gpu_inventory.h"
 #include "wire/rest/json.h"
 
 namespace kiln::cli {
@@ -29,8 +29,6 @@ constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr auto kStopTime = std::chrono::seconds(10);  // then SIGKILL
 constexpr auto kRestPause = std::chrono::milliseconds(500);
 constexpr int kStartsMax = 5;  // in a row that end at once
-constexpr int kFirstPort = 31000;
-constexpr int kPorts = 30000;
 
 std::string StateFile(const std::string& dir) { return dir + "/local.json"; }
 
@@ -152,37 +150,6 @@ class Scheduler {
   std::thread thread_;
 };
 
-Result<std::vector<local::NodeAgent>> Agents(const LocalOptions& options) {
-  std::string gpu_resource, gpu_attribute;
-  if (!options.gpus.empty()) {
-    KILN_TRY(std::string text, ReadFile(options.gpus));
-    auto gpus = ParseGpuInventory(text);
-    if (!gpus) return Failure(Within(options.gpus, gpus.error()));
-    for (const Gpu& gpu : *gpus) gpu_resource += (gpu_resource.empty() ? "" : ",") + gpu.id.text;
-    gpu_resource = fmt::format(";{}:{{{}}}", kGpuResource, gpu_resource);
-    gpu_attribute = fmt::format("--attributes={}:{}", kGpuAttribute, FormatGpuAttribute(*gpus));
-  }
-  const double cpus = options.cpus > 0 ? options.cpus : std::thread::hardware_concurrency();
-  const double machine = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                         static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
-  const double mem = options.mem.count > 0 ? options.mem.Megabytes() : machine / options.agents;
-  const auto space = fs::space(options.dir);
-  const double disk = static_cast<double>(space.available) / (1 << 20) / options.agents;
-  const int ports = std::min(1000, kPorts / options.agents);
-  std::vector<local::NodeAgent> agents;
-  for (int i = 0; i < options.agents; ++i) {
-    const int first = kFirstPort + i * ports;
-    local::NodeAgent agent;
-    agent.flags = {fmt::format("--resources=cpus:{};mem:{:.0f};disk:{:.0f};ports:[{}-{}]{}", cpus,
-                               mem, disk, first, first + ports - 1, gpu_resource),
-                   fmt::format("--hostname=agent{}", i + 1),
-                   "--launcher_dir=" + FolderOfThisProgram()};
-    if (!gpu_attribute.empty()) agent.flags.push_back(gpu_attribute);
-    agents.push_back(std::move(agent));
-  }
-  return agents;
-}
-
 Status MakeFolder(const std::string& dir) {
   std::error_code error;
   fs::create_directories(dir, error);
@@ -202,7 +169,7 @@ Status RunLocal(const LocalOptions& options, std::function<void(const Json&)> re
   local::NodeOptions node;
   node.port = options.port;
   node.work_dir = options.dir + "/mesos";
-  KILN_TRY(node.agents, Agents(options));
+  KILN_TRY(node.agents, LocalAgents(options, FolderOfThisProgram()));
   std::unique_ptr<Scheduler> scheduler;
   std::atomic<bool> failed = false;
   const Status status = local::RunLocalNode(std::move(node), [&](const local::Node& running) {

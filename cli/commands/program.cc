@@ -191,7 +191,12 @@ std::string Cell(const Json& object, const char* member) {
 std::string ResourcesCell(const Json& resources) {
   std::string text;
   for (const auto& [name, value] : resources.items()) {
-    text += (text.empty() ? "" : ", ") + name + " ";
+    if (!text.empty()) text += ", ";
+    if (name == "gpu_ids") {  // a table has no room for their names
+      text += fmt::format("gpus {}", value.size());
+      continue;
+    }
+    text += name + " ";
     text += value.is_number() ? fmt::format("{:g}", value.get<double>())
                               : Cell(resources, name.c_str());
   }

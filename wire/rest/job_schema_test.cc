@@ -8,6 +8,7 @@
 #include <regex>
 #include <sstream>
 
+#include "wire/rest/cluster_codec.h"
 #include "wire/rest/job_codec.h"
 #include "wire/rest/json.h"
 
@@ -197,6 +198,11 @@ TEST(JobSchema, AllExamplesHoldToIt) {
   for (const auto& entry :
        fs::recursive_directory_iterator(fs::path(KILN_SOURCE_DIR) / "examples")) {
     if (entry.path().extension() != ".yaml") continue;
+    if (entry.path().parent_path().filename() == "clusters") {
+      const auto cluster = DecodeCluster(ReadText(entry.path()));
+      EXPECT_TRUE(cluster) << entry.path() << ": " << cluster.error().message;
+      continue;
+    }
     auto json = ParseDocument(ReadText(entry.path()));
     ASSERT_TRUE(json) << entry.path() << ": " << json.error().message;
     EXPECT_EQ(Fault(JobSchema(), *json, ""), "") << entry.path();

@@ -43,13 +43,14 @@ TEST(TaskToJson, HasTheWholeTask) {
   task.endpoint = "host1:31000";
   task.result = "row\n1\n";
   task.launched = {1'000'000'000};
-  EXPECT_EQ(DumpJson(TaskToJson(task)),
-            R"({"id":"kiln-1-0","job":"digits","group":"trainer","index":2,"attempt":1,)"
-            R"("state":"TASK_FAILED","message":"exit status 1",)"
-            R"("reason":"COMMAND_EXECUTOR_FAILED","charge":"job","healthy":true,"fraction":0.5,)"
-            R"("endpoint":"host1:31000","result":"row\n1\n","agent_id":"agent-S0","hostname":"host1",)"
-            R"("executor_id":"executor-1","resources":{"cpus":1.0},)"
-            R"("launched":"1970-01-01T00:00:01.000Z","started":null,"ended":null})");
+  EXPECT_EQ(
+      DumpJson(TaskToJson(task)),
+      R"({"id":"kiln-1-0","job":"digits","group":"trainer","index":2,"attempt":1,)"
+      R"("state":"TASK_FAILED","message":"exit status 1",)"
+      R"("reason":"COMMAND_EXECUTOR_FAILED","charge":"job","healthy":true,"fraction":0.5,)"
+      R"("endpoint":"host1:31000","result":"row\n1\n","agent_id":"agent-S0","hostname":"host1",)"
+      R"("executor_id":"executor-1","resources":{"cpus":1.0},)"
+      R"("launched":"1970-01-01T00:00:01.000Z","started":null,"ended":null})");
 }
 
 TEST(AgentToJson, HasAttributesAndGpus) {

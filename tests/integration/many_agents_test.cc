@@ -1,0 +1,90 @@
+// Two hundred agents of many shapes in one local Mesos, brought up as a user does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "tests/integration/cluster.h"
+
+namespace kiln::integration {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+using wire::Json;
+
+class ManyAgentsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto up = Local({"up", "--cluster", KILN_SOURCE_ROOT "/examples/clusters/racks.yaml",
+                           "--port", "0", "--api-port", "0", "--detach"});
+    ASSERT_EQ(up.code, 0) << up.output;
+    const size_t at = up.output.find("api     ");
+    ASSERT_NE(at, std::string::npos) << up.output;
+    api_ = up.output.substr(at + 8, up.output.find('\n', at) - at - 8);
+  }
+  void TearDown() override { EXPECT_EQ(Local({"down"}).code, 0); }
+
+  support::RunOutcome Local(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {Program("kiln"), "local", "--dir", folder_.File("local")});
+    return support::RunProgram(arguments);
+  }
+  void Submit(const std::string& job) {
+    const Reply reply = Ask("POST", api_ + "/v1/jobs", job);
+    ASSERT_EQ(reply.status, 201) << reply.body;
+  }
+  Json Get(const std::string& path) { return Ask("GET", api_ + path).json; }
+  bool Reaches(const std::string& job, const std::string& phase) {
+    return support::Eventually([&] { return Get("/v1/jobs/" + job).value("phase", "") == phase; });
+  }
+  // What an attribute of the agents says where the members of a job are, and how many there are.
+  std::map<std::string, int> Spread(const std::string& job, const std::string& attribute) {
+    std::map<std::string, std::string> values;
+    const Json agents = Get("/v1/agents");
+    for (const Json& agent : agents.at("agents")) {
+      values[agent.at("id")] = agent.at("attributes").value(attribute, "");
+    }
+    std::map<std::string, int> spread;
+    const Json tasks = Get("/v1/jobs/" + job + "/tasks");
+    for (const Json& task : tasks.at("tasks")) ++spread[values.at(task.at("agent_id"))];
+    return spread;
+  }
+
+  support::TempFolder folder_;
+  std::string api_;
+};
+
+TEST_F(ManyAgentsTest, JobsFindTheShapesThatTheyAskFor) {
+  Submit(R"(
+name: gang
+kind: training
+gang: all
+groups:
+- {name: g, count: 10, cpus: 4, mem: 64MiB, gpus: {count: 4, model: A100, link: nvlink},
+   constraints: [[rack, GROUP_BY, 10]], run: {command: 'true'}})");
+  Submit(R"(
+name: fast
+kind: training
+groups:
+- {name: g, count: 8, cpus: 1, mem: 16MiB, constraints: [[disk, IS, nvme], [hostname, UNIQUE]],
+   run: {command: 'true'}})");
+  Submit(R"(
+name: huge
+kind: training
+groups:
+- {name: g, cpus: 1, mem: 16MiB, gpus: {count: 9, model: H100}, run: {command: 'true'}})");
+  ASSERT_TRUE(Reaches("gang", "SUCCEEDED")) << Get("/v1/jobs/gang/why");
+  ASSERT_TRUE(Reaches("fast", "SUCCEEDED")) << Get("/v1/jobs/fast/why");
+  EXPECT_THAT(Get("/v1/agents").at("agents"), SizeIs(200));
+  // One in each of the ten racks, with four joined devices each.
+  EXPECT_THAT(Spread("gang", "rack"), SizeIs(10));
+  EXPECT_EQ(Spread("fast", "disk"), (std::map<std::string, int>{{"nvme", 8}}));
+  const Json refusal = Get("/v1/jobs/huge/why").at("refusals").at(0);
+  EXPECT_EQ(refusal.at("blocker"), "GPUS");
+  EXPECT_THAT(refusal.at("reason").get<std::string>(),
+              HasSubstr("needs 9 gpus of model H100: 200 agents offered, 10 have the model"));
+}
+
+}  // namespace
+}  // namespace kiln::integration
