@@ -1,10 +1,7 @@
 #include "model/job.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
-
-#include "model/pattern.h"
 
 namespace kiln {
 namespace {
@@ -28,39 +25,6 @@ Status CheckModelRef(const std::string& field, const ModelRef& ref) {
     return FailField(field + ".label",
                      "model {} has version {} and label \"{}\": expected one of them at most",
                      ref.name, *ref.version, ref.label);
-  }
-  return {};
-}
-
-Status CheckConstraint(const std::string& field, const Constraint& constraint) {
-  KILN_TRY_OK(CheckGiven(field, "field of the constraint", constraint.field));
-  int count = 0;
-  const char* end = constraint.value.data() + constraint.value.size();
-  const auto parsed = std::from_chars(constraint.value.data(), end, count);
-  const bool counts = parsed.ec == std::errc() && parsed.ptr == end && count > 0;
-  auto wrong = [&](std::string_view expected) {
-    return FailField(field, "value of the constraint on {} is \"{}\": expected {}",
-                     constraint.field, constraint.value, expected);
-  };
-  switch (constraint.op) {
-    case ConstraintOperator::kUnique:
-      if (!constraint.value.empty()) return wrong("none with UNIQUE");
-      return {};
-    case ConstraintOperator::kCluster:
-      return {};
-    case ConstraintOperator::kGroupBy:
-      if (!constraint.value.empty() && !counts) return wrong("none or a positive count");
-      return {};
-    case ConstraintOperator::kMaxPer:
-      if (!counts) return wrong("a positive count");
-      return {};
-    case ConstraintOperator::kIs:
-      if (constraint.value.empty()) return wrong("a text or a number");
-      return {};
-    case ConstraintOperator::kLike:
-    case ConstraintOperator::kUnlike:
-      if (!constraint.value.empty() && CompilePattern(constraint.value)) return {};
-      return wrong("a regular expression of at most 256 characters without back-references");
   }
   return {};
 }
@@ -192,9 +156,7 @@ Status CheckGroup(const Job& job, const std::string& field, const Group& group) 
   if (!Fits(job.kind, group.work)) {
     return FailField(run, "run is {}: expected {}", WorkName(group.work), Expected(job.kind));
   }
-  for (size_t i = 0; i < group.constraints.size(); ++i) {
-    KILN_TRY_OK(CheckConstraint(fmt::format("{}.constraints[{}]", field, i), group.constraints[i]));
-  }
+  KILN_TRY_OK(CheckConstraints(field + ".constraints", group.constraints, group.count));
   KILN_TRY_OK(CheckGpus(field + ".gpus", group.gpus));
   KILN_TRY_OK(CheckHealth(field + ".health", group));
   return std::visit(CheckWork{run, group}, group.work);

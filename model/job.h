@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "model/constraint.h"
 #include "model/gpu.h"
 #include "model/ids.h"
 #include "model/units.h"
@@ -17,17 +18,6 @@
 namespace kiln {
 
 enum class JobKind { kTraining, kServing, kScoring, kService };
-
-// Marathon's operators.
-enum class ConstraintOperator { kUnique, kCluster, kGroupBy, kLike, kUnlike, kMaxPer, kIs };
-
-struct Constraint {
-  std::string field;  // hostname, @hostname, @region, @zone, or an attribute
-  ConstraintOperator op = ConstraintOperator::kUnique;
-  std::string value;  // empty where the operator needs none
-
-  bool operator==(const Constraint&) const = default;
-};
 
 struct Uri {
   std::string value;
@@ -175,6 +165,10 @@ struct Job {
   // The groups without `after` start together: all members, or at least this many. 0: no gang, each
   // when it fits.
   int gang_members = 0;
+  // Levels of the topology, such as "rack": all of the gang is in one domain of the first, and in
+  // as few of the second as can be. Empty: anywhere.
+  std::string gang_require;
+  std::string gang_prefer;
   int retries = 3;                 // charged attempts of one member beyond the first
   std::vector<std::string> after;  // jobs that must have finished
   // Jobs of one role with the same pool share the executors of their kernel work, which stay warm

@@ -2,52 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "model/pattern.h"
 
 namespace kiln::scheduler {
 namespace {
 
-const char* OperatorName(ConstraintOperator op) {
-  switch (op) {
-    case ConstraintOperator::kUnique:
-      return "UNIQUE";
-    case ConstraintOperator::kCluster:
-      return "CLUSTER";
-    case ConstraintOperator::kGroupBy:
-      return "GROUP_BY";
-    case ConstraintOperator::kLike:
-      return "LIKE";
-    case ConstraintOperator::kUnlike:
-      return "UNLIKE";
-    case ConstraintOperator::kMaxPer:
-      return "MAX_PER";
-    case ConstraintOperator::kIs:
-      return "IS";
-  }
-  return "";
-}
-
 int CountOf(const std::string& text) {
   int count = 0;
   std::from_chars(text.data(), text.data() + text.size(), count);
   return count;
-}
-
-std::optional<double> NumberOf(const std::string& text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-// Texts are equal exactly, numbers to Mesos's three decimals.
-bool Same(const std::string& a, const std::string& b) {
-  if (a == b) return true;
-  const auto x = NumberOf(a);
-  const auto y = NumberOf(b);
-  return x && y && std::llround(*x * 1000) == std::llround(*y * 1000);
 }
 
 // As Marathon: a value not seen yet is welcome; a seen one only while it has no more members than
@@ -71,11 +35,6 @@ std::optional<std::string> FieldOf(const Agent& agent, const std::string& field)
   }
   const auto found = agent.attributes.find(field);
   return found == agent.attributes.end() ? std::nullopt : std::optional(found->second);
-}
-
-std::string ToText(const Constraint& constraint) {
-  const std::string text = constraint.field + " " + OperatorName(constraint.op);
-  return constraint.value.empty() ? text : text + " " + constraint.value;
 }
 
 Constraints::Constraints(const std::vector<Constraint>& constraints) {
@@ -117,7 +76,7 @@ bool Constraints::Passes(const Rule& rule, const Agent& agent) {
     case ConstraintOperator::kMaxPer:
       return count < CountOf(wanted);
     case ConstraintOperator::kIs:
-      return Same(*value, wanted);
+      return IsSameValue(*value, wanted);
   }
   return false;
 }

@@ -15,9 +15,6 @@ namespace kiln::scheduler {
 // The value of hostname, @hostname, @region, @zone or an attribute; nothing if the agent has none.
 std::optional<std::string> FieldOf(const Agent& agent, const std::string& field);
 
-// "hostname MAX_PER 2".
-std::string ToText(const Constraint& constraint);
-
 class Constraints {
  public:
   explicit Constraints(const std::vector<Constraint>& constraints);
