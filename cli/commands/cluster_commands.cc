@@ -49,9 +49,10 @@ std::string HealthCell(const Json& agent) {
 
 Result<int> ListAgents(const Session& session) {
   return session.ShowList("/v1/agents", "agents",
-                          {"HOST", "TASKS", "FREE", "USED", "GPUS", "HEALTH", "ID"},
+                          {"HOST", "DOMAIN", "TASKS", "FREE", "USED", "GPUS", "HEALTH", "ID"},
                           [](const Json& agent) -> std::vector<std::string> {
                             return {Cell(agent, "hostname"),
+                                    Cell(agent, "domain"),
                                     Cell(agent, "tasks"),
                                     ResourcesCell(agent["free"]),
                                     ResourcesCell(agent["used"]),

@@ -137,12 +137,6 @@ TEST_F(CommandsTest, SubmitUploadsTheDataBesideTheJobFile) {
   });
   EXPECT_EQ(uri, "artifact:uploads/f19c372da6916177/digits.csv");
   EXPECT_EQ(net::Fetch(host_.url() + "/v1/artifacts/" + uri.substr(9))->body, "a,digit\n1,2\n");
-  // Another job of that name is refused before its data are sent.
-  File("data/digits.csv", "a,digit\n1,3\n");
-  outcome = Kiln({"job", "submit", host_.folder() / "forest.yaml"});
-  EXPECT_EQ(outcome.code, 73);
-  EXPECT_THAT(outcome.err, testing::Not(testing::HasSubstr("uploaded")));
-  File("data/digits.csv", "a,digit\n1,2\n");
   // The same again: the same job, and nothing to send.
   outcome = Kiln({"job", "submit", host_.folder() / "forest.yaml"});
   EXPECT_EQ(outcome.out + outcome.err, "forest\n");
@@ -250,6 +244,7 @@ TEST_F(CommandsTest, EndpointsAndAgentsAreTables) {
     scheduler::AgentView view;
     view.agent.id = {"S0"};
     view.agent.hostname = "host1";
+    view.domain = "eu/r7";
     view.agent.gpus.resize(2);
     view.agent.gpus[0].model = view.agent.gpus[1].model = "A100";
     view.offered = {.cpus_milli = 4000, .ports = {{31000, 31999}}};
@@ -267,8 +262,8 @@ TEST_F(CommandsTest, EndpointsAndAgentsAreTables) {
             "10.0.0.1:31000  serve  -       -        s-0\n");
   EXPECT_EQ(Kiln({"endpoint", "list", "-q"}).out, "10.0.0.1:31000\n");
   EXPECT_EQ(Kiln({"agent", "list"}).out,
-            "HOST   TASKS  FREE                       USED  GPUS    HEALTH   ID\n"
-            "host1      1  cpus 4, ports 31000-31999  -     2 A100  healthy  S0\n");
+            "HOST   DOMAIN  TASKS  FREE                       USED  GPUS    HEALTH   ID\n"
+            "host1  eu/r7       1  cpus 4, ports 31000-31999  -     2 A100  healthy  S0\n");
 }
 
 TEST_F(CommandsTest, AnAgentIsQuarantinedAndReleased) {

@@ -159,6 +159,7 @@ Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents) {
 
 Json AgentViewToJson(const AgentView& view, const State& state) {
   Json json = wire::AgentToJson(view.agent);
+  json["domain"] = view.domain;
   json["free"] = wire::ResourcesToJson(view.offered);
   json["used"] = wire::ResourcesToJson(view.used);
   json["tasks"] = view.tasks;

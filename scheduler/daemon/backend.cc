@@ -120,7 +120,10 @@ std::vector<AgentView> Scheduler::Agents() const {
     view.seen = suspicion.since;
   }
   std::vector<AgentView> list;
-  for (auto& [id, view] : views) list.push_back(std::move(view));
+  for (auto& [id, view] : views) {
+    view.domain = PathOf(view.agent, options_.topology);
+    list.push_back(std::move(view));
+  }
   return list;
 }
 

@@ -24,6 +24,7 @@ struct Texts {
   std::string unreachable_wait = "1min";
   std::string executor_idle = "1min";
   std::string quarantine = "2min";
+  std::string topology;
   std::string secret_file;
   std::string roles_file;
   std::vector<std::string> roles;
@@ -62,6 +63,9 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--encoding", texts.encoding, "protobuf or json (protobuf)");
   app.add_option("--placement", options.policy,
                  "placement policy: fill, fgd, pack or spread (fill)");
+  app.add_option("--topology", texts.topology,
+                 "levels that agents stand in, from the widest to that above the host: region, "
+                 "zone and attributes (region,zone,rack,switch)");
   app.add_option("--hold", texts.hold, "how long offers are held for a gang (30s)");
   app.add_option("--unreachable-wait", texts.unreachable_wait,
                  "when a task on an agent that is cut off is replaced (1min)");
@@ -93,11 +97,21 @@ Result<RoleSettings> ReadRoles(const std::string& path) {
               error.field.empty() ? "" : ": ", error.message);
 }
 
+std::vector<std::string> Split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string one; std::getline(stream, one, ',');) parts.push_back(one);
+  return parts;
+}
+
 Status Read(const Texts& texts, Options& options) {
-  std::stringstream masters(texts.masters);
-  for (std::string one; std::getline(masters, one, ',');) {
+  options.masters = Split(texts.masters);
+  for (const std::string& one : options.masters) {
     if (auto url = net::ParseHostPort(one); !url) return Failure(Within("--master", url.error()));
-    options.masters.push_back(one);
+  }
+  if (!texts.topology.empty()) options.topology = Split(texts.topology);
+  if (const Status known = CheckLevels(options.topology); !known) {
+    return Failure(Within("--topology", known.error()));
   }
   auto listen = net::ParseHostPort(texts.listen);
   if (!listen) return Failure(Within("--listen", listen.error()));

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/role.h"
+#include "scheduler/placement/levels.h"
 #include "wire/mesos/json.h"
 
 namespace kiln::scheduler {
@@ -28,6 +29,7 @@ struct Options {
   Duration failover_timeout = std::chrono::hours(24 * 14);
   wire::Encoding encoding = wire::Encoding::kProtobuf;
   std::string policy = "fill";
+  Levels topology = DefaultLevels();
   Duration hold = std::chrono::seconds(30);
   Duration unreachable_wait = std::chrono::minutes(1);
   Duration executor_idle = std::chrono::minutes(1);

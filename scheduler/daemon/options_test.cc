@@ -18,9 +18,10 @@ Result<Parsed> Parse(std::vector<std::string> words) {
 }
 
 TEST(Options, FlagsAreRead) {
-  const auto parsed = Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80",
-                             "--role=a", "--role=b", "--quarantine=5min", "--failover-timeout=2d",
-                             "--hold=5s", "--encoding=json", "--executor=/x/kiln-executor"});
+  const auto parsed =
+      Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80", "--role=a",
+             "--role=b", "--quarantine=5min", "--topology=zone,rack", "--failover-timeout=2d",
+             "--hold=5s", "--encoding=json", "--executor=/x/kiln-executor"});
   ASSERT_TRUE(parsed) << parsed.error().message;
   const Options& options = parsed->options;
   EXPECT_THAT(options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
@@ -30,6 +31,7 @@ TEST(Options, FlagsAreRead) {
   EXPECT_EQ(options.failover_timeout, std::chrono::hours(48));
   EXPECT_EQ(options.hold, std::chrono::seconds(5));
   EXPECT_EQ(options.quarantine, std::chrono::minutes(5));
+  EXPECT_THAT(options.topology, testing::ElementsAre("zone", "rack"));
   EXPECT_EQ(options.encoding, wire::Encoding::kJson);
   EXPECT_EQ(options.artifacts, "/s.artifacts");
   EXPECT_EQ(options.executor, "/x/kiln-executor");
@@ -61,6 +63,7 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:99999", "--state=/s"}, "--master: "},
       {{"--master=m:1", "--state=/s", "--listen=x"}, "--listen: "},
       {{"--master=m:1", "--state=/s", "--hold=5"}, "--hold: "},
+      {{"--master=m:1", "--state=/s", "--topology=rack,host"}, "--topology: topology has the "},
       {{"--master=m:1", "--state=/s", "--encoding=xml"}, "--encoding is \"xml\""},
       {{"--master=m:1", "--state=/s", "--secret-file=/none/x"}, "--secret-file: "},
       {{"--master=m:1", "--state=/s", "--roles-file=/none/x"}, "--roles-file: "},

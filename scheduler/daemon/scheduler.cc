@@ -41,6 +41,7 @@ Settings Scheduler::LifecycleSettings() const {
   Settings settings;
   settings.roles = options_.roles;
   settings.sharing = options_.sharing;
+  settings.topology = options_.topology;
   settings.unreachable_wait = options_.unreachable_wait;
   settings.executor_idle = options_.executor_idle;
   settings.quarantine.min = options_.quarantine;

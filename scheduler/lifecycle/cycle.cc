@@ -25,6 +25,7 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
                     .jobs = sight.jobs,
                     .sharing = lifecycle.SharingAt(now, book_.Free()),
                     .agents = &lifecycle.state().agents,
+                    .levels = lifecycle.settings().topology,
                     .warm = lifecycle.Warm(),
                     .shared = lifecycle.FreeShares(),
                     .bars = lifecycle.GetBars(),

@@ -397,6 +397,27 @@ TEST(Lifecycle, MissingMembersOfAGangStartTogether) {
   EXPECT_EQ(h.life().See(h.now()).jobs[0].gang_needed, 2);
 }
 
+TEST(Lifecycle, AGangThatIsNearTellsWhereItsLiveMembersAre) {
+  Harness h;
+  Job job = CommandJob("gang", 2);
+  job.groups.push_back(job.groups[0]);
+  job.groups[1].name = "late";
+  job.groups[1].after = {"g"};
+  job.gang_members = 2;
+  job.gang_require = "rak";
+  EXPECT_EQ(h.life().Submit(job, 1, h.now()).error(),
+            (Error{ErrorCode::kInvalidArgument,
+                   "level is \"rak\": expected one of region, zone, rack, switch, host",
+                   "gang.require"}));
+  job.gang_require = "rack";
+  h.Submit(job);
+  EXPECT_THAT(h.life().See(h.now()).jobs[0].placed, IsEmpty());
+  const auto tasks = h.PlaceAll("a1");
+  for (const TaskId& task : tasks) h.Tell(task, TaskState::kRunning);
+  h.Tell(tasks[0], TaskState::kLost);
+  EXPECT_THAT(h.life().See(h.now()).jobs[0].placed, ElementsAre(AgentId{"a1"}));
+}
+
 TEST(Lifecycle, HigherPriorityThenTheFirstSubmitIsServedFirst) {
   Harness h;
   for (const auto& [name, priority] : {std::pair("late", 50), {"later", 50}, {"high", 90}}) {

@@ -124,7 +124,10 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
   const std::set<OfferId> held(plan.held.begin(), plan.held.end());
   const bool gang =
       std::any_of(plan.refusals.begin(), plan.refusals.end(),
-                  [](const Refusal& refusal) { return refusal.blocker == Blocker::kGang; });
+                  [](const Refusal& refusal) {
+                    return refusal.blocker == Blocker::kGang ||
+                           refusal.blocker == Blocker::kTopology;
+                  });
   const bool refused = !plan.refusals.empty();
   DeclineCall decline{{}, gang ? settings_.refuse_gang : settings_.refuse};
   for (auto offer = hand_.begin(); offer != hand_.end();) {

@@ -58,6 +58,9 @@ TEST_F(OfferBookTest, UselessOffersGoBackAtOnceWhenWorkWaits) {
   Add("o2", "a1", 1000);
   EXPECT_THAT(Settle(Refused(Blocker::kGang), {"*"}).declines,
               ElementsAre(DeclineCall{{{"o2"}}, settings_.refuse_gang}));
+  Add("o3", "a1", 1000);
+  EXPECT_THAT(Settle(Refused(Blocker::kTopology), {"*"}).declines,
+              ElementsAre(DeclineCall{{{"o3"}}, settings_.refuse_gang}));
 }
 
 TEST_F(OfferBookTest, RevivesThatBringNothingGrowRare) {

@@ -32,6 +32,14 @@ std::string RestReason(const GroupRun& run, const std::map<TaskId, Task>& tasks,
       last == tasks.end() || last->second.message.empty() ? "" : ": " + last->second.message);
 }
 
+// Where the live members are.
+void AddPlaces(const GroupRun& run, const std::map<TaskId, Task>& tasks,
+               std::vector<AgentId>& places) {
+  for (const Member& member : run.members) {
+    if (!member.live.empty()) places.push_back(tasks.at(member.live).agent);
+  }
+}
+
 }  // namespace
 
 Sight Lifecycle::See(Instant now) const {
@@ -89,10 +97,7 @@ std::optional<Refusal> Lifecycle::Blocked(const JobRecord& record, const Group& 
 
 WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const {
   WaitingGroup waiting{.group = &group, .members = MemberRange(run.ready)};
-  if (group.constraints.empty()) return waiting;
-  for (const Member& member : run.members) {
-    if (!member.live.empty()) waiting.placed.push_back(state_.tasks.at(member.live).agent);
-  }
+  if (!group.constraints.empty()) AddPlaces(run, state_.tasks, waiting.placed);
   return waiting;
 }
 
@@ -139,6 +144,9 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
                                 waiting.gang_needed, ready)));
       return true;
     });
+  }
+  for (size_t i = 0; !waiting.groups.empty() && waiting.IsNear() && i < job.groups.size(); ++i) {
+    if (job.groups[i].after.empty()) AddPlaces(run.groups[i], state_.tasks, waiting.placed);
   }
   if (soon || !waiting.groups.empty()) sight.roles.insert(waiting.role);
   if (!waiting.groups.empty()) sight.jobs.push_back(std::move(waiting));

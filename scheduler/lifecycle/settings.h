@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "model/resources.h"
 #include "model/role.h"
+#include "scheduler/placement/levels.h"
 
 namespace kiln::scheduler {
 
@@ -31,6 +32,7 @@ struct QuarantineSettings {
 struct Settings {
   std::vector<std::string> roles = {"*"};  // of the framework; the first is the default
   RoleSettings sharing;                    // of these and of roles below them
+  Levels topology = DefaultLevels();
   // A member that failed rests: the pause doubles with each failure, half of it at random.
   Duration rest_min = std::chrono::seconds(1);
   Duration rest_max = std::chrono::minutes(1);

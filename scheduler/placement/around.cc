@@ -68,7 +68,7 @@ class Around {
     for (WaitingJob& job : open_.jobs) {
       if (job.role != role || job.job->retries == 0) continue;
       for (WaitingGroup& group : job.groups) {
-        const bool alone = !group.in_gang || job.gang_needed == 0;
+        const bool alone = !group.in_gang || !job.StartsTogether();
         if (alone && !group.members.empty()) list.emplace_back(&job, &group);
       }
     }
@@ -110,6 +110,7 @@ class Around {
     return {.offers = std::move(offers),
             .sharing = open_.sharing,
             .agents = open_.agents,
+            .levels = open_.levels,
             .warm = open_.warm,
             .shared = open_.shared,
             .usual = open_.usual,

@@ -184,10 +184,12 @@ Cause ExplainTogether(const Group& group, const RoomList& rooms,
 }  // namespace
 
 Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
-              const Constraints& constraints, const Resources& overhead) {
+              const std::vector<size_t>* scope, const Constraints& constraints,
+              const Resources& overhead) {
   RoomList offered;
   RoomList allowed;
-  for (const Room& room : rooms) {
+  for (size_t i = 0; i < (scope == nullptr ? rooms.size() : scope->size()); ++i) {
+    const Room& room = rooms[scope == nullptr ? i : (*scope)[i]];
     if (room.role != role) continue;
     offered.push_back(&room);
     if (constraints.Allows(*room.agent)) allowed.push_back(&room);

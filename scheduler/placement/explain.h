@@ -15,8 +15,10 @@ struct Cause {
   std::string reason;
 };
 
-// `overhead` is the executor that comes with the first member of a pool on an agent.
+// `overhead` is the executor that comes with the first member of a pool on an agent. With a scope,
+// only those rooms are asked.
 Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
-              const Constraints& constraints, const Resources& overhead);
+              const std::vector<size_t>* scope, const Constraints& constraints,
+              const Resources& overhead);
 
 }  // namespace kiln::scheduler

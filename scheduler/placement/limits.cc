@@ -2,7 +2,7 @@
 
 namespace kiln::scheduler {
 
-Limits::Limits(const Sharing* sharing) {
+Limits::Limits(const Sharing* sharing) : sharing_(sharing) {
   if (sharing == nullptr) return;
   for (const Role& role : sharing->settings->roles) {
     if (role.limit != kNoLimit || role.quota != Amounts{})
@@ -34,6 +34,15 @@ std::optional<Cause> Limits::Over(const std::string& role, const Amounts& asked)
     }
   }
   return std::nullopt;
+}
+
+std::string Limits::BeyondAll(const Amounts& asked) const {
+  for (size_t i = 0; sharing_ != nullptr && i < asked.size(); ++i) {
+    if (asked[i] <= sharing_->total[i]) continue;
+    return fmt::format("together they need {}, all agents have {}, free or not",
+                       AmountText(i, asked[i]), AmountText(i, sharing_->total[i]));
+  }
+  return {};
 }
 
 std::string Limits::Owed(const std::string& role, const Amounts& asked) {

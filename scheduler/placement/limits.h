@@ -21,6 +21,9 @@ class Limits {
 
   // Why so much more is too much for the role or one above it; the lowest is named.
   std::optional<Cause> Over(const std::string& role, const Amounts& asked);
+  // "together they need 8 gpus, all agents have 6 gpus, free or not": when that is so, as far as is
+  // known.
+  std::string BeyondAll(const Amounts& asked) const;
   // "role a, which has 2 gpus of its quota of 4 gpus": the lowest whose quota covers so much more,
   // or nothing.
   std::string Owed(const std::string& role, const Amounts& asked);
@@ -34,6 +37,7 @@ class Limits {
   };
   const std::vector<Entry*>& Above(const std::string& role);
 
+  const Sharing* sharing_;
   std::map<std::string_view, Entry> entries_;         // of roles with a limit or a quota
   std::map<std::string, std::vector<Entry*>> above_;  // that hold for a role, the lowest first
 };

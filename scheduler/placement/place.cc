@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
+#include "scheduler/placement/gathering.h"
 #include "scheduler/placement/gpus.h"
 #include "scheduler/placement/limits.h"
 #include "scheduler/placement/needs.h"
@@ -39,7 +40,7 @@ class Placer {
     for (const WaitingJob& job : snapshot_.jobs) {
       PlaceGang(job);
       for (const WaitingGroup& group : job.groups) {
-        if (!group.in_gang || job.gang_needed == 0) PlaceSingly(job, group);
+        if (!group.in_gang || !job.StartsTogether()) PlaceSingly(job, group);
       }
     }
     for (const Room& room : rooms_) {
@@ -52,6 +53,16 @@ class Placer {
 
  private:
   using Log = std::vector<Placed>;
+
+  // A group while its members are placed.
+  struct Part {
+    const WaitingGroup* group;
+    Constraints constraints;
+    size_t placed = 0;  // members, the first ones
+
+    size_t Missing() const { return group->members.size() - placed; }
+  };
+  class Gang;
 
   // What tells members without constraints from each other, as far as placement goes.
   using Want = std::tuple<std::string, std::string, int64_t, Bytes, Bytes, int, int, double,
@@ -78,11 +89,11 @@ class Placer {
       }
     }
     Log log;
-    Constraints constraints = LiveConstraints(group);
-    const size_t placed = PlaceGroup(job, group, constraints, log);
-    if (placed < group.members.size()) {
-      const Cause cause = CauseOf(job, group, constraints);
-      Refuse(job, group, group.members.size() - placed, cause.blocker, cause.reason);
+    Part part{&group, LiveConstraints(group)};
+    PlacePart(job, part, log);
+    if (part.Missing() > 0) {
+      const Cause cause = CauseOf(job, part, nullptr);
+      Refuse(job, group, part.Missing(), cause.blocker, cause.reason);
       if (plain && cause.blocker != Blocker::kLimit)
         hopeless_.emplace(WantOf(job, *group.group), cause);
     }
@@ -90,61 +101,35 @@ class Placer {
   }
 
   // All groups of the gang, all or at least as many members as it needs.
-  void PlaceGang(const WaitingJob& job) {
-    if (job.gang_needed == 0) return;
-    if (const auto over = limits_.Over(job.job->role, GangAmounts(job))) {
-      for (const WaitingGroup& group : job.groups) {
-        if (group.in_gang) Refuse(job, group, group.members.size(), over->blocker, over->reason);
-      }
-      return;
-    }
-    Log log;
-    std::vector<std::pair<const WaitingGroup*, size_t>> short_of;  // members that did not fit
-    Cause first;
+  void PlaceGang(const WaitingJob& job);
+
+  void RefuseGang(const WaitingJob& job, const Cause& cause) {
     for (const WaitingGroup& group : job.groups) {
-      if (!group.in_gang) continue;
-      Constraints constraints = LiveConstraints(group);
-      const size_t missing = group.members.size() - PlaceGroup(job, group, constraints, log);
-      if (missing == 0) continue;
-      if (short_of.empty()) first = CauseOf(job, group, constraints);
-      short_of.emplace_back(&group, missing);
-    }
-    const int fit = static_cast<int>(log.size());
-    if (fit >= job.gang_needed) {
-      for (const auto& [group, missing] : short_of) {
-        Refuse(job, *group, missing, first.blocker, first.reason);
-      }
-      return Keep(std::move(log));
-    }
-    if (fit > 0) {
-      first.reason = fmt::format("needs {} members, {} fit{}{}", job.gang_needed, fit,
-                                 first.reason.empty() ? "" : ": the next ", first.reason);
-      first.blocker = Blocker::kGang;
-    }
-    for (const WaitingGroup& group : job.groups) {
-      if (group.in_gang) Refuse(job, group, group.members.size(), first.blocker, first.reason);
-    }
-    const bool holds = job.may_hold && plan_.holder.empty() && 2 * fit >= job.gang_needed;
-    TakeBack(job, log);
-    for (const Placed& placed : log) {
-      Room& room = rooms_[placed.room];
-      // A room that a job before this one launches into cannot be held: its offers are spent.
-      if (!holds || room.used) continue;
-      room.held = true;
-      ranking_.Update(placed.room);
-      plan_.holder = job.job->name;
+      if (group.in_gang) Refuse(job, group, group.members.size(), cause.blocker, cause.reason);
     }
   }
 
   Constraints LiveConstraints(const WaitingGroup& group) {
     Constraints constraints(group.group->constraints);
     if (group.placed.empty()) return constraints;
-    if (agents_.empty()) FindAgents();
     for (const AgentId& id : group.placed) {
-      const auto agent = agents_.find(id);
-      if (agent != agents_.end()) constraints.Add(*agent->second);
+      if (const Agent* agent = AgentOf(id)) constraints.Add(*agent);
     }
     return constraints;
+  }
+
+  // Null: it has not offered, and none of the placed members is there.
+  const Agent* AgentOf(const AgentId& id) {
+    if (agents_.empty()) FindAgents();
+    const auto agent = agents_.find(id);
+    return agent == agents_.end() ? nullptr : agent->second;
+  }
+
+  Topology& TopologyOf(const std::string& role, const Levels& levels) {
+    const std::pair key(role, levels);
+    const auto found = topologies_.find(key);
+    if (found != topologies_.end()) return found->second;
+    return topologies_.emplace(key, Topology(rooms_, role, levels)).first->second;
   }
 
   void FindAgents() {
@@ -153,39 +138,39 @@ class Placer {
     for (const auto& [id, agent] : *snapshot_.agents) agents_.emplace(id, &agent);
   }
 
-  // Puts members into rooms until all are in or one fits nowhere; gives how many are in.
-  size_t PlaceGroup(const WaitingJob& job, const WaitingGroup& group, Constraints& constraints,
-                    Log& log) {
-    const std::string* field = constraints.OpenCluster();
-    if (field == nullptr) return Fill(job, group, constraints, log, nullptr, {});
+  // Puts members into rooms until all are in or one fits nowhere.
+  void PlacePart(const WaitingJob& job, Part& part, Log& log) {
+    const std::string* field = part.constraints.OpenCluster();
+    if (field == nullptr) return Fill(job, part, log, nullptr, {});
     // CLUSTER without a value: the value with room for most members.
     std::map<std::string, size_t> counts;
-    for (const Room& room : rooms_) {
-      if (const auto value = FieldOf(*room.agent, *field)) counts[*value] = 0;
+    for (const size_t room : Open(job, nullptr, {})) {
+      if (const auto value = FieldOf(*rooms_[room].agent, *field)) counts[*value] = 0;
     }
     for (auto& [value, count] : counts) {
       Log trial;
-      Constraints copy = constraints;
-      count = Fill(job, group, copy, trial, field, value);
+      Part copy = part;
+      Fill(job, copy, trial, field, value);
+      count = copy.placed;
       TakeBack(job, trial);
     }
     const auto best = std::max_element(counts.begin(), counts.end(),
                                        [](auto& a, auto& b) { return a.second < b.second; });
-    if (best == counts.end()) return 0;
-    return Fill(job, group, constraints, log, field, best->first);
+    if (best != counts.end()) Fill(job, part, log, field, best->first);
   }
 
   // With a field, only agents whose field has this value are looked at.
-  size_t Fill(const WaitingJob& job, const WaitingGroup& group, Constraints& constraints, Log& log,
-              const std::string* field, const std::string& value) {
+  void Fill(const WaitingJob& job, Part& part, Log& log, const std::string* field,
+            const std::string& value) {
+    const WaitingGroup& group = *part.group;
+    Constraints& constraints = part.constraints;
     const bool runs = policy_.in_runs && constraints.Empty() && !group.group->gpus.Any();
     // Executors and constraints make agents of one shape unlike each other.
     const bool own_executor = !SharesExecutor(*group.group) || SharesDevice(*group.group);
     const bool alike = constraints.Empty() && own_executor && !Shapes::TooLarge(*group.group);
     std::optional<std::vector<size_t>> open;
     std::optional<size_t> last;
-    size_t count = 0;
-    for (const int index : group.members) {
+    for (const int index : group.members.Part(part.placed, part.Missing())) {
       if (limits_.Over(job.job->role, AmountsOf(*group.group))) break;
       std::optional<Placed> placed;
       if (runs && last) placed = Try(job, group, *last, 0);
@@ -204,18 +189,18 @@ class Placer {
       Take(job, *placed);
       constraints.Add(*rooms_[placed->room].agent);
       log.push_back(*std::move(placed));
-      ++count;
+      ++part.placed;
     }
-    return count;
   }
 
   std::vector<size_t> Open(const WaitingJob& job, const std::string* field,
                            const std::string& value) const {
     std::vector<size_t> open;
-    for (size_t i = 0; i < rooms_.size(); ++i) {
-      const Room& room = rooms_[i];
+    for (size_t i = 0; i < (scope_ == nullptr ? rooms_.size() : scope_->size()); ++i) {
+      const size_t index = scope_ == nullptr ? i : (*scope_)[i];
+      const Room& room = rooms_[index];
       if (room.role != job.role || room.held) continue;
-      if (field == nullptr || FieldOf(*room.agent, *field) == value) open.push_back(i);
+      if (field == nullptr || FieldOf(*room.agent, *field) == value) open.push_back(index);
     }
     return open;
   }
@@ -320,10 +305,12 @@ class Placer {
     }
   }
 
-  Cause CauseOf(const WaitingJob& job, const WaitingGroup& group, const Constraints& constraints) {
-    if (auto over = limits_.Over(job.job->role, AmountsOf(*group.group))) return *std::move(over);
-    const Resources overhead = SharesExecutor(*group.group) ? snapshot_.executor : Resources{};
-    return Explain(*group.group, job.role, rooms_, constraints, overhead);
+  // Why the next member of the part fits nowhere; with a scope, nowhere there.
+  Cause CauseOf(const WaitingJob& job, const Part& part, const std::vector<size_t>* scope) {
+    const Group& group = *part.group->group;
+    if (auto over = limits_.Over(job.job->role, AmountsOf(group))) return *std::move(over);
+    const Resources overhead = SharesExecutor(group) ? snapshot_.executor : Resources{};
+    return Explain(group, job.role, rooms_, scope, part.constraints, overhead);
   }
 
   void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members, Blocker blocker,
@@ -342,7 +329,7 @@ class Placer {
   // Why others go first: because of the quota of this job's role, or because of theirs.
   std::string QuotaWords(const WaitingJob& job, const WaitingGroup& group, Blocker blocker) {
     if (blocker == Blocker::kLimit) return {};
-    const bool gang = group.in_gang && job.gang_needed > 0;
+    const bool gang = group.in_gang && job.StartsTogether();
     const std::string owed =
         limits_.Owed(job.job->role, gang ? GangAmounts(job) : AmountsOf(*group.group));
     if (owed_.empty() && !owed.empty()) owed_ = owed;
@@ -357,6 +344,8 @@ class Placer {
   WarmExecutors warm_;
   std::map<AgentId, const Agent*> agents_;  // once they are needed
   Limits limits_;
+  const std::vector<size_t>* scope_ = nullptr;  // the rooms that are looked at; null: all
+  std::map<std::pair<std::string, Levels>, Topology> topologies_;  // by role
   std::string owed_;                       // the first role that waits for what its quota covers
   std::map<const Group*, size_t> parted_;  // their refusals
   uint64_t chance_;
@@ -365,6 +354,167 @@ class Placer {
   std::map<Want, Cause> hopeless_;
   Plan plan_;
 };
+
+// The waiting members of a job's gang.
+class Placer::Gang final : public GangFill {
+ public:
+  Gang(Placer& placer, const WaitingJob& job) : placer_(placer), job_(job) {
+    for (const WaitingGroup& group : job.groups) {
+      if (!group.in_gang) continue;
+      parts_.push_back({&group, placer.LiveConstraints(group)});
+      needs_.push_back(placer.ranking_.NeedOf(*group.group));
+    }
+  }
+
+  const std::vector<Part>& parts() const { return parts_; }
+  const Log& log() const { return log_; }
+  Log Take() { return std::move(log_); }
+
+  // Puts as many as fit where the gang wants them; gives why the first of the others fits nowhere.
+  Cause Place() {
+    if (parts_.empty()) return {};
+    if (job_.IsNear()) return PlaceNear();
+    Put(nullptr);
+    return Together(CauseOfFirst(nullptr));
+  }
+
+  std::vector<size_t> Out() const override {
+    std::vector<size_t> out;
+    for (const Part& part : parts_) out.push_back(part.Missing());
+    return out;
+  }
+
+  size_t Holds(size_t index, size_t number) const override {
+    const Room& room = placer_.rooms_[index];
+    const Group& group = *parts_[number].group->group;
+    if (room.held) return 0;
+    if (Shapes::TooLarge(group)) {
+      return (room.free.gpu_ids.size() + static_cast<size_t>(room.free.gpus)) /
+             static_cast<size_t>(group.gpus.count);
+    }
+    size_t count = CountOf(needs_[number], placer_.ranking_.ShapeOf(index));
+    if (group.disk.count > 0) {
+      count = std::min(count, static_cast<size_t>(room.free.disk.count / group.disk.count));
+    }
+    if (group.ports > 0) {
+      count = std::min(count, static_cast<size_t>(room.free.PortCount() / group.ports));
+    }
+    return count;
+  }
+
+  void Put(const std::vector<size_t>* rooms) override {
+    placer_.scope_ = rooms;
+    placer_.ranking_.Narrow(rooms);
+    for (Part& part : parts_) placer_.PlacePart(job_, part, log_);
+    placer_.ranking_.Narrow(nullptr);
+    placer_.scope_ = nullptr;
+  }
+
+  bool Done() const override {
+    return std::all_of(parts_.begin(), parts_.end(), [this](const Part& part) {
+      return part.Missing() == 0 ||
+             placer_.limits_.Over(job_.job->role, AmountsOf(*part.group->group));
+    });
+  }
+
+  void TakeAllBack() override {
+    placer_.TakeBack(job_, log_);
+    log_.clear();
+    for (Part& part : parts_) part = {part.group, placer_.LiveConstraints(*part.group)};
+  }
+
+ private:
+  Cause PlaceNear() {
+    Levels levels = placer_.snapshot_.levels;
+    levels.emplace_back(kHostLevel);
+    const Nearness nearness = NearnessOf(*job_.job, levels);
+    levels.resize(std::min(levels.size(), static_cast<size_t>(nearness.prefer + 1)));
+    Topology& topology = placer_.TopologyOf(job_.role, levels);
+    std::vector<size_t> live;
+    for (const AgentId& id : job_.placed) {
+      if (const Agent* agent = placer_.AgentOf(id)) live.push_back(topology.Locate(*agent));
+    }
+    const size_t out = Waiting();
+    const Gathered gathered = Gather(topology, live, nearness, *this);
+    if (Waiting() == 0) return {};
+    if (nearness.require < 0) return Together(CauseOfFirst(nullptr));
+    const bool somewhere = !log_.empty() || gathered.live > 0;
+    const std::vector<size_t> scope =
+        somewhere ? topology.RoomsOf(gathered.domain) : topology.RoomsAt(nearness.require);
+    const bool enough = log_.size() >= static_cast<size_t>(job_.gang_needed);
+    Cause cause = CauseOfFirst(&scope);
+    if (cause.blocker == Blocker::kLimit || (!somewhere && gathered.domains > 0)) return cause;
+    const size_t needed = enough ? out : static_cast<size_t>(job_.gang_needed);
+    return {Blocker::kTopology,
+            ReasonOf(topology, gathered, job_.job->gang_require, needed, log_.size()) +
+                (scope.empty() ? "" : ": the next " + cause.reason)};
+  }
+
+  size_t Waiting() const {
+    size_t sum = 0;
+    for (const Part& part : parts_) sum += part.Missing();
+    return sum;
+  }
+
+  // Of the first that is out.
+  Cause CauseOfFirst(const std::vector<size_t>* scope) const {
+    for (const Part& part : parts_) {
+      if (part.Missing() > 0) return placer_.CauseOf(job_, part, scope);
+    }
+    return {};
+  }
+
+  // Some fit, but not enough of them.
+  Cause Together(Cause next) const {
+    const auto needed = static_cast<size_t>(job_.gang_needed);
+    if (log_.empty() || log_.size() >= needed) return next;
+    return {Blocker::kGang, fmt::format("needs {} members, {} fit{}{}", needed, log_.size(),
+                                        next.reason.empty() ? "" : ": the next ", next.reason)};
+  }
+
+  Placer& placer_;
+  const WaitingJob& job_;
+  std::vector<Part> parts_;
+  std::vector<Need> needs_;  // of the parts
+  Log log_;
+};
+
+void Placer::PlaceGang(const WaitingJob& job) {
+  if (!job.StartsTogether()) return;
+  if (job.gang_needed > 0) {
+    if (const auto over = limits_.Over(job.job->role, GangAmounts(job))) {
+      return RefuseGang(job, *over);
+    }
+  }
+  Gang gang(*this, job);
+  Cause cause = gang.Place();
+  const int fit = static_cast<int>(gang.log().size());
+  if (fit >= job.gang_needed) {
+    for (const Part& part : gang.parts()) {
+      if (part.Missing() > 0) Refuse(job, *part.group, part.Missing(), cause.blocker, cause.reason);
+    }
+    return Keep(gang.Take());
+  }
+  if (fit > 0) {
+    const std::string beyond = limits_.BeyondAll(GangAmounts(job));
+    if (!beyond.empty()) {
+      cause = {Blocker::kGang,
+               fmt::format("needs {} members, {} fit: {}", job.gang_needed, fit, beyond)};
+    }
+  }
+  RefuseGang(job, cause);
+  const bool holds = job.may_hold && plan_.holder.empty() && 2 * fit >= job.gang_needed;
+  const Log log = gang.Take();
+  TakeBack(job, log);
+  for (const Placed& placed : log) {
+    Room& room = rooms_[placed.room];
+    // A room that a job before this one launches into cannot be held: its offers are spent.
+    if (!holds || room.used) continue;
+    room.held = true;
+    ranking_.Update(placed.room);
+    plan_.holder = job.job->name;
+  }
+}
 
 }  // namespace
 

@@ -87,9 +87,13 @@ World RandomWorld(uint64_t seed) {
     }
     if (random.Below(2) == 0) {
       for (const Group& group : job.groups) job.gang_members += group.count;
+      const char* levels[] = {"", "", "zone", "rack", "host"};
+      job.gang_require = levels[random.Below(5)];
+      job.gang_prefer = job.gang_require == "host" ? "" : levels[2 + random.Below(3)];
     }
     world.jobs.push_back(std::move(job));
   }
+  world.snapshot.levels = DefaultLevels();
   world.snapshot.executor = {.cpus_milli = 100, .mem = MiB(64)};
   for (Offer& offer : world.snapshot.offers) {
     if (random.Below(4) > 0 || offer.resources.gpu_ids.empty()) continue;
@@ -194,6 +198,23 @@ void ExpectWholeGangs(const World& world, const Plan& plan) {
   }
 }
 
+// A domain is its path.
+void ExpectRequiredDomains(const World& world, const Plan& plan) {
+  std::map<AgentId, const Agent*> agents;
+  for (const Offer& offer : world.snapshot.offers) agents[offer.agent.id] = &offer.agent;
+  std::map<std::string, std::set<std::string>> domains;  // by job
+  for (const Launch& launch : plan.launches) {
+    const std::string& level = JobOf(world, launch.member.job).gang_require;
+    if (level.empty()) continue;
+    const Agent& agent = *agents.at(launch.agent);
+    const std::string path = level == "zone"   ? agent.zone
+                             : level == "rack" ? agent.zone + "/" + agent.attributes.at("rack")
+                                               : agent.hostname;
+    domains[launch.member.job].insert(path);
+  }
+  for (const auto& [job, paths] : domains) EXPECT_EQ(paths.size(), 1U) << job;
+}
+
 // Launched and refused members together are all members.
 void ExpectAReasonForEachThatWaits(const World& world, const Plan& plan) {
   for (const Job& job : world.jobs) {
@@ -235,10 +256,51 @@ TEST(Place, EveryPlanIsSound) {
       ExpectNothingGivenTwice(world, plan);
       ExpectSoundGpus(world, plan);
       ExpectWholeGangs(world, plan);
+      ExpectRequiredDomains(world, plan);
       ExpectAReasonForEachThatWaits(world, plan);
       ExpectEachOfferAnsweredOnce(world, plan);
       EXPECT_EQ(plan, Place(world.snapshot, *policy));
       if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+// What one group of a job gets, alone in the cluster.
+size_t Started(const World& world, const Job& job, size_t offers, const Policy& policy) {
+  Snapshot snapshot = world.snapshot;
+  snapshot.offers.resize(offers);
+  snapshot.jobs = {{.job = &job,
+                    .role = job.role,
+                    .groups = {{&job.groups[0],
+                                MemberRange::First(static_cast<size_t>(job.groups[0].count)),
+                                {},
+                                job.gang_members > 0}},
+                    .gang_needed = job.gang_members}};
+  return Place(snapshot, policy).launches.size();
+}
+
+// Groups that compete for one agent, and members that are to be spread or to have linked devices,
+// may find less in a larger cluster, because nobody looks ahead: that is the exception.
+TEST(Place, ALargerClusterNeverRefusesWhatASmallerOneAccepts) {
+  for (uint64_t seed = 1; seed <= 400; ++seed) {
+    const World world = RandomWorld(seed);
+    for (Job job : world.jobs) {
+      job.groups.resize(1);
+      job.groups[0].gpus.link.clear();
+      if (!job.groups[0].constraints.empty()) {
+        const auto op = job.groups[0].constraints[0].op;
+        if (op == ConstraintOperator::kGroupBy) job.groups[0].constraints.clear();
+      }
+      if (job.gang_members > 0) job.gang_members = job.groups[0].count;
+      for (const Policy* policy : Policies()) {
+        size_t before = 0;
+        for (size_t offers = 2; offers <= world.snapshot.offers.size(); offers += 2) {
+          const size_t started = Started(world, job, offers, *policy);
+          ASSERT_GE(started, before) << "seed " << seed << ", " << offers << " offers, job "
+                                     << job.name << ", " << policy->name;
+          before = started;
+        }
+      }
     }
   }
 }

@@ -26,6 +26,8 @@ const char* BlockerName(Blocker blocker) {
       return "CONSTRAINT";
     case Blocker::kGang:
       return "GANG";
+    case Blocker::kTopology:
+      return "TOPOLOGY";
     case Blocker::kAfter:
       return "AFTER";
     case Blocker::kBackoff:

@@ -24,6 +24,7 @@ enum class Blocker {
   kGpuLink,
   kConstraint,
   kGang,          // some members fit, not enough of them
+  kTopology,      // some members fit, not enough of them in one domain of the level they require
   kAfter,         // waits for another job or group
   kBackoff,       // a failed member waits before its next attempt
   kRecovering,    // the state is not reconciled with Mesos yet

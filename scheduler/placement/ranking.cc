@@ -60,14 +60,28 @@ Ranking::Field& Ranking::FieldOf(const std::string& role) {
   Field& field = fields_.emplace(role, Field{ClusterIndex(judge()), {}}).first->second;
   for (size_t room = 0; room < rooms_.size(); ++room) {
     if (rooms_[room].role != role) continue;
-    nodes_[room] = field.index.Add(rooms_[room].held ? kNothing : of_[room]);
+    nodes_[room] = field.index.Add(Open(room));
     field.rooms.push_back(room);
   }
   return field;
 }
 
+// What is to be seen of the room.
+const Shape& Ranking::Open(size_t room) const { return rooms_[room].held ? kNothing : of_[room]; }
+
+void Ranking::Narrow(const std::vector<size_t>* rooms) {
+  if (narrow_) {
+    for (const size_t room : narrow_->rooms) narrow_nodes_[room] = -1;
+    narrow_.reset();
+  }
+  if (rooms == nullptr) return;
+  narrow_.emplace(Field{ClusterIndex(judge()), *rooms});
+  narrow_nodes_.resize(rooms_.size(), -1);
+  for (const size_t room : *rooms) narrow_nodes_[room] = narrow_->index.Add(Open(room));
+}
+
 std::optional<Ranking::Place> Ranking::Best(const Group& group, const std::string& role) {
-  Field& field = FieldOf(role);
+  Field& field = narrow_ ? *narrow_ : FieldOf(role);
   const auto choice = field.index.Best(shapes_.Of(group));
   if (!choice) return std::nullopt;
   const int free = field.index.At(choice->node).free[static_cast<size_t>(choice->device)];
@@ -83,8 +97,8 @@ std::pair<double, double> Ranking::Score(size_t room, const Resources& left) {
 void Ranking::Update(size_t room) {
   of_[room] = shapes_.Of(*rooms_[room].agent, rooms_[room].free);
   const auto field = fields_.find(rooms_[room].role);
-  if (field == fields_.end()) return;
-  field->second.index.Set(nodes_[room], rooms_[room].held ? kNothing : of_[room]);
+  if (field != fields_.end()) field->second.index.Set(nodes_[room], Open(room));
+  if (narrow_ && narrow_nodes_[room] >= 0) narrow_->index.Set(narrow_nodes_[room], Open(room));
 }
 
 }  // namespace kiln::scheduler

@@ -27,6 +27,10 @@ class Ranking {
   // The best of the role's rooms that nobody holds, found by an index. Whether ports, disk and
   // links are there too has to be seen. Nothing: the group fits no room.
   std::optional<Place> Best(const Group& group, const std::string& role);
+  // From here on, only these rooms of the role are looked at by Best; null: all of them.
+  void Narrow(const std::vector<size_t>* rooms);
+  Need NeedOf(const Group& group) { return shapes_.Of(group); }
+  const Shape& ShapeOf(size_t room) const { return of_[room]; }
   // Of the room when so much is left of it: higher is better.
   std::pair<double, double> Score(size_t room, const Resources& left);
   // What is free in the room, or whether it is held, has changed.
@@ -40,6 +44,7 @@ class Ranking {
   Workload Known();
   const Judge& judge();
   Field& FieldOf(const std::string& role);
+  const Shape& Open(size_t room) const;
 
   const Snapshot& snapshot_;
   const std::vector<Room>& rooms_;
@@ -49,6 +54,8 @@ class Ranking {
   std::unique_ptr<Judge> judge_;
   std::map<std::string, Field> fields_;
   std::vector<int> nodes_;  // by room, in the field of its role
+  std::optional<Field> narrow_;
+  std::vector<int> narrow_nodes_;  // by room, -1 for those that are left out
 };
 
 }  // namespace kiln::scheduler

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 namespace kiln::scheduler {
@@ -42,6 +43,22 @@ bool Fits(const Need& need, const Shape& shape) {
   if (need.devices == 0) return true;
   return need.devices <= shape.devices && (need.kinds >> shape.kind & 1) != 0 &&
          shape.free[static_cast<size_t>(need.devices) - 1] >= need.milli;
+}
+
+size_t CountOf(const Need& need, const Shape& shape) {
+  if (!Fits(need, shape)) return 0;
+  int64_t count = std::numeric_limits<int64_t>::max();
+  if (need.cpus_milli > 0) count = shape.cpus_milli / need.cpus_milli;
+  if (need.mem.count > 0) count = std::min(count, shape.mem.count / need.mem.count);
+  if (need.devices > 0) {
+    int64_t parts = 0;
+    for (const int16_t free : shape.free) {
+      if (free < need.milli) break;
+      parts += free / need.milli;
+    }
+    count = std::min(count, parts / need.devices);
+  }
+  return static_cast<size_t>(count);
 }
 
 Shape Without(Shape shape, const Need& need, int device) {

@@ -45,6 +45,9 @@ struct HashOf {
 
 bool Fits(const Need& need, const Shape& shape);
 
+// How many fit one after the other, on whatever devices.
+size_t CountOf(const Need& need, const Shape& shape);
+
 // What is left. Requires Fits; a share is taken from the device at `device` in the order of the
 // shape, whole devices from the free ones.
 Shape Without(Shape shape, const Need& need, int device);

@@ -13,6 +13,7 @@
 #include "model/job.h"
 #include "model/offer.h"
 #include "scheduler/placement/bars.h"
+#include "scheduler/placement/levels.h"
 #include "scheduler/placement/members.h"
 #include "scheduler/placement/order.h"
 
@@ -37,9 +38,16 @@ struct WaitingJob {
   std::vector<WaitingGroup> groups;
   int gang_needed = 0;   // so many members of its gang start together, or none
   bool may_hold = true;  // offers for a gang that nearly fits
+  // Where live members of its gang are; only needed where the gang asks for a level.
+  std::vector<AgentId> placed;
+
+  // Its gang is to be near each other, and so is one thing even when enough of it runs.
+  bool IsNear() const { return !job->gang_require.empty() || !job->gang_prefer.empty(); }
+  // Whether its gang is served as one.
+  bool StartsTogether() const { return gang_needed > 0 || IsNear(); }
 };
 
-// What its gang takes at least.
+// What its gang takes at least; where enough of it runs, what all that waits of it takes.
 Amounts GangAmounts(const WaitingJob& job);
 
 // Jobs and agents are borrowed: they outlive the snapshot.
@@ -48,6 +56,7 @@ struct Snapshot {
   std::vector<WaitingJob> jobs;                      // who is to be served first stands first
   std::optional<Sharing> sharing;                    // none: no role has a limit
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
+  Levels levels;                                     // of the topology
   WarmExecutors warm;
   // What is free of devices that members share on an agent, by agent and role.
   std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;

@@ -33,7 +33,7 @@ std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) 
   for (size_t j = 0; j < snapshot.jobs.size(); ++j) {
     const WaitingJob& job = snapshot.jobs[j];
     const Precedence precedence = PlaceOf(job, *snapshot.sharing);
-    if (job.gang_needed > 0) {
+    if (job.StartsTogether()) {
       bids.push_back({.role = job.job->role,
                       .precedence = precedence,
                       .each = GangAmounts(job),
@@ -42,7 +42,7 @@ std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) 
     }
     for (size_t g = 0; g < job.groups.size(); ++g) {
       const WaitingGroup& group = job.groups[g];
-      if (group.in_gang && job.gang_needed > 0) continue;
+      if (group.in_gang && job.StartsTogether()) continue;
       // Constraints are about all members together.
       bids.push_back({.role = job.job->role,
                       .precedence = precedence,
@@ -66,7 +66,7 @@ WaitingGroup PartOf(const WaitingGroup& group, const Turn& turn) {
 
 Amounts GangAmounts(const WaitingJob& job) {
   Amounts sum{};
-  size_t needed = static_cast<size_t>(job.gang_needed);
+  size_t needed = job.gang_needed > 0 ? static_cast<size_t>(job.gang_needed) : SIZE_MAX;
   for (const WaitingGroup& group : job.groups) {
     if (!group.in_gang) continue;
     const size_t count = std::min(needed, group.members.size());
@@ -90,7 +90,8 @@ void PutInOrder(Snapshot& snapshot) {
                          .role = job.role,
                          .since = job.since,
                          .gang_needed = source.group ? 0 : job.gang_needed,
-                         .may_hold = job.may_hold});
+                         .may_hold = job.may_hold,
+                         .placed = job.placed});
     }
     std::vector<WaitingGroup>& groups = ordered.back().groups;
     if (!source.group) {

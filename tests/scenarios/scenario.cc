@@ -182,9 +182,14 @@ Status Scenario::Line(const Words& words) {
   if (verb == "agent") return AddAgent(words);
   if (verb == "gpu" && words.size() > 2) return AddGpu(words);
   if (verb == "job" || verb == "gang") return AddJob(words);
+  if (verb == "refuse") return Refuse(words);
   if (verb == "role") return AddRole(words);
   if (verb == "pass" || verb == "ageing" || verb == "half_life") return SetTime(words);
   if (verb == "expect" && words.size() > 2) return Expect(words);
+  if (verb == "topology") {
+    levels_ = Split(words[1], ',');
+    return CheckLevels(levels_);
+  }
   if (verb == "policy") {
     KILN_TRY(policy_, FindPolicy(words[1]));
     return {};
@@ -245,13 +250,27 @@ Status Scenario::AddJob(const Words& words) {
   Entry entry{.job = {.name = words[1], .role = Take(values, "role", "*")}, .since = now_};
   entry.job.priority = Number(Take(values, "priority", "50"));
   const int needs = Number(Take(values, "needs", "0"));
+  entry.job.gang_require = Take(values, "require", "");
+  entry.job.gang_prefer = Take(values, "prefer", "");
   KILN_TRY(Group group, ReadGroup(values));
   KILN_TRY_OK(AllTaken(values));
   for (int i = 0; i < group.count; ++i) entry.waiting.Insert(i);
   if (words[0] == "gang") entry.job.gang_members = needs > 0 ? needs : group.count;
   entry.job.groups = {std::move(group)};
+  KILN_TRY_OK(
+      CheckConstraints("constraints", entry.job.groups[0].constraints, entry.job.groups[0].count));
+  KILN_TRY_OK(CheckGangLevels(entry.job, levels_));
   jobs_.push_back(std::move(entry));
   return {};
+}
+
+// The last word is the reason.
+Status Scenario::Refuse(const Words& words) {
+  const std::string& reason = words.back();
+  const Status status = AddJob({words.begin() + 1, words.end() - 1});
+  if (!status && status.error().message.starts_with(reason)) return {};
+  return Differs("the answer to " + words[2],
+                 {status ? "that it is taken" : status.error().message}, {reason});
 }
 
 Status Scenario::AddRole(const Words& words) {
@@ -300,6 +319,7 @@ void Scenario::Cycle() {
   if (!usage_) usage_.emplace(roles_.half_life);
   Snapshot snapshot{.sharing = SharingNow(),
                     .agents = &agents,
+                    .levels = levels_,
                     .warm = warm_,
                     .bars = quarantine_.GetBars(),
                     .executor = kExecutor};
@@ -326,6 +346,9 @@ void Scenario::Cycle() {
                              .groups = {std::move(group)},
                              .gang_needed = std::max(0, entry.job.gang_members - live),
                              .may_hold = entry.may_hold});
+    for (const Launch& launch : entry.launched) {
+      snapshot.jobs.back().placed.push_back(launch.agent);
+    }
   }
   PutInOrder(snapshot);
   plan_ = PlaceAround(snapshot, *policy_);

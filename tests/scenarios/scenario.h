@@ -36,6 +36,7 @@ class Scenario {
   Status AddAgent(const Words& words);
   Status AddGpu(const Words& words);
   Status AddJob(const Words& words);
+  Status Refuse(const Words& words);
   Status AddRole(const Words& words);
   Status SetTime(const Words& words);
   Status Expect(const Words& words);
@@ -57,6 +58,7 @@ class Scenario {
   WarmExecutors warm_;
   std::map<AgentId, std::vector<GpuShare>> shared_;  // what is free of devices that are shared
   RoleSettings roles_;
+  Levels levels_ = DefaultLevels();
   std::optional<RoleUsage> usage_;  // from the first cycle on
   Instant now_;
   const Policy* policy_ = &kFill;

@@ -82,6 +82,8 @@ TEST_F(StartTest, DefaultsServeOnThePortOfMarathonAndAreFoundByTheVirtualIp) {
                                               "14d",
                                               "--placement",
                                               "fill",
+                                              "--topology",
+                                              "region,zone,rack,switch",
                                               "--hold",
                                               "30s",
                                               "--unreachable-wait",
@@ -119,6 +121,7 @@ TEST_F(StartTest, OptionsReachTheSchedulerAsTheyAreWritten) {
                                      {"scheduler",
                                       {{"failover_timeout", "2d"},
                                        {"placement", "spread"},
+                                       {"topology", "zone,rack"},
                                        {"hold", "5s"},
                                        {"unreachable_wait", "10min"},
                                        {"executor_idle", "1h"}}},
@@ -131,6 +134,7 @@ TEST_F(StartTest, OptionsReachTheSchedulerAsTheyAreWritten) {
   EXPECT_EQ(options.webui_url, odd);
   EXPECT_EQ(options.failover_timeout, std::chrono::days(2));
   EXPECT_EQ(options.policy, "spread");
+  EXPECT_EQ(options.topology, (Arguments{"zone", "rack"}));
   EXPECT_EQ(options.hold, std::chrono::seconds(5));
   EXPECT_EQ(options.unreachable_wait, std::chrono::minutes(10));
   EXPECT_EQ(options.executor_idle, std::chrono::hours(1));

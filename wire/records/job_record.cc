@@ -155,6 +155,8 @@ v1::Job ToProto(const Job& job) {
   proto.set_priority(job.priority);
   for (const Group& group : job.groups) Put(group, *proto.add_groups());
   proto.set_gang_members(job.gang_members);
+  proto.set_gang_require(job.gang_require);
+  proto.set_gang_prefer(job.gang_prefer);
   proto.set_retries(job.retries);
   proto.mutable_after()->Assign(job.after.begin(), job.after.end());
   proto.mutable_labels()->insert(job.labels.begin(), job.labels.end());
@@ -168,6 +170,8 @@ Result<Job> FromProto(const v1::Job& proto) {
           .role = proto.role(),
           .priority = proto.priority(),
           .gang_members = proto.gang_members(),
+          .gang_require = proto.gang_require(),
+          .gang_prefer = proto.gang_prefer(),
           .retries = proto.retries(),
           .after = {proto.after().begin(), proto.after().end()},
           .pool = proto.pool(),

@@ -58,6 +58,8 @@ Job FullJob() {
   first.max_completion = std::chrono::hours(1);
   first.after = {"g1"};
   job.gang_members = 2;
+  job.gang_require = "zone";
+  job.gang_prefer = "rack";
   job.retries = 1;
   job.after = {"before"};
   job.pool = "warm";

@@ -275,33 +275,56 @@ int GangOfAll(const Job& job) {
   return static_cast<int>(std::min<int64_t>(count, kIntMax));
 }
 
+struct Gang {
+  int members = 0;
+  std::string require;
+  std::string prefer;
+};
+
+void DescribeGang(Form& form, Gang& gang) {
+  Int(form, {"members", "start with so many; 0: all"}, gang.members, 0, kCountMax);
+  form.Text({"require",
+             "a level of the topology, such as zone, rack or host: all of the gang is "
+             "in one; empty: anywhere"},
+            gang.require);
+  form.Text({"prefer",
+             "a level: all of the gang is in one if it fits, else in as few as can be, "
+             "near each other; empty: anywhere"},
+            gang.prefer);
+}
+
+void DescribeBlankGang(Form& form) {
+  Gang blank;
+  DescribeGang(form, blank);
+}
+
 Form::SpecialParts GangParts(Job& job) {
-  return {
-      [&job](const Json& json, const std::string& path) -> Status {
-        if (json == "none" || json == "all") {
-          job.gang_members = json == "all" ? GangOfAll(job) : 0;
-          return {};
-        }
-        if (!json.is_object()) {
-          return FailField(path, "gang is {}: expected all, none or {{members: N}}",
-                           DumpJson(json));
-        }
-        return ReadForm(json, path, [&job](Form& form) {
-          Int(form, {"members", "", true}, job.gang_members, 1, kCountMax);
-        });
-      },
-      [&job]() -> Json {
-        if (job.gang_members == 0) return "none";
-        if (job.gang_members == GangOfAll(job)) return "all";
-        return {{"members", job.gang_members}};
-      },
-      [] {
-        return Json{
-            {"anyOf", {{{"enum", {"all", "none"}}}, SchemaOfForm([](Form& form) {
-                         int members = 0;
-                         Int(form, {"members", "start with so many", true}, members, 1, kCountMax);
-                       })}}};
-      }};
+  return {[&job](const Json& json, const std::string& path) -> Status {
+            Gang gang;
+            if (json.is_object()) {
+              KILN_TRY_OK(ReadForm(json, path, [&](Form& form) { DescribeGang(form, gang); }));
+            } else if (json != "none" && json != "all") {
+              return FailField(path,
+                               "gang is {}: expected all, none or "
+                               "{{members: N, require: LEVEL, prefer: LEVEL}}",
+                               DumpJson(json));
+            }
+            job.gang_members = gang.members > 0 ? gang.members : GangOfAll(job);
+            if (json == "none") job.gang_members = 0;
+            job.gang_require = gang.require;
+            job.gang_prefer = gang.prefer;
+            return {};
+          },
+          [&job]() -> Json {
+            const bool all = job.gang_members == GangOfAll(job);
+            if (job.gang_members == 0) return "none";
+            Gang gang{all ? 0 : job.gang_members, job.gang_require, job.gang_prefer};
+            Json json = WriteForm([&](Form& form) { DescribeGang(form, gang); }, DescribeBlankGang);
+            return json.empty() ? Json("all") : json;
+          },
+          [] {
+            return Json{{"anyOf", {{{"enum", {"all", "none"}}}, SchemaOfForm(DescribeBlankGang)}}};
+          }};
 }
 
 void DescribeJob(Form& form, Job& job) {

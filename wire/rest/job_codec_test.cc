@@ -60,6 +60,12 @@ std::string WithGroup(const std::string& kind, const std::string& group) {
   return "{name: a, kind: " + kind + ", groups: [{name: g, " + group + "}]}";
 }
 
+// A job of four members.
+std::string WithGang(const std::string& gang) {
+  return "{name: a, kind: service, gang: " + gang +
+         ", groups: [{name: g, count: 4, run: {command: ls}}]}";
+}
+
 Job Read(const std::string& text) {
   // YAML in braces: a leading line keeps it from being taken for JSON.
   auto job = DecodeJob("# job\n" + text);
@@ -91,6 +97,8 @@ TEST(JobCodec, WhatItWritesItReadsBack) {
                 "run: {command: {argv: [a, b], env: {X: y}, uris: [u, {value: v, extract: false}], "
                 "image: i}}, kill_grace: 1500ms, max_completion: 1h, disk: 1GB"),
       WithGroup("serving", "run: {serve: {model: digits, label: live}}"),
+      WithGang("{members: 3, prefer: rack}"),
+      WithGang("{require: zone, prefer: rack}"),
       WithGroup("serving", "run: {serve: {models: [digits, {model: other, version: 2}]}}"),
       WithGroup("scoring", "run: {score: {model: m, data: d, output: o, key: k, partitions: 8}}"),
       WithGroup("scoring",
@@ -119,6 +127,8 @@ TEST(JobCodec, ShortFormsMeanTheLongOnes) {
        WithGroup("service", "gpus: {count: 3}, run: {command: ls}")},
       {WithGroup("scoring", "run: {score: {model: m, data: d, output: o, partitions: 8}}"),
        WithGroup("scoring", "count: 8, run: {score: {model: m, data: d, output: o}}")},
+      {WithGang("all"), WithGang("{members: 4}")},
+      {WithGang("{require: rack}"), WithGang("{members: 0, require: rack}")},
       {WithGroup("serving", "run: {serve: {model: m}}"),
        WithGroup("serving", "ports: 1, run: {serve: {models: [m]}}")},
   };
@@ -204,7 +214,12 @@ const BadFile kBadFiles[] = {
      "groups[0].run.score.partitions",
      "partitions is 2 and count of the group 3: expected the same"},
     {"name: a\nkind: service\ngang: some\ngroups: [{name: g, " + kRun + "}]\n", "gang",
-     "gang is \"some\": expected all, none or {members: N}"},
+     "gang is \"some\": expected all, none or {members: N, require: LEVEL, prefer: LEVEL}"},
+    {WithGang("{near: rack}"), "gang.near",
+     "key \"near\" is not known: expected one of members, require, prefer"},
+    {WithGroup("service", kRun + ", count: 2, constraints: [[rack, IS, a], [rack, UNIQUE]]"),
+     "groups[0].constraints[1]",
+     "constraints rack IS a and rack UNIQUE let 1 of 2 members start: expected all"},
     {"name: a\nkind: service\ngang: {members: 2}\ngroups: [{name: g, " + kRun + "}]\n",
      "gang.members", "members is 2: expected at most the 1 that can start at once"},
 };

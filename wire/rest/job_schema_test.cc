@@ -185,7 +185,7 @@ TEST(JobSchema, RefusesWhatTheCodecRefuses) {
       R"({"name":"a","kind":"service","groups":[{"name":"g","count":0,"run":{"command":"ls"}}]})",
       R"({"name":"a","kind":"service","groups":[{"name":"g","mem":"1","run":{"command":"ls"}}]})",
       R"({"name":"a","kind":"service","groups":[{"name":"g","mem":1,"run":{"command":"ls"}}]})",
-      R"({"name":"a","kind":"service","gang":{},"groups":[{"name":"g","run":{"command":"ls"}}]})",
+      R"({"name":"a","kind":"service","gang":{"rack":1},"groups":[{"name":"g","run":{"command":"ls"}}]})",
       R"({"name":"a","kind":"service","groups":[{"name":"g","cpu":1,"run":{"command":"ls"}}]})",
   };
   for (const char* text : cases) {
