@@ -137,6 +137,12 @@ TEST_F(CommandsTest, SubmitUploadsTheDataBesideTheJobFile) {
   });
   EXPECT_EQ(uri, "artifact:uploads/f19c372da6916177/digits.csv");
   EXPECT_EQ(net::Fetch(host_.url() + "/v1/artifacts/" + uri.substr(9))->body, "a,digit\n1,2\n");
+  // Another job of that name is refused before its data are sent.
+  File("data/digits.csv", "a,digit\n1,3\n");
+  outcome = Kiln({"job", "submit", host_.folder() / "forest.yaml"});
+  EXPECT_EQ(outcome.code, 73);
+  EXPECT_THAT(outcome.err, testing::Not(testing::HasSubstr("uploaded")));
+  File("data/digits.csv", "a,digit\n1,2\n");
   // The same again: the same job, and nothing to send.
   outcome = Kiln({"job", "submit", host_.folder() / "forest.yaml"});
   EXPECT_EQ(outcome.out + outcome.err, "forest\n");

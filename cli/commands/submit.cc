@@ -142,9 +142,14 @@ Result<int> Submit(const Session& session, const SubmitOptions& options) {
   KILN_TRY(Job job, ReadJob(options.file));
   KILN_TRY(Client api, session.Api());
   KILN_TRY(const auto files, NameData(fs::path(options.file).parent_path(), job));
-  KILN_TRY_OK(CheckUris(job));  // before anything is uploaded
-  KILN_TRY_OK(UploadData(session, api, files));
-  KILN_TRY(Json answer, api.Send("POST", "/v1/jobs", wire::DumpJson(wire::JobToJson(job))));
+  const std::string body = wire::DumpJson(wire::JobToJson(job));
+  if (!files.empty()) {
+    // Nothing is uploaded for a job that is refused.
+    KILN_TRY_OK(CheckUris(job));
+    KILN_TRY_OK(api.Send("POST", "/v1/jobs?dry_run=true", body));
+    KILN_TRY_OK(UploadData(session, api, files));
+  }
+  KILN_TRY(Json answer, api.Send("POST", "/v1/jobs", body));
   if (options.wait) return Wait(session, api, job.name, timeout);
   if (session.json) {
     session.PrintJson(answer);

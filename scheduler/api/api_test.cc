@@ -80,6 +80,18 @@ TEST_F(ApiTest, SubmitIsIdempotentByNameAndContent) {
   EXPECT_EQ(Ask("POST", "/v1/jobs", kJob).headers.Get("Location"), "/v1/jobs/sleeper");
 }
 
+TEST_F(ApiTest, ADryRunOfASubmitSaysWhetherItWouldBeTaken) {
+  EXPECT_EQ(AskJson("POST", "/v1/jobs?dry_run=true", 200, kJob), (Json{{"name", "sleeper"}}));
+  EXPECT_EQ(AskJson("GET", "/v1/jobs", 200), (Json{{"jobs", Json::array()}}));
+  AskJson("POST", "/v1/jobs", 201, kJob);
+  std::string other = kJob;
+  other.replace(other.find("60"), 2, "61");
+  EXPECT_EQ(AskError("POST", "/v1/jobs?dry_run=true", 409, other),
+            "CONFLICT : job sleeper is there with another content");
+  EXPECT_EQ(AskError("POST", "/v1/jobs?dry_run=1", 400, kJob),
+            "INVALID_ARGUMENT dry_run: dry_run is \"1\": expected true or false");
+}
+
 TEST_F(ApiTest, AFullDiskIs507) {
   host_.Change([](FakeBackend& backend) {
     backend.disk = Fail(ErrorCode::kResourceExhausted, "state s cannot be written");

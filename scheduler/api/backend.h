@@ -75,6 +75,8 @@ class Backend {
   // kConflict when a job of that name lives with another digest. The same digest is success. Its
   // groups are not expanded.
   virtual void Submit(Job job, uint64_t digest, Done done) = 0;
+  // What Submit would answer.
+  virtual Status CheckSubmit(const Job& job, uint64_t digest) const = 0;
   virtual void Kill(const std::string& job, Done done) = 0;
   // Ends one task; the job starts another attempt in its place without charge.
   virtual void KillTask(const TaskId& task, Done done) = 0;

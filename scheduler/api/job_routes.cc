@@ -64,6 +64,12 @@ void Submit(ApiContext& context, const Call& call) {
   if (auto reachable = CheckUris(*job); !reachable) return call.AnswerError(reachable.error());
   const uint64_t digest = wire::JobDigest(*job);
   const std::string name = job->name;
+  const auto dry_run = call.Flag("dry_run");
+  if (!dry_run) return call.AnswerError(dry_run.error());
+  if (*dry_run) {
+    const Status status = context.backend.CheckSubmit(*job, digest);
+    return status ? call.Answer(200, {{"name", name}}) : call.AnswerError(status.error());
+  }
   const auto& jobs = context.backend.state().jobs;
   const auto before = jobs.find(name);
   const bool same = before != jobs.end() && before->second.digest == digest;
@@ -169,9 +175,10 @@ void AddJobRoutes(std::vector<Route>& routes, ApiContext& context) {
   routes.push_back({"GET", "/v1/jobs", "all jobs", with(List), {"phase"}});
   routes.push_back({"POST",
                     "/v1/jobs",
-                    "submits a job: 201, or 200 when a job of that name and content is there",
+                    "submits a job: 201, or 200 when a job of that name and content is there; "
+                    "dry_run: says whether it would be taken, and does nothing",
                     with(Submit),
-                    {},
+                    {"dry_run"},
                     kJobBody,
                     "Job"});
   routes.push_back({"POST",

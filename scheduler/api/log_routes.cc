@@ -60,11 +60,7 @@ Result<LogTailOptions> Options(const ApiContext& context, const Call& call) {
       return FailField("offset", "offset is \"{}\": expected a number of bytes", *offset);
     }
   }
-  const std::string follow = request.Query("follow").value_or("false");
-  if (follow != "true" && follow != "false") {
-    return FailField("follow", "follow is \"{}\": expected true or false", follow);
-  }
-  options.follow = follow == "true";
+  KILN_TRY(options.follow, call.Flag("follow"));
   KILN_TRY(const Task* task, ChooseTask(context.backend.state(), call));
   KILN_TRY(Backend::Sandbox sandbox, context.backend.FindSandbox(task->id));
   options.task = task->id.text;

@@ -55,7 +55,7 @@ std::optional<Parameters> Match(std::string_view pattern, std::string_view path)
 // What the parameters of all routes are, where they are more than text.
 Json ParameterSchema(std::string_view name) {
   if (name == "file") return {{"enum", {"stdout", "stderr"}}};
-  if (name == "follow") return {{"type", "boolean"}};
+  if (name == "follow" || name == "dry_run") return {{"type", "boolean"}};
   if (name == "offset" || name == "after") return {{"type", "integer"}, {"minimum", 0}};
   if (name == "version") return {{"type", "integer"}, {"minimum", 1}};
   if (name == "phase") {
@@ -105,6 +105,12 @@ void Call::AnswerError(const Error& error) const {
   // A body that is too large never comes here: what is short is the disk.
   if (error.code == ErrorCode::kResourceExhausted) response.status = 507;
   exchange->Respond(std::move(response));
+}
+
+Result<bool> Call::Flag(const char* name) const {
+  const std::string value = request().Query(name).value_or("false");
+  if (value == "true" || value == "false") return value == "true";
+  return FailField(name, "{} is \"{}\": expected true or false", name, value);
 }
 
 Router::Router(std::vector<Route> routes, Json (*schemas)())

@@ -22,6 +22,9 @@ struct Call {
   const net::Request& request() const { return exchange->request(); }
   const std::string& at(std::string_view name) const { return parameters.find(name)->second; }
 
+  // A query parameter that is true or false; false when it is not there.
+  Result<bool> Flag(const char* name) const;
+
   void Answer(int status, const wire::Json& body) const;
   void AnswerError(const Error& error) const;
 };

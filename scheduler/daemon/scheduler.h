@@ -47,6 +47,9 @@ class Scheduler final : public Backend {
   std::vector<Refusal> Why(const std::string& job) const override;
   Plan DryRun(const Job& job) const override;
   void Submit(Job job, uint64_t digest, Done done) override;
+  Status CheckSubmit(const Job& job, uint64_t digest) const override {
+    return lifecycle_->CheckSubmit(job, digest);
+  }
   void Kill(const std::string& job, Done done) override;
   void KillTask(const TaskId& task, Done done) override;
   void Register(ModelVersion version, std::function<void(Result<int64_t>)> done) override;

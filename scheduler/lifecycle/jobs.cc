@@ -5,19 +5,24 @@
 
 namespace kiln::scheduler {
 
-Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
+bool Lifecycle::HasSame(const Job& job, uint64_t digest) const {
+  const auto found = state_.jobs.find(job.name);
+  if (found == state_.jobs.end() || found->second.digest != digest) return false;
+  const JobPhase phase = found->second.phase;
+  return phase == JobPhase::kWaiting || phase == JobPhase::kRunning ||
+         phase == JobPhase::kSucceeded;
+}
+
+Status Lifecycle::CheckSubmit(Job job, uint64_t digest) const {
   if (job.role.empty()) job.role = settings_.roles.front();
   KILN_TRY_OK(CheckRole(job));
   KILN_TRY_OK(CheckGangLevels(job, settings_.topology));
+  if (HasSame(job, digest)) return {};
   const auto found = state_.jobs.find(job.name);
   if (found != state_.jobs.end()) {
     const JobRecord& old = found->second;
-    const bool same = old.digest == digest;
-    if (same && (old.phase == JobPhase::kWaiting || old.phase == JobPhase::kRunning ||
-                 old.phase == JobPhase::kSucceeded)) {
-      return {};
-    }
     if (!IsEnded(old.phase)) {
+      const bool same = old.digest == digest;
       return Fail(ErrorCode::kConflict,
                   "job {} is {} with {} content: expected another name, or to wait for its end",
                   job.name, JobPhaseName(old.phase), same ? "the same" : "other");
@@ -32,8 +37,14 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
                   job.name, stopping);
     }
   }
-  KILN_TRY_OK(CheckAfter(job));
-  if (found != state_.jobs.end()) Forget(job.name);
+  return CheckAfter(job);
+}
+
+Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
+  if (job.role.empty()) job.role = settings_.roles.front();
+  KILN_TRY_OK(CheckSubmit(job, digest));
+  if (HasSame(job, digest)) return {};
+  if (state_.jobs.contains(job.name)) Forget(job.name);
   JobRecord record{.job = ExpandGroups(std::move(job)), .digest = digest, .submitted = now};
   const std::string name = record.job.name;
   runs_[name] = Derive(record.job, {});

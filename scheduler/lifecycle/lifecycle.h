@@ -66,6 +66,8 @@ class Lifecycle {
 
   // Users. Jobs are valid and not expanded yet.
   Status Submit(Job job, uint64_t digest, Instant now);
+  // What Submit would answer.
+  Status CheckSubmit(Job job, uint64_t digest) const;
   Status Kill(const std::string& job, Instant now);
   Status KillTask(const TaskId& task, Instant now);
   Result<int64_t> Register(ModelVersion version, Instant now);
@@ -123,6 +125,8 @@ class Lifecycle {
   JobRecord* RecordOf(const Task& task);
   void Touch(const Task& task);
   void TouchJob(const JobRecord& record);
+  // A job that has not failed, with this name and content.
+  bool HasSame(const Job& job, uint64_t digest) const;
   Status CheckAfter(const Job& job) const;
   void SetPhase(JobRecord& record, JobPhase phase, std::string message, Instant now);
 

@@ -40,13 +40,17 @@ class FakeBackend final : public Backend {
   }
   Plan DryRun(const Job&) const override { return plan; }
 
+  Status CheckSubmit(const Job& job, uint64_t digest) const override {
+    const auto before = data.jobs.find(job.name);
+    if (before == data.jobs.end() || before->second.digest == digest) return {};
+    if (IsEnded(before->second.phase)) return {};
+    return Fail(ErrorCode::kConflict, "job {} is there with another content", job.name);
+  }
   void Submit(Job job, uint64_t digest, Done done) override {
     if (!disk) return done(disk);
-    auto before = data.jobs.find(job.name);
+    if (const Status fine = CheckSubmit(job, digest); !fine) return done(fine);
+    const auto before = data.jobs.find(job.name);
     if (before != data.jobs.end() && before->second.digest == digest) return done({});
-    if (before != data.jobs.end() && !IsEnded(before->second.phase)) {
-      return done(Fail(ErrorCode::kConflict, "job {} is there with another content", job.name));
-    }
     JobRecord record;
     record.job = ExpandGroups(std::move(job));
     record.digest = digest;
