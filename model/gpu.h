@@ -25,16 +25,20 @@ struct Gpu {
   bool operator==(const Gpu&) const = default;
 };
 
-// What a member asks for. Empty model or zero memory: any.
+// What a member asks for. Empty model or zero memory: any. Without a profile it gets whole devices,
+// with one slices of that profile.
 struct GpuRequest {
   int count = 0;
   double share = 0;  // of one device, 0 < share < 1; then count is 0
   std::string model;
   Bytes memory;      // of each device, at least
   std::string link;  // "nvlink", "pcie", "socket", or empty: the devices must be joined at least so
+  std::string mig;   // "1g.5gb"
 
   bool operator==(const GpuRequest&) const = default;
   bool Any() const { return count > 0 || share > 0; }
+  // A device without a name, of which nothing is known, does not do.
+  bool Particular() const { return !model.empty() || memory.count > 0 || !mig.empty(); }
 };
 
 }  // namespace kiln

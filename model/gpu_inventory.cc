@@ -75,6 +75,16 @@ std::string Plain(std::string_view text) {
   return plain;
 }
 
+// With each of the characters `from` replaced by the one at its place in `to`.
+std::string Swapped(std::string_view text, std::string_view from, std::string_view to) {
+  std::string swapped(text);
+  for (char& c : swapped) {
+    const size_t at = from.find(c);
+    if (at != std::string_view::npos) c = to[at];
+  }
+  return swapped;
+}
+
 }  // namespace
 
 const char* GpuLinkName(GpuLink link) {
@@ -123,6 +133,7 @@ std::string FormatGpuAttribute(const std::vector<Gpu>& gpus) {
     text += fmt::format("{}.{}.{}.{}.{}.{}", Plain(gpu.id.text), Plain(gpu.model),
                         gpu.memory.count >> 20, std::max(gpu.minor, 0), GpuLinkName(gpu.link),
                         Plain(gpu.link_group));
+    if (!gpu.mig.empty()) text += '.' + Swapped(gpu.mig, ".+", "_-");
   }
   return text;
 }
@@ -132,10 +143,12 @@ Result<std::vector<Gpu>> ParseGpuAttribute(std::string_view text) {
   if (text.empty()) return gpus;
   for (std::string_view item : Split(text, '/')) {
     const auto parts = Split(item, '.');
-    if (parts.size() != 6)
-      return Fail(ErrorCode::kInvalidArgument,
-                  "attribute {} has \"{}\", expected id.model.MiB.minor.link.group", kGpuAttribute,
-                  item);
+    if (parts.size() != 6 && parts.size() != 7)
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          "attribute {} has \"{}\", expected id.model.MiB.minor.link.group, and .profile of a "
+          "slice",
+          kGpuAttribute, item);
     Gpu gpu;
     gpu.id.text = parts[0];
     gpu.model = parts[1];
@@ -145,6 +158,7 @@ Result<std::vector<Gpu>> ParseGpuAttribute(std::string_view text) {
     gpu.minor = static_cast<int>(minor);
     KILN_TRY(gpu.link, ParseGpuLink(parts[4]));
     gpu.link_group = parts[5];
+    if (parts.size() == 7) gpu.mig = Swapped(parts[6], "_-", ".+");
     gpus.push_back(std::move(gpu));
   }
   return gpus;

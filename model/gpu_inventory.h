@@ -25,8 +25,9 @@ Result<std::vector<Gpu>> ParseGpuInventory(std::string_view text);
 
 // The attribute keeps to what Mesos documents for text values (letters, digits, '_', '/', '.',
 // '-'): devices joined by
-// '/', in each id, model, MiB, minor, link kind and group joined by '.'. Other characters become
-// '_'. MIG profiles and health do not travel: a sick device leaves the resource instead.
+// '/', in each id, model, MiB, minor, link kind and group, and of a slice the profile, joined by
+// '.'. Other characters become '_'; in a profile '.' becomes '_' and '+' becomes '-', which is
+// undone when it is read. Health does not travel: a sick device leaves the resource instead.
 std::string FormatGpuAttribute(const std::vector<Gpu>& gpus);
 Result<std::vector<Gpu>> ParseGpuAttribute(std::string_view text);
 

@@ -53,9 +53,11 @@ TEST(GpuInventoryTest, FaultsNameLineFoundAndExpected) {
 TEST(GpuInventoryTest, AttributeTravelsThereAndBackInMesosTextCharacters) {
   const std::vector<Gpu> gpus = *ParseGpuInventory(
       "GPU-0 model=A100-SXM4-40GB memory=40GiB minor=0 link=nvlink:a\nGPU-1 model=T4 memory=15GiB "
-      "minor=1");
+      "minor=1\nMIG-7 model=A100 memory=5GiB minor=2 mig=1g.5gb+me");
   const std::string text = FormatGpuAttribute(gpus);
-  EXPECT_EQ(text, "GPU-0.A100-SXM4-40GB.40960.0.nvlink.a/GPU-1.T4.15360.1.system.");
+  EXPECT_EQ(text,
+            "GPU-0.A100-SXM4-40GB.40960.0.nvlink.a/GPU-1.T4.15360.1.system./"
+            "MIG-7.A100.5120.2.system..1g_5gb-me");
   EXPECT_EQ(ParseGpuAttribute(text), gpus);
   EXPECT_FALSE(ParseGpuAttribute("GPU-0.A100"));
 }

@@ -34,6 +34,15 @@ Status CheckGpus(const std::string& field, const GpuRequest& gpus) {
     return FailField(field, "gpus asks for {} devices and a share of {}: expected one of them",
                      gpus.count, gpus.share);
   }
+  constexpr std::string_view kProfile = "abcdefghijklmnopqrstuvwxyz0123456789.+";
+  if (gpus.mig.find_first_not_of(kProfile) != std::string::npos) {
+    return FailField(field + ".mig", "mig is \"{}\": expected a profile such as 1g.5gb", gpus.mig);
+  }
+  if (!gpus.mig.empty() && !gpus.link.empty()) {
+    return FailField(field + ".link",
+                     "link is \"{}\" with slices of {}: expected none, they are not joined",
+                     gpus.link, gpus.mig);
+  }
   if (!gpus.link.empty() && gpus.count < 2) {
     return FailField(field + ".link", "link is \"{}\" with {} devices: expected at least 2",
                      gpus.link, gpus.count);

@@ -114,6 +114,20 @@ TEST(Validate, NamesTheFirstFault) {
   }
 }
 
+TEST(Validate, SlicesHaveAProfileAndNoLink) {
+  Job job = Training(1);
+  job.groups[0].gpus = {.count = 1, .mig = "1g.5gb"};
+  EXPECT_TRUE(Validate(job));
+  job.groups[0].gpus.mig = "1g/5gb";
+  EXPECT_EQ(Validate(job), FailField("groups[0].gpus.mig",
+                                     "mig is \"1g/5gb\": expected a profile such as 1g.5gb"));
+  job.groups[0].gpus = {.count = 2, .link = "nvlink", .mig = "1g.5gb"};
+  EXPECT_EQ(
+      Validate(job),
+      FailField("groups[0].gpus.link",
+                "link is \"nvlink\" with slices of 1g.5gb: expected none, they are not joined"));
+}
+
 TEST(Validate, AServingGroupNeedsAPortAndDistinctModels) {
   Job job;
   job.name = "digits-server";

@@ -57,9 +57,10 @@ std::string MostFree(const RoomList& rooms, const Amount& amount, const Show& sh
 
 // "8 gpus of model A100 with 40GiB joined by nvlink"
 std::string Wanted(const GpuRequest& request) {
-  std::string text = request.share > 0
-                         ? fmt::format("{} of a gpu", request.share)
-                         : fmt::format("{} gpu{}", request.count, request.count == 1 ? "" : "s");
+  const std::string thing = request.mig.empty() ? "gpu" : fmt::format("{} gpu slice", request.mig);
+  std::string text = request.share > 0 ? fmt::format("{} of a {}", request.share, thing)
+                                       : fmt::format("{} {}{}", request.count, thing,
+                                                     request.count == 1 ? "" : "s");
   if (!request.model.empty()) text += " of model " + request.model;
   if (request.memory.count > 0) text += " with " + FormatBytes(request.memory);
   if (!request.link.empty()) text += " joined by " + request.link;
@@ -85,7 +86,7 @@ int64_t MostOfOne(const GpuRequest& request, const Room& room) {
   for (const GpuShare& part : PartsFor(request, *room.agent, room.free)) {
     most = std::max(most, part.milli);
   }
-  const bool any = request.model.empty() && request.memory.count == 0;
+  const bool any = !request.Particular();
   return any && room.free.gpus > 0 ? kWhole : most;
 }
 
@@ -99,19 +100,27 @@ Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
     return [asked](const Room& room) -> int64_t {
       if (asked.share > 0) return MostOfOne(asked, room);
       const int named = MostTogether(asked, *room.agent, room.free.gpu_ids);
-      const bool any = asked.model.empty() && asked.memory.count == 0 && asked.link.empty();
+      const bool any = !asked.Particular() && asked.link.empty();
       return any ? std::max(named, room.free.gpus) : named;
     };
   };
   RoomList with = rooms;
   std::string found;
+  GpuRequest one{.count = 1, .mig = request.mig};
+  if (!request.mig.empty()) {
+    with = With(with, one);
+    if (with.empty()) return {Blocker::kGpuModel, start + ", none has such slices"};
+    found += ", " + Have(with.size(), "such slices");
+  }
   if (!request.model.empty()) {
-    with = With(with, {.count = 1, .model = request.model});
+    one.model = request.model;
+    with = With(with, one);
     if (with.empty()) return {Blocker::kGpuModel, start + ", none has the model"};
     found += ", " + Have(with.size(), "the model");
   }
   if (request.memory.count > 0) {
-    with = With(with, {.count = 1, .model = request.model, .memory = request.memory});
+    one.memory = request.memory;
+    with = With(with, one);
     if (with.empty()) return {Blocker::kGpuMemory, start + found + ", none has the memory"};
     found += ", " + Have(with.size(), "the memory");
   }

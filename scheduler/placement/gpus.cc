@@ -86,7 +86,8 @@ int MilliOf(const GpuRequest& request) {
 namespace {
 
 bool Accepts(const GpuRequest& request, const Gpu& gpu) {
-  return gpu.healthy && IsModel(request.model, gpu.model) && gpu.memory >= request.memory;
+  return gpu.healthy && gpu.mig == request.mig && IsModel(request.model, gpu.model) &&
+         gpu.memory >= request.memory;
 }
 
 }  // namespace
@@ -134,7 +135,7 @@ std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agen
     std::sort(choice.ids.begin(), choice.ids.end());
     return choice;
   }
-  const bool any = request.model.empty() && request.memory.count == 0 && request.link.empty();
+  const bool any = !request.Particular() && request.link.empty();
   if (any && free.gpus >= count) return GpuChoice{count, {}};
   return std::nullopt;
 }

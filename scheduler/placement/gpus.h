@@ -20,7 +20,7 @@ int MilliOf(const GpuRequest& request);
 // "A100" is the model of "NVIDIA_A100-SXM4-40GB"; "A10" is not. Letters compare without case.
 bool IsModel(const std::string& wanted, const std::string& model);
 
-// The devices of the agent that the request accepts one by one: model, memory, health.
+// The devices of the agent that the request accepts one by one: model, memory, profile, health.
 std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent);
 
 // The most devices among these names that the request accepts together: joined by its link, when it

@@ -66,17 +66,18 @@ class Placer {
 
   // What tells members without constraints from each other, as far as placement goes.
   using Want = std::tuple<std::string, std::string, int64_t, Bytes, Bytes, int, int, double,
-                          std::string, Bytes, std::string, bool>;
+                          std::string, Bytes, std::string, std::string, bool>;
 
   static Want WantOf(const WaitingJob& job, const Group& group) {
     const bool pooled = SharesExecutor(group) && !SharesDevice(group);
     const GpuRequest& gpus = group.gpus;
-    return {job.role,         pooled ? ExecutorPool(*job.job, job.role) : "",
-            group.cpus_milli, group.mem,
-            group.disk,       group.ports,
-            gpus.count,       gpus.share,
-            gpus.model,       gpus.memory,
-            gpus.link,        SharesDevice(group)};
+    return {job.role,           pooled ? ExecutorPool(*job.job, job.role) : "",
+            group.cpus_milli,   group.mem,
+            group.disk,         group.ports,
+            gpus.count,         gpus.share,
+            gpus.model,         gpus.memory,
+            gpus.link,          gpus.mig,
+            SharesDevice(group)};
   }
 
   void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {

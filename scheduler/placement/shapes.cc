@@ -12,11 +12,8 @@ int16_t Shapes::KindOf(const Agent& agent) {
   Devices devices;
   for (const Gpu& gpu : agent.gpus) {
     // Most agents have devices of one kind.
-    if (!devices.empty() && devices.back().first == gpu.model &&
-        devices.back().second == gpu.memory) {
-      continue;
-    }
-    devices.emplace_back(gpu.model, gpu.memory);
+    std::tuple device(gpu.model, gpu.memory, gpu.mig);
+    if (devices.empty() || devices.back() != device) devices.push_back(std::move(device));
   }
   std::sort(devices.begin(), devices.end());
   devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
@@ -41,11 +38,12 @@ Shape Shapes::Of(const Agent& agent, const Resources& free) {
 
 uint64_t Shapes::KindsFor(const GpuRequest& request) const {
   // A count of devices without names says nothing of models: it serves whoever asks for none.
-  if (request.model.empty() && request.memory.count == 0) return ~0ULL;
+  if (!request.Particular()) return ~0ULL;
   uint64_t kinds = 1ULL << (kKindsMax - 1);
   for (const auto& [devices, number] : kinds_) {
     const bool open = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
-      return IsModel(request.model, device.first) && device.second >= request.memory;
+      const auto& [model, memory, mig] = device;
+      return mig == request.mig && IsModel(request.model, model) && memory >= request.memory;
     });
     if (open) kinds |= 1ULL << number;
   }
@@ -56,7 +54,8 @@ Need Shapes::Of(const Group& group) {
   Need need{.cpus_milli = group.cpus_milli, .mem = group.mem, .devices = DevicesOf(group.gpus)};
   if (need.devices == 0) return need;
   if (SharesDevice(group)) need.milli = MilliOf(group.gpus);
-  const auto [found, created] = open_.try_emplace({group.gpus.model, group.gpus.memory});
+  const auto [found, created] =
+      open_.try_emplace({group.gpus.model, group.gpus.memory, group.gpus.mig});
   if (created) found->second = KindsFor(group.gpus);
   need.kinds = found->second;
   return need;

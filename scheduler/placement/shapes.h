@@ -3,7 +3,7 @@
 
 #include <map>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "model/job.h"
@@ -29,9 +29,10 @@ class Shapes {
   uint64_t KindsFor(const GpuRequest& request) const;
 
   // Distinct devices of an agent by model and memory; the number stands for them.
-  using Devices = std::vector<std::pair<std::string, Bytes>>;
+  using Devices =
+      std::vector<std::tuple<std::string, Bytes, std::string>>;  // model, memory, profile
   std::map<Devices, int16_t> kinds_;
-  std::map<std::pair<std::string, Bytes>, uint64_t> open_;  // kinds for a model and memory
+  std::map<Devices::value_type, uint64_t> open_;  // kinds that have such devices
 };
 
 }  // namespace kiln::scheduler

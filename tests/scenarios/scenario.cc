@@ -108,6 +108,7 @@ Result<Group> ReadGroup(Values& values) {
   group.gpus.model = Take(values, "model", "");
   KILN_TRY(group.gpus.memory, ParseBytes(Take(values, "memory", "0B")));
   group.gpus.link = Take(values, "link", "");
+  group.gpus.mig = Take(values, "mig", "");
   for (const std::string& text : Split(Take(values, "constraint", ""), ';')) {
     KILN_TRY(Constraint constraint, ReadConstraint(text));
     group.constraints.push_back(std::move(constraint));
@@ -239,6 +240,7 @@ Status Scenario::AddGpu(const Words& words) {
     gpu.link = link[0] == "nvlink" ? GpuLink::kNvlink : GpuLink::kPcieSwitch;
     gpu.link_group = link[1];
   }
+  gpu.mig = Take(values, "mig", "");
   gpu.healthy = Take(values, "sick", "no") == "no";
   agent->second.agent.gpus.push_back(gpu);
   agent->second.resources += Resources{.gpu_ids = {gpu.id}};

@@ -107,6 +107,7 @@ void Put(const Group& group, v1::Group& proto) {
   gpus.set_model(group.gpus.model);
   gpus.set_memory(group.gpus.memory.count);
   gpus.set_link(group.gpus.link);
+  gpus.set_mig(group.gpus.mig);
   for (const Constraint& constraint : group.constraints) {
     v1::Constraint& one = *proto.add_constraints();
     one.set_field(constraint.field);
@@ -132,7 +133,8 @@ Result<Group> Get(const v1::Group& proto) {
                        .share = proto.gpus().share(),
                        .model = proto.gpus().model(),
                        .memory = {proto.gpus().memory()},
-                       .link = proto.gpus().link()},
+                       .link = proto.gpus().link(),
+                       .mig = proto.gpus().mig()},
               .work = std::move(work),
               .kill_grace = Duration(proto.kill_grace()),
               .after = {proto.after().begin(), proto.after().end()}};

@@ -51,7 +51,7 @@ Job FullJob() {
   first.mem = MiB(33);
   first.disk = GiB(2);
   first.ports = 2;
-  first.gpus = {.count = 2, .model = "A100", .memory = GiB(40), .link = "nvlink"};
+  first.gpus = {.count = 2, .model = "A100", .memory = GiB(40), .link = "nvlink", .mig = "1g.5gb"};
   first.constraints = {{"hostname", ConstraintOperator::kMaxPer, "2"}};
   first.health = HealthCheck{.type = HealthCheck::Type::kTcp, .port_index = 1, .failures_max = 7};
   first.kill_grace = std::chrono::seconds(9);

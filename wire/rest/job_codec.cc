@@ -163,6 +163,7 @@ void DescribeGpus(Form& form, GpuRequest& gpus) {
   form.Number({"share", "a part of one device, instead of count; 0: none"}, gpus.share, 0, 0.99);
   form.Text({"model", "such as A100; empty: any"}, gpus.model);
   form.Size({"memory", "of each device, at least; 0B: any"}, gpus.memory);
+  form.Text({"mig", "profile of a slice, such as 1g.5gb; empty: whole devices"}, gpus.mig);
   const std::vector<const char*> links = {"any", "nvlink", "pcie", "socket"};
   int link = 0;
   for (size_t i = 1; i < links.size(); ++i) {
