@@ -114,6 +114,22 @@ TEST_F(CommandsTest, ShowHasTheJobItsGroupsAndTasks) {
             "sleeper-1  main       1        0  TASK_FAILED   host1  exit status 3\n");
 }
 
+TEST_F(CommandsTest, ShowTellsWhatAGangAsksFor) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"all", "all members"},
+      {"{members: 2, prefer: rack}", "2 members, prefers one rack"},
+      {"{require: zone, prefer: rack}", "all members, in one zone, prefers one rack"}};
+  int number = 0;
+  for (const auto& [gang, text] : cases) {
+    const std::string name = fmt::format("gang-{}", ++number);
+    Kiln({"job", "submit",
+          File(name + ".yaml", "name: " + name + "\nkind: service\ngang: " + gang +
+                                   "\ngroups: [{name: g, count: 4, run: {command: sleep}}]\n")});
+    EXPECT_THAT(Kiln({"job", "show", name}).out,
+                HasSubstr(std::string("\ngang:      ") + text + "\n"));
+  }
+}
+
 TEST_F(CommandsTest, WhyNamesTheBlocker) {
   SubmitSleeper();
   Outcome outcome = Kiln({"job", "why", "sleeper"});

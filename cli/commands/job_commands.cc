@@ -25,10 +25,23 @@ Result<int> ListJobs(const Session& session, const std::string& phase) {
       });
 }
 
+// "8 members, in one zone, prefers one rack".
+std::string GangText(const Json& gang) {
+  if (gang.is_string()) return gang.get<std::string>() + " members";
+  std::string text = gang.contains("members") ? Cell(gang, "members") : "all";
+  text += " members";
+  if (gang.contains("require")) text += ", in one " + Cell(gang, "require");
+  if (gang.contains("prefer")) text += ", prefers one " + Cell(gang, "prefer");
+  return text;
+}
+
 void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {
   for (const char* member :
        {"name", "kind", "phase", "message", "role", "priority", "submitted", "ended"}) {
     out << fmt::format("{:<11}{}\n", member + std::string(":"), Cell(job, member));
+  }
+  if (job["job"].contains("gang")) {
+    out << fmt::format("{:<11}{}\n", "gang:", GangText(job["job"]["gang"]));
   }
   out << "\n";
   Table groups({"GROUP", "MEMBERS", "STARTING", "RUNNING", "FINISHED", "DONE"});

@@ -81,13 +81,8 @@ class Placer {
   }
 
   void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
-    const bool plain = group.group->constraints.empty();
-    if (plain) {
-      const auto known = hopeless_.find(WantOf(job, *group.group));
-      if (known != hopeless_.end()) {
-        return Refuse(job, group, group.members.size(), known->second.blocker,
-                      known->second.reason);
-      }
+    if (const Cause* cause = Hopeless(job, group)) {
+      return Refuse(job, group, group.members.size(), cause->blocker, cause->reason);
     }
     Log log;
     Part part{&group, LiveConstraints(group)};
@@ -95,10 +90,22 @@ class Placer {
     if (part.Missing() > 0) {
       const Cause cause = CauseOf(job, part, nullptr);
       Refuse(job, group, part.Missing(), cause.blocker, cause.reason);
-      if (plain && cause.blocker != Blocker::kLimit)
-        hopeless_.emplace(WantOf(job, *group.group), cause);
+      Despair(job, group, cause);
     }
     Keep(std::move(log));
+  }
+
+  // Why its members fit nowhere, if that is known.
+  const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) const {
+    if (!group.group->constraints.empty()) return nullptr;
+    const auto known = hopeless_.find(WantOf(job, *group.group));
+    return known == hopeless_.end() ? nullptr : &known->second;
+  }
+
+  // One of its members fits nowhere.
+  void Despair(const WaitingJob& job, const WaitingGroup& group, const Cause& cause) {
+    if (!group.group->constraints.empty() || cause.blocker == Blocker::kLimit) return;
+    hopeless_.emplace(WantOf(job, *group.group), cause);
   }
 
   // All groups of the gang, all or at least as many members as it needs.
@@ -374,6 +381,10 @@ class Placer::Gang final : public GangFill {
   // Puts as many as fit where the gang wants them; gives why the first of the others fits nowhere.
   Cause Place() {
     if (parts_.empty()) return {};
+    const bool hopeless = std::all_of(parts_.begin(), parts_.end(), [this](const Part& part) {
+      return placer_.Hopeless(job_, *part.group) != nullptr;
+    });
+    if (hopeless) return *placer_.Hopeless(job_, *parts_[0].group);
     if (job_.IsNear()) return PlaceNear();
     Put(nullptr);
     return Together(CauseOfFirst(nullptr));
@@ -460,7 +471,10 @@ class Placer::Gang final : public GangFill {
   // Of the first that is out.
   Cause CauseOfFirst(const std::vector<size_t>* scope) const {
     for (const Part& part : parts_) {
-      if (part.Missing() > 0) return placer_.CauseOf(job_, part, scope);
+      if (part.Missing() == 0) continue;
+      Cause cause = placer_.CauseOf(job_, part, scope);
+      if (scope == nullptr && log_.empty()) placer_.Despair(job_, *part.group, cause);
+      return cause;
     }
     return {};
   }

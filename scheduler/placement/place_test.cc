@@ -282,7 +282,7 @@ size_t Started(const World& world, const Job& job, size_t offers, const Policy& 
 // Groups that compete for one agent, and members that are to be spread or to have linked devices,
 // may find less in a larger cluster, because nobody looks ahead: that is the exception.
 TEST(Place, ALargerClusterNeverRefusesWhatASmallerOneAccepts) {
-  for (uint64_t seed = 1; seed <= 400; ++seed) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
     const World world = RandomWorld(seed);
     for (Job job : world.jobs) {
       job.groups.resize(1);

@@ -86,5 +86,42 @@ groups:
               HasSubstr("needs 9 gpus of model H100: 200 agents offered, 10 have the model"));
 }
 
+// Each rack has three agents with eight A100.
+TEST_F(ManyAgentsTest, GangsAreInOneRackOrWait) {
+  const auto gang = [](const std::string& name, int count) {
+    return fmt::format(R"(
+name: {}
+kind: training
+gang: {{require: rack}}
+groups:
+- {{name: g, count: {}, cpus: 4, mem: 64MiB, gpus: {{count: 4, model: A100}},
+   run: {{command: 'true'}}}})",
+                       name, count);
+  };
+  Submit(gang("near", 6));
+  ASSERT_TRUE(Reaches("near", "SUCCEEDED")) << Get("/v1/jobs/near/why");
+  const auto spread = Spread("near", "rack");
+  ASSERT_THAT(spread, SizeIs(1));
+  EXPECT_EQ(spread.begin()->second, 6);
+  Submit(gang("wide", 7));
+  ASSERT_TRUE(support::Eventually([&] {
+    const Json refusals = Get("/v1/jobs/wide/why").at("refusals");
+    return !refusals.empty() &&
+           refusals[0].at("reason").get<std::string>().starts_with(
+               "needs 7 members in one rack: 10 racks, the most that fit is 6 in ");
+  })) << Get("/v1/jobs/wide/why");
+  EXPECT_EQ(Get("/v1/jobs/wide/why").at("refusals").at(0).at("blocker"), "TOPOLOGY");
+  EXPECT_EQ(Get("/v1/agents").at("agents").at(0).at("domain"),
+            Get("/v1/agents").at("agents").at(0).at("attributes").at("rack"));
+  const Reply reply = Ask("POST", api_ + "/v1/jobs", R"(
+name: bad
+kind: training
+gang: {require: rak}
+groups: [{name: g, count: 2, run: {command: 'true'}}])");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_EQ(reply.json.at("error").at("message"),
+            "level is \"rak\": expected one of region, zone, rack, switch, host");
+}
+
 }  // namespace
 }  // namespace kiln::integration

@@ -42,6 +42,10 @@ TEST(RoleCodec, EachFaultNamesItsField) {
       {"roles: [{name: a, limit: {mem: 5}}]", "roles[0].limit.mem"},
       {"roles: [{name: a, quota: {gpus: 2}, limit: {gpus: 1}}]", "roles[0].quota.gpus"},
       {"roles: [{name: a}, {name: a}]", "roles[1].name"},
+      {"roles: [{name: a/b, quota: {gpus: 2}}, {name: a, quota: {gpus: 1}}]",
+       "roles[1].quota.gpus"},
+      {"roles: [{name: a, limit: {gpus: 1}}, {name: a/b, quota: {gpus: 2}}]",
+       "roles[0].limit.gpus"},
       {"half_life: soon", "half_life"},
       {"halflife: 3h", "halflife"}};
   for (const auto& [text, field] : cases) {
