@@ -140,12 +140,10 @@ Health Scheduler::GetHealth() const {
 }
 
 std::vector<Refusal> Scheduler::Why(const std::string& job) const {
-  std::vector<Refusal> refusals;
-  for (const Refusal& refusal : cycle_.refusals()) {
-    if (!job.empty() && refusal.job != job) continue;
-    refusals.push_back(refusal);
+  std::vector<Refusal> refusals = cycle_.Why(*lifecycle_, job, loop_.Now());
+  for (Refusal& refusal : refusals) {
     if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {
-      refusals.back().reason += ": " + problem_;
+      refusal.reason += ": " + problem_;
     }
   }
   return refusals;

@@ -222,9 +222,11 @@ void Scheduler::Reload(const Error& why) {
 
 void Scheduler::SetTimer(Instant now) {
   std::optional<Instant> next = lifecycle_->NextTick(now);
-  if (connected_) {
-    if (const auto other = book_.Next(now); other && (!next || *other < *next)) next = other;
-  }
+  const auto earlier = [&next](std::optional<Instant> other) {
+    if (other && (!next || *other < *next)) next = other;
+  };
+  if (connected_) earlier(book_.Next(now));
+  earlier(cycle_.Next());
   timer_.Reset();
   if (next) timer_ = loop_.After(std::max(*next - now, Duration(0)), [this] { Wake(); });
 }

@@ -1,5 +1,8 @@
 #include "scheduler/lifecycle/cycle.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "scheduler/lifecycle/models.h"
 #include "scheduler/placement/around.h"
 #include "scheduler/placement/turns.h"
@@ -8,28 +11,47 @@ namespace kiln::scheduler {
 
 Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   lifecycle.Tick(now);
+  Sight sight = lifecycle.See(now);
+  current_ = IsDue(sight, now);
+  std::set<std::string> wanted = sight.roles;
   Plan plan;
-  if (connected) plan = Decide(lifecycle, now);
+  if (connected) plan = Decide(lifecycle, std::move(sight), now);
   Outcome outcome{.effects = lifecycle.TakeEffects()};
   for (const Freed& freed : outcome.effects.freed) {
     book_.Freed(freed.agent, freed.role, freed.resources);
   }
   Charge(lifecycle, plan, outcome.effects.starts, now);
-  outcome.calls = Explain(lifecycle, connected, plan, now);
+  std::set<std::string> elsewhere;
+  if (current_) {
+    sight = lifecycle.See(now);
+    wanted = sight.roles;
+    elsewhere = Explain(lifecycle, std::move(sight), connected, now);
+  }
+  if (connected) outcome.calls = book_.Settle(plan, wanted, elsewhere, now);
   return outcome;
 }
 
+bool Cycle::IsDue(const Sight& sight, Instant now) const {
+  return book_.KnownSize() + sight.jobs.size() <= kSmallCluster || now - explained_ >= kReasonsAge;
+}
+
+std::optional<Instant> Cycle::Next() const {
+  if (current_) return std::nullopt;
+  return explained_ + kReasonsAge;
+}
+
 Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
-                           const Sight& sight, Instant now) const {
+                           std::vector<WaitingJob> jobs,
+                           std::vector<std::pair<const Group*, size_t>> usual, Instant now) const {
   Snapshot snapshot{.offers = std::move(offers),
-                    .jobs = sight.jobs,
+                    .jobs = std::move(jobs),
                     .sharing = lifecycle.SharingAt(now, book_.Free()),
                     .agents = &lifecycle.state().agents,
                     .levels = lifecycle.settings().topology,
-                    .warm = lifecycle.Warm(),
+                    .warm = &lifecycle.Warm(),
                     .shared = lifecycle.FreeShares(),
                     .bars = lifecycle.GetBars(),
-                    .usual = sight.usual,
+                    .usual = std::move(usual),
                     .executor = lifecycle.settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
   for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
@@ -37,43 +59,54 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
   return snapshot;
 }
 
-Plan Cycle::Decide(Lifecycle& lifecycle, Instant now) {
-  const Sight sight = lifecycle.See(now);
+Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   if (sight.jobs.empty()) return {};
-  const Snapshot snapshot = SnapshotOf(lifecycle, book_.Hand(), sight, now);
+  Snapshot snapshot =
+      SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), now);
+  snapshot.brief = true;
   Plan plan = PlaceAround(snapshot, policy_);
-  std::map<AgentId, Agent> agents;
-  for (const Offer& offer : snapshot.offers) agents.emplace(offer.agent.id, offer.agent);
+  if (plan.launches.empty()) return plan;
+  std::map<AgentId, Agent> agents;  // that have had no task so far
+  for (const Offer& offer : snapshot.offers) {
+    const bool known = lifecycle.state().agents.contains(offer.agent.id);
+    if (!known) agents.emplace(offer.agent.id, offer.agent);
+  }
   lifecycle.LaunchAll(plan.launches, agents, now);
   return plan;
 }
 
-// What a plan takes of each agent.
+// What a plan takes of each agent: its launches are the starts, in their order.
 void Cycle::Charge(const Lifecycle& lifecycle, const Plan& plan,
                    const std::vector<LaunchCall>& starts, Instant now) {
-  const State& state = lifecycle.state();
   std::map<AgentRole, Resources> charged;
-  for (const LaunchCall& start : starts) {
-    const Task& task = state.tasks.at(start.task);
-    Resources& sum =
-        charged[{task.agent, lifecycle.OfferRole(state.jobs.at(task.member.job).job.role)}];
-    sum += task.resources;
-    if (start.new_executor) sum += start.ExecutorTakes(lifecycle.settings().executor);
-    sum.gpu_shares.clear();  // no resource of Mesos
+  Resources* sum = nullptr;
+  for (size_t i = 0; i < plan.launches.size(); ++i) {
+    const Launch& launch = plan.launches[i];
+    const bool same = i > 0 && launch.agent == plan.launches[i - 1].agent &&
+                      launch.member.job == plan.launches[i - 1].member.job;
+    if (!same) {
+      const Job& job = lifecycle.state().jobs.at(launch.member.job).job;
+      sum = &charged[{launch.agent, lifecycle.OfferRole(job.role)}];
+    }
+    *sum += launch.resources;
+    if (starts[i].new_executor) *sum += starts[i].ExecutorTakes(lifecycle.settings().executor);
+    sum->gpu_shares.clear();  // no resource of Mesos
   }
   book_.Spend(plan, charged, now);
 }
 
-// The reasons of all that still waits, judged by everything that agents are known to have free; and
-// the answers to offers.
-OfferCalls Cycle::Explain(const Lifecycle& lifecycle, bool connected, const Plan& plan,
-                          Instant now) {
-  const Sight sight = lifecycle.See(now);
+// The reasons of all that still waits, judged by everything that agents are known to have free.
+std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bool connected,
+                                     Instant now) {
+  explained_ = now;
   refusals_.clear();
   std::set<std::string> elsewhere;
   if (connected && !sight.jobs.empty()) {
-    const Plan wider = PlaceAround(SnapshotOf(lifecycle, book_.Known(), sight, now), policy_);
-    refusals_ = wider.refusals;
+    Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs),
+                                   std::move(sight.usual), now);
+    Plan wider = PlaceAround(snapshot, policy_);
+    book_.TakeBack(std::move(snapshot.offers));
+    refusals_ = std::move(wider.refusals);
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
     for (const Launch& launch : wider.launches) {
       elsewhere.insert(lifecycle.OfferRole(lifecycle.state().jobs.at(launch.member.job).job.role));
@@ -88,10 +121,46 @@ OfferCalls Cycle::Explain(const Lifecycle& lifecycle, bool connected, const Plan
                                        fit.second.text)});
     }
   }
-  // What waits for others of its job is the smaller news.
-  refusals_.insert(refusals_.end(), sight.blocked.begin(), sight.blocked.end());
-  if (!connected) return {};
-  return book_.Settle(plan, sight.roles, elsewhere, now);
+  blocked_ = std::move(sight.blocked);
+  return elsewhere;
+}
+
+std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& job,
+                                Instant now) const {
+  std::vector<Refusal> refusals;
+  const auto wanted = [&job](const std::string& name) { return job.empty() || name == job; };
+  const auto add = [&](const std::vector<Refusal>& more) {
+    std::copy_if(more.begin(), more.end(), std::back_inserter(refusals),
+                 [&](const Refusal& refusal) { return wanted(refusal.job); });
+  };
+  if (current_) {
+    add(refusals_);
+    add(blocked_);  // what waits for others of its job is the smaller news
+    return refusals;
+  }
+  // Some may have started since they were judged, and others have come.
+  Sight sight = lifecycle.See(now);
+  std::map<std::pair<std::string, std::string>, size_t> waiting;
+  for (const WaitingJob& one : sight.jobs) {
+    if (!wanted(one.job->name)) continue;
+    for (const WaitingGroup& group : one.groups) {
+      waiting[{one.job->name, group.group->name}] = group.members.size();
+    }
+  }
+  std::set<std::pair<std::string, std::string>> judged;
+  for (const Refusal& refusal : refusals_) {
+    const auto found = waiting.find({refusal.job, refusal.group});
+    if (found == waiting.end()) continue;
+    judged.insert(found->first);
+    refusals.push_back(refusal);
+  }
+  for (const auto& [group, members] : waiting) {
+    if (judged.contains(group)) continue;
+    refusals.push_back({group.first, group.second, static_cast<int>(members), Blocker::kNoOffers,
+                        "waits to be judged, within a second"});
+  }
+  add(sight.blocked);
+  return refusals;
 }
 
 Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const {
@@ -111,9 +180,8 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
                               .members = MemberRange::First(static_cast<size_t>(group.count)),
                               .in_gang = job.gang_members > 0});
   }
-  Sight sight;
-  sight.jobs.push_back(std::move(waiting));
-  Plan plan = PlaceAround(SnapshotOf(lifecycle, book_.Known(), sight, now), policy_);
+  Plan plan =
+      PlaceAround(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, now), policy_);
   plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
   plan.held.clear();
   plan.holder.clear();

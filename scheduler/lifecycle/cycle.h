@@ -13,6 +13,11 @@
 
 namespace kiln::scheduler {
 
+// To judge all that waits by all that is known costs time on a large cluster with a long queue:
+// there it is done once in this time, and in every cycle where both are small.
+inline constexpr Duration kReasonsAge = std::chrono::milliseconds(750);
+inline constexpr size_t kSmallCluster = 2'000;  // agents and jobs that wait, together
+
 // Joins the lifecycle, the offers and placement. Time comes in. Threads: one at a time. The policy
 // and the book outlive it.
 class Cycle {
@@ -26,22 +31,32 @@ class Cycle {
 
   // One cycle. Nothing is launched, and no offer is answered, while there is no connection.
   Outcome Run(Lifecycle& lifecycle, bool connected, Instant now);
-  // Why what waits does, as of the last cycle.
-  const std::vector<Refusal>& refusals() const { return refusals_; }
+  // Why what waits does: of one job, or of all when it is empty. On a small cluster as of the last
+  // cycle; on a large one no older than kReasonsAge.
+  std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now) const;
+  // When a cycle has something to do though nothing else happens.
+  std::optional<Instant> Next() const;
   // What would become of a job that has not been submitted, with all that agents have free.
   Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
 
  private:
-  Plan Decide(Lifecycle& lifecycle, Instant now);
+  Plan Decide(Lifecycle& lifecycle, Sight sight, Instant now);
   void Charge(const Lifecycle& lifecycle, const Plan& plan, const std::vector<LaunchCall>& starts,
               Instant now);
-  OfferCalls Explain(const Lifecycle& lifecycle, bool connected, const Plan& plan, Instant now);
-  Snapshot SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers, const Sight& sight,
-                      Instant now) const;
+  bool IsDue(const Sight& sight, Instant now) const;
+  // Gives the roles of which work would fit into what is known but not in hand.
+  std::set<std::string> Explain(const Lifecycle& lifecycle, Sight sight, bool connected,
+                                Instant now);
+  Snapshot SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
+                      std::vector<WaitingJob> jobs,
+                      std::vector<std::pair<const Group*, size_t>> usual, Instant now) const;
 
   const Policy& policy_;
   OfferBook& book_;
-  std::vector<Refusal> refusals_;
+  std::vector<Refusal> refusals_;  // of what fits nowhere
+  std::vector<Refusal> blocked_;   // of what may not start, wherever
+  Instant explained_;              // when they were judged
+  bool current_ = true;            // nothing has happened since
 };
 
 }  // namespace kiln::scheduler

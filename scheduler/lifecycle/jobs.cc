@@ -47,11 +47,11 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
   if (state_.jobs.contains(job.name)) Forget(job.name);
   JobRecord record{.job = ExpandGroups(std::move(job)), .digest = digest, .submitted = now};
   const std::string name = record.job.name;
-  runs_[name] = Derive(record.job, {});
-  order_.insert(OrderOf(record));
   TouchJob(record);
   effects_.notices.push_back({"job", name, JobPhaseName(record.phase), "submitted"});
-  state_.jobs.insert_or_assign(name, std::move(record));
+  const JobRecord& known = state_.jobs.insert_or_assign(name, std::move(record)).first->second;
+  const JobRun& run = runs_[name] = Derive(known.job, {});
+  order_.emplace(OrderOf(known), Queued{&known, &run});
   return {};
 }
 
@@ -88,7 +88,7 @@ Status Lifecycle::Kill(const std::string& job, Instant now) {
 
 void Lifecycle::KillAll(Instant now) {
   std::vector<std::string> names;
-  for (const Order& order : order_) names.push_back(std::get<std::string>(order));
+  for (const auto& [order, queued] : order_) names.push_back(queued.record->job.name);
   for (const std::string& name : names) static_cast<void>(Kill(name, now));
 }
 

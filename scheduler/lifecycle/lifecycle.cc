@@ -51,7 +51,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       runs_[name].groups.clear();
       ended_jobs_.emplace(record.ended, name);
     } else {
-      order_.insert(OrderOf(record));
+      order_.emplace(OrderOf(record), Queued{&record, &runs_[name]});
     }
   }
   // Agents without tasks are of no use to anybody.
@@ -96,10 +96,10 @@ void Lifecycle::Call(std::vector<ReconcileCall> calls) {
   for (ReconcileCall& call : calls) effects_.reconciles.push_back(std::move(call));
 }
 
-TasksAsked Lifecycle::LiveTasks() const {
+TasksAsked Lifecycle::LiveTasks(const std::function<bool(const Task&)>& wanted) const {
   TasksAsked tasks;
   for (const auto& [id, task] : state_.tasks) {
-    if (!IsTerminal(task.state)) tasks[id] = task.agent;
+    if (!IsTerminal(task.state) && wanted(task)) tasks.emplace_hint(tasks.end(), id, task.agent);
   }
   return tasks;
 }
@@ -109,14 +109,39 @@ void Lifecycle::Subscribed(const std::string& framework_id, Instant now) {
     state_.framework_id = framework_id;
     effects_.meta = true;
   }
-  Call(reconciliation_.Begin(LiveTasks(), now));
+  BeginRound(now);
+}
+
+void Lifecycle::BeginRound(Instant now) {
+  asked_ = {};
+  auto [tasks, more] = NextPortion();
+  Call(reconciliation_.Begin(std::move(tasks), more, now));
+}
+
+void Lifecycle::ContinueRound(Instant now) {
+  const auto [tasks, more] = NextPortion();
+  Call(reconciliation_.Continue(tasks, more, now));
+}
+
+// The next tasks that have not ended, and whether others follow.
+std::pair<TasksAsked, bool> Lifecycle::NextPortion() {
+  TasksAsked tasks;
+  auto task = state_.tasks.upper_bound(asked_);
+  for (; task != state_.tasks.end() && tasks.size() < settings_.reconcile_portion; ++task) {
+    if (!IsTerminal(task->second.state)) {
+      tasks.emplace_hint(tasks.end(), task->first, task->second.agent);
+    }
+  }
+  const bool more = task != state_.tasks.end();
+  if (!tasks.empty()) asked_ = tasks.rbegin()->first;
+  return {std::move(tasks), more};
 }
 
 void Lifecycle::Disconnected() { reconciliation_.End(); }
 
 void Lifecycle::FrameworkRemoved(Instant now) {
   reconciliation_.End();
-  for (const auto& [id, agent] : LiveTasks()) {
+  for (const auto& [id, agent] : LiveTasks([](const Task&) { return true; })) {
     const auto task = state_.tasks.find(id);
     if (task == state_.tasks.end()) continue;  // forgotten with its job
     End(task->second, TaskState::kLost, "FRAMEWORK_REMOVED",
@@ -131,18 +156,15 @@ void Lifecycle::FrameworkRemoved(Instant now) {
 void Lifecycle::AgentLost(const AgentId& agent, Instant now) {
   executors_.DropAgent(agent);
   quarantine_.AgentLost(agent);
-  TasksAsked tasks = LiveTasks();
-  std::erase_if(tasks, [&](const auto& task) { return task.second != agent; });
-  Call(reconciliation_.Ask(tasks, now));
+  Call(reconciliation_.Ask(LiveTasks([&](const Task& task) { return task.agent == agent; }), now));
 }
 
 void Lifecycle::ExecutorLost(const ExecutorId& executor, const AgentId& agent, Instant now) {
   executors_.Drop(executor);
-  TasksAsked tasks = LiveTasks();
-  std::erase_if(tasks, [&](const auto& task) {
-    return task.second != agent || state_.tasks.at(task.first).executor != executor;
-  });
-  Call(reconciliation_.Ask(tasks, now));
+  const auto carried = [&](const Task& task) {
+    return task.agent == agent && task.executor == executor;
+  };
+  Call(reconciliation_.Ask(LiveTasks(carried), now));
 }
 
 void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors) {
@@ -158,8 +180,11 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     const JobRecord& record = state_.jobs.at(launch.member.job);
     const auto [group, member] = Find(launch.member);
     KILN_CHECK(group != nullptr && group->ready.Erase(launch.member.index));
-    const Agent& agent = agents.at(launch.agent);
-    if (state_.agents.try_emplace(agent.id, agent).second) effects_.agents.insert(agent.id);
+    auto agent = state_.agents.find(launch.agent);
+    if (agent == state_.agents.end()) {
+      agent = state_.agents.emplace(launch.agent, agents.at(launch.agent)).first;
+      effects_.agents.insert(launch.agent);
+    }
 
     const Group& spec =
         record.job.groups[static_cast<size_t>(GroupIndex(record.job, launch.member.group))];
@@ -169,7 +194,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
               .attempt = member->attempts++,
               .failures = member->failures,
               .agent = launch.agent,
-              .hostname = agent.hostname,
+              .hostname = agent->second.hostname,
               .resources = launch.resources,
               .launched = now};
     LaunchCall start{.task = task.id, .offers = launch.offers};
@@ -191,19 +216,18 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
       task.executor = use.executor;
       start.new_executor = use.is_new;
     }
-    member->live = task.id;
     ++group->live;
     while (member->ended.size() > settings_.attempts_kept) {
       state_.tasks.erase(member->ended.front());
       effects_.tasks.insert(member->ended.front());
-      member->ended.pop_front();
+      member->ended.erase(member->ended.begin());
     }
     runs_.at(launch.member.job).live.insert(task.id);
     effects_.starts.push_back(std::move(start));
     Count(task, false, now);
     Touch(task);
     quarantine_.Launched(task);
-    state_.tasks.emplace(task.id, std::move(task));
+    member->live = &state_.tasks.emplace(task.id, std::move(task)).first->second;
   }
 }
 
@@ -231,7 +255,8 @@ void Lifecycle::Tick(Instant now) {
   for (ShutdownCall& call : executors_.TakeIdle(now, settings_.executor_idle)) {
     effects_.shutdowns.push_back(std::move(call));
   }
-  if (reconciliation_.RoundDue(now)) Call(reconciliation_.Begin(LiveTasks(), now));
+  if (reconciliation_.RoundDue(now)) BeginRound(now);
+  if (reconciliation_.ContinueDue(now)) ContinueRound(now);
   Call(reconciliation_.Tick(now));
 }
 

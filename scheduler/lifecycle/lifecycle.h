@@ -2,6 +2,7 @@
 // out.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -102,12 +103,13 @@ class Lifecycle {
   // nearest one above it that the framework has. A role that is set is below "*".
   std::string OfferRole(const std::string& role) const;
   const WarmExecutors& Warm() const { return executors_.Warm(); }
-  SharedExecutors::Shared FreeShares() const { return executors_.FreeShares(); }
+  const SharedExecutors::Shared& FreeShares() const { return executors_.FreeShares(); }
   Bars GetBars() const { return quarantine_.GetBars(); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
   // Nothing is launched before: subscribed, and the tasks that were there are accounted for.
   bool Settled(Instant now) const { return reconciliation_.Settled(now); }
-  // The launches of a plan made of the last See, with the agents of its offers.
+  // The launches of a plan made of the last See, with those agents of its offers that the state has
+  // not.
   void LaunchAll(const std::vector<Launch>& launches, const std::map<AgentId, Agent>& agents,
                  Instant now);
 
@@ -119,6 +121,11 @@ class Lifecycle {
   // Jobs that have not ended, who is served first in a role standing first.
   using Order = std::tuple<Precedence, std::string>;  // and name
   using Place = std::pair<GroupRun*, Member*>;
+  // Both stay where they are until the job is forgotten.
+  struct Queued {
+    const JobRecord* record = nullptr;
+    const JobRun* run = nullptr;
+  };
 
   Order OrderOf(const JobRecord& record) const;
   Place Find(const MemberId& id);
@@ -165,7 +172,11 @@ class Lifecycle {
                                  const JobRun& run) const;
   WaitingGroup WaitingOf(const Group& group, const GroupRun& run) const;
 
-  TasksAsked LiveTasks() const;
+  TasksAsked LiveTasks(const std::function<bool(const Task&)>& wanted) const;
+  // All tasks, a portion at a time.
+  void BeginRound(Instant now);
+  void ContinueRound(Instant now);
+  std::pair<TasksAsked, bool> NextPortion();
   void Call(std::vector<ReconcileCall> calls);
   std::string NextId();
 
@@ -175,11 +186,12 @@ class Lifecycle {
   Effects effects_;
   uint64_t counter_ = 0;  // of ids in this incarnation
   std::map<std::string, JobRun> runs_;
-  std::set<Order> order_;
+  std::map<Order, Queued> order_;
   std::set<std::pair<Instant, std::string>> ended_jobs_;
   SharedExecutors executors_;
   RoleUsage usage_;
   Reconciliation reconciliation_;
+  TaskId asked_;  // the last one of the round so far
   Quarantine quarantine_;
   std::set<std::pair<Instant, MemberId>> resting_;
   std::map<TaskId, Instant> cut_off_;                    // when it is given up

@@ -6,6 +6,7 @@ namespace kiln::scheduler {
 
 void OfferBook::Clear(Instant now) {
   hand_.clear();
+  for (auto& [key, entry] : known_) entry.in_hand.clear();
   holder_.clear();
   for (const std::string& role : roles_) {
     if (!suppressed_.contains(role)) wanted_[role] = now;
@@ -21,34 +22,53 @@ void OfferBook::Add(Offer offer) {
     if (!listed) offer.agent.gpus.push_back({.id = id});
   }
   answered_ = true;
+  if (const auto same = hand_.find(offer.id); same != hand_.end()) Drop(same);
   Entry& entry = known_[{offer.agent.id, offer.role}];
   Resources free = offer.resources;
-  for (const auto& [id, other] : hand_) {
-    if (other.agent.id == offer.agent.id && other.role == offer.role) free += other.resources;
-  }
-  entry.offer = offer;
-  entry.offer.id = {};
+  for (const OfferId& other : entry.in_hand) free += hand_.at(other).resources;
+  SetFree(entry, std::move(free));
+  if (entry.offer.agent != offer.agent) entry.offer.agent = offer.agent;
+  entry.offer.role = offer.role;
+  entry.offer.received = entry.seen = offer.received;
+  entry.in_hand.push_back(offer.id);
+  const OfferId id = offer.id;
+  hand_.emplace(id, std::move(offer));
+}
+
+OfferBook::InHand::iterator OfferBook::Drop(InHand::iterator offer) {
+  const auto entry = known_.find({offer->second.agent.id, offer->second.role});
+  std::erase(entry->second.in_hand, offer->first);
+  return hand_.erase(offer);
+}
+
+void OfferBook::SetFree(Entry& entry, Resources free) {
+  kiln::Subtract(free_, AmountsOf(entry.offer.resources));
   entry.offer.resources = std::move(free);
-  entry.seen = offer.received;
-  hand_.insert_or_assign(offer.id, std::move(offer));
+  kiln::Add(free_, AmountsOf(entry.offer.resources));
 }
 
 void OfferBook::Rescind(const OfferId& offer) {
   const auto found = hand_.find(offer);
   if (found == hand_.end()) return;
-  const auto entry = known_.find({found->second.agent.id, found->second.role});
-  if (entry != known_.end()) entry->second.offer.resources = {};
-  hand_.erase(found);
+  SetFree(known_.at({found->second.agent.id, found->second.role}), {});
+  Drop(found);
 }
 
 void OfferBook::DropAgent(const AgentId& agent) {
-  std::erase_if(hand_, [&](const auto& offer) { return offer.second.agent.id == agent; });
-  std::erase_if(known_, [&](const auto& entry) { return entry.first.first == agent; });
+  auto entry = known_.lower_bound({agent, ""});
+  while (entry != known_.end() && entry->first.first == agent) {
+    for (const OfferId& offer : entry->second.in_hand) hand_.erase(offer);
+    SetFree(entry->second, {});
+    entry = known_.erase(entry);
+  }
 }
 
 void OfferBook::Freed(const AgentId& agent, const std::string& role, const Resources& resources) {
   const auto entry = known_.find({agent, role});
-  if (entry != known_.end()) entry->second.offer.resources += resources;
+  if (entry == known_.end()) return;
+  Resources free = entry->second.offer.resources;
+  free += resources;
+  SetFree(entry->second, std::move(free));
 }
 
 std::vector<Offer> OfferBook::Hand() const {
@@ -63,10 +83,16 @@ std::vector<Offer> OfferBook::Known() const {
   return offers;
 }
 
-Amounts OfferBook::Free() const {
-  Amounts free{};
-  for (const auto& [key, entry] : known_) kiln::Add(free, AmountsOf(entry.offer.resources));
-  return free;
+std::vector<Offer> OfferBook::LendKnown() {
+  std::vector<Offer> offers;
+  offers.reserve(known_.size());
+  for (auto& [key, entry] : known_) offers.push_back(std::move(entry.offer));
+  return offers;
+}
+
+void OfferBook::TakeBack(std::vector<Offer> known) {
+  auto next = known.begin();
+  for (auto& [key, entry] : known_) entry.offer = std::move(*next++);
 }
 
 bool OfferBook::MayHold(const std::string& job, Instant now) const {
@@ -93,17 +119,18 @@ void OfferBook::Spend(const Plan& plan, const std::map<AgentRole, Resources>& ch
       const auto offer = hand_.find(id);
       if (offer == hand_.end()) continue;
       keys.emplace(offer->second.agent.id, offer->second.role);
-      hand_.erase(offer);
+      Drop(offer);
     }
   }
   for (const AgentRole& key : keys) {
     const auto taken = charged.find(key);
     Entry& entry = known_.at(key);
+    Resources left;
     if (taken != charged.end() && entry.offer.resources.Contains(taken->second)) {
-      entry.offer.resources -= taken->second;
-    } else {
-      entry.offer.resources = {};
+      left = entry.offer.resources;
+      left -= taken->second;
     }
+    SetFree(entry, std::move(left));
     entry.seen = now;
   }
 }
@@ -123,11 +150,9 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
                         OfferCalls& calls) {
   const std::set<OfferId> held(plan.held.begin(), plan.held.end());
   const bool gang =
-      std::any_of(plan.refusals.begin(), plan.refusals.end(),
-                  [](const Refusal& refusal) {
-                    return refusal.blocker == Blocker::kGang ||
-                           refusal.blocker == Blocker::kTopology;
-                  });
+      std::any_of(plan.refusals.begin(), plan.refusals.end(), [](const Refusal& refusal) {
+        return refusal.blocker == Blocker::kGang || refusal.blocker == Blocker::kTopology;
+      });
   const bool refused = !plan.refusals.empty();
   DeclineCall decline{{}, gang ? settings_.refuse_gang : settings_.refuse};
   for (auto offer = hand_.begin(); offer != hand_.end();) {
@@ -138,7 +163,7 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
       continue;
     }
     decline.offers.push_back(offer->first);
-    offer = hand_.erase(offer);
+    offer = Drop(offer);
   }
   if (!decline.offers.empty()) calls.declines.push_back(std::move(decline));
   for (const std::string& role : roles_) {
@@ -156,7 +181,7 @@ void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::
   if (!revived_roles_.empty() && now - revived_ >= settings_.revive_answer) {
     // Whoever had something free has offered it by then.
     for (auto& [key, entry] : known_) {
-      if (entry.seen < revived_ && revived_roles_.contains(key.second)) entry.offer.resources = {};
+      if (entry.seen < revived_ && revived_roles_.contains(key.second)) SetFree(entry, {});
     }
     revived_roles_.clear();
   }

@@ -60,8 +60,13 @@ class OfferBook {
   // One offer for each agent and role with all that it has free, in hand or not, as far as is
   // known.
   std::vector<Offer> Known() const;
+  // The same without copies: nothing else may be done with the book until they are back, in their
+  // order.
+  std::vector<Offer> LendKnown();
+  void TakeBack(std::vector<Offer> known);
   // What agents have free, in hand or not, as far as is known.
-  Amounts Free() const;
+  const Amounts& Free() const { return free_; }
+  size_t KnownSize() const { return known_.size(); }
   // Whether a gang may hold offers at this moment.
   bool MayHold(const std::string& job, Instant now) const;
   const std::set<std::string>& suppressed() const { return suppressed_; }
@@ -79,7 +84,12 @@ class OfferBook {
   struct Entry {
     Offer offer;  // without an id
     Instant seen;
+    std::vector<OfferId> in_hand;
   };
+  using InHand = std::map<OfferId, Offer>;
+  // Gives the offer after it.
+  InHand::iterator Drop(InHand::iterator offer);
+  void SetFree(Entry& entry, Resources free);
   void UpdateHold(const Plan& plan, Instant now);
   void Decline(const Plan& plan, const std::set<std::string>& wanted, Instant now,
                OfferCalls& calls);
@@ -89,8 +99,9 @@ class OfferBook {
 
   OfferSettings settings_;
   std::vector<std::string> roles_;
-  std::map<OfferId, Offer> hand_;
-  std::map<AgentRole, Entry> known_;
+  InHand hand_;
+  std::map<AgentRole, Entry> known_;  // of all that is in hand, and more
+  Amounts free_{};                    // of all that is known
   std::set<std::string> suppressed_;
   std::map<std::string, Instant> wanted_;  // by role, when work last waited
   std::string holder_;

@@ -4,29 +4,45 @@
 
 namespace kiln::scheduler {
 
-ReconcileCall Reconciliation::CallForAll() const {
-  return {std::vector<std::pair<TaskId, AgentId>>(unanswered_.begin(), unanswered_.end())};
+// As many as a call may have.
+ReconcileCall Reconciliation::CallForSome() const {
+  ReconcileCall call;
+  for (const auto& task : unanswered_) {
+    if (call.tasks.size() == settings_.reconcile_portion) break;
+    call.tasks.push_back(task);
+  }
+  return call;
 }
 
-std::vector<ReconcileCall> Reconciliation::Begin(TasksAsked tasks, Instant now) {
+void Reconciliation::CheckFirst() {
+  if (unanswered_.empty() && !more_) first_round_ = false;
+}
+
+std::vector<ReconcileCall> Reconciliation::Begin(TasksAsked tasks, bool more, Instant now) {
   if (!running_) {
     running_ = true;
     first_round_ = true;
     first_ends_ = now + settings_.first_reconciliation;
   }
-  unanswered_ = std::move(tasks);
-  pause_ = settings_.reconcile_again_min;
-  next_try_ = now + pause_;
+  unanswered_.clear();
   next_round_ = now + settings_.reconcile_all;
-  std::vector<ReconcileCall> calls;
-  if (!unanswered_.empty()) calls.push_back(CallForAll());
+  std::vector<ReconcileCall> calls = Continue(tasks, more, now);
   calls.emplace_back();
-  if (unanswered_.empty()) first_round_ = false;
+  return calls;
+}
+
+std::vector<ReconcileCall> Reconciliation::Continue(const TasksAsked& tasks, bool more,
+                                                    Instant now) {
+  more_ = more;
+  next_portion_ = now + settings_.reconcile_pause;
+  std::vector<ReconcileCall> calls = Ask(tasks, now);
+  CheckFirst();
   return calls;
 }
 
 void Reconciliation::End() {
   running_ = false;
+  more_ = false;
   unanswered_.clear();
 }
 
@@ -39,7 +55,7 @@ std::vector<ReconcileCall> Reconciliation::Ask(const TasksAsked& tasks, Instant 
 }
 
 void Reconciliation::Answered(const TaskId& task) {
-  if (unanswered_.erase(task) > 0 && unanswered_.empty()) first_round_ = false;
+  if (unanswered_.erase(task) > 0) CheckFirst();
 }
 
 bool Reconciliation::Settled(Instant now) const {
@@ -50,7 +66,7 @@ std::vector<ReconcileCall> Reconciliation::Tick(Instant now) {
   if (!running_ || unanswered_.empty() || now < next_try_) return {};
   pause_ = std::min(2 * pause_, settings_.reconcile_again_max);
   next_try_ = now + pause_;
-  return {CallForAll()};
+  return {CallForSome()};
 }
 
 std::optional<Instant> Reconciliation::Next(Instant now) const {
@@ -58,6 +74,7 @@ std::optional<Instant> Reconciliation::Next(Instant now) const {
   Instant next = next_round_;
   if (!unanswered_.empty()) next = std::min(next, next_try_);
   if (!Settled(now)) next = std::min(next, first_ends_);
+  if (more_) next = std::min(next, next_portion_);
   return next;
 }
 

@@ -18,8 +18,11 @@ class Reconciliation {
  public:
   explicit Reconciliation(const Settings& settings) : settings_(settings) {}
 
-  // A subscription began: all of these, and whatever else the master has.
-  std::vector<ReconcileCall> Begin(TasksAsked tasks, Instant now);
+  // A subscription began, or a round is due: these, and whatever else the master has. With `more`,
+  // others follow by Continue.
+  std::vector<ReconcileCall> Begin(TasksAsked tasks, bool more, Instant now);
+  bool ContinueDue(Instant now) const { return running_ && more_ && now >= next_portion_; }
+  std::vector<ReconcileCall> Continue(const TasksAsked& tasks, bool more, Instant now);
   // The subscription ended.
   void End();
   // These too.
@@ -35,12 +38,15 @@ class Reconciliation {
   std::optional<Instant> Next(Instant now) const;
 
  private:
-  ReconcileCall CallForAll() const;
+  ReconcileCall CallForSome() const;
+  void CheckFirst();
 
   const Settings& settings_;
   bool running_ = false;
   bool first_round_ = false;
   Instant first_ends_;
+  bool more_ = false;  // the round goes on
+  Instant next_portion_;
   TasksAsked unanswered_;
   Duration pause_{};
   Instant next_try_;

@@ -64,6 +64,26 @@ TEST(Recovery, TasksAreAskedForUntilTheyAnswer) {
   EXPECT_THAT(h.Take().reconciles, ElementsAre(both, ReconcileCall{}));
 }
 
+TEST(Recovery, ARoundAsksForSomeTasksAtATime) {
+  Settings settings;
+  settings.reconcile_portion = 2;
+  Harness h(settings);
+  h.Submit(CommandJob("j", 3));
+  const auto tasks = h.PlaceAll("a1");
+  h.Restart();
+  h.Take();
+  h.Connect();
+  const ReconcileCall first{{{tasks[0], {"a1"}}, {tasks[1], {"a1"}}}};
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(first, ReconcileCall{}));
+  h.Tell(tasks[0], TaskState::kRunning);
+  h.Tell(tasks[1], TaskState::kRunning);
+  EXPECT_FALSE(h.life().Settled(h.now()));
+  h.Advance(settings.reconcile_pause);
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{{{tasks[2], {"a1"}}}}));
+  h.Tell(tasks[2], TaskState::kRunning);
+  EXPECT_TRUE(h.life().Settled(h.now()));
+}
+
 TEST(Recovery, ALaunchThatWasNeverSentIsRepeatedUnderANewId) {
   Harness h;
   h.Submit(CommandJob("j", 1));
@@ -143,7 +163,7 @@ TEST(Executors, KernelWorkOfAJobOnAnAgentSharesOne) {
   EXPECT_TRUE(h.starts()[0].new_executor);
   EXPECT_FALSE(h.starts()[1].new_executor);
   EXPECT_EQ(h.TaskAt(tasks[0]).executor, h.TaskAt(tasks[2]).executor);
-  EXPECT_THAT(h.life().Warm(), ElementsAre(std::pair<std::string, AgentId>("* job j", {"a1"})));
+  EXPECT_THAT(h.life().Warm(), ElementsAre(std::pair<AgentId, std::string>({"a1"}, "* job j")));
 
   h.Submit(CommandJob("c", 2));
   const auto commands = h.PlaceAll("a1");

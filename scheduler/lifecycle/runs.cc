@@ -10,7 +10,7 @@ void TellMember(const Task& newest, Member& member) {
   member.failures = newest.failures + (newest.charge == Charge::kJob ? 1 : 0);
   member.losses = newest.charge == Charge::kCluster ? 1 : 0;
   if (!IsTerminal(newest.state)) {
-    if (!GivenUp(newest)) member.live = newest.id;
+    if (!GivenUp(newest)) member.live = &newest;
   } else {
     member.finished = newest.state == TaskState::kFinished;
   }
@@ -51,7 +51,7 @@ JobRun Derive(const Job& job, const std::vector<const Task*>& tasks) {
     for (size_t i = 0; i < group.members.size(); ++i) {
       Member& member = group.members[i];
       member.finished = member.finished && ends;
-      if (!member.live.empty()) {
+      if (member.live != nullptr) {
         ++group.live;
       } else if (member.finished) {
         ++group.finished;

@@ -1,7 +1,6 @@
 // What a job's members are at, derived from its tasks: the part of the state that is not stored.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -15,13 +14,13 @@
 namespace kiln::scheduler {
 
 struct Member {
-  TaskId live;  // its attempt that has not ended; empty: none
+  const Task* live = nullptr;  // its attempt that has not ended, of the state
   bool finished = false;
-  int attempts = 0;     // the number of the next
-  int failures = 0;     // charged to the job
-  int losses = 0;       // in a row, charged to the cluster
-  Instant rests_until;  // while it rests
-  std::deque<TaskId> ended;
+  int attempts = 0;           // the number of the next
+  int failures = 0;           // charged to the job
+  int losses = 0;             // in a row, charged to the cluster
+  Instant rests_until;        // while it rests
+  std::vector<TaskId> ended;  // that are remembered, the oldest first
 };
 
 struct GroupRun {
@@ -39,7 +38,8 @@ struct JobRun {
   std::set<TaskId> live;         // every task that has not ended, replaced ones too
 };
 
-// What the tasks of a job tell of its members. `tasks` are the job's own, in any order.
+// What the tasks of a job tell of its members. `tasks` are the job's own, in any order, and outlive
+// it.
 JobRun Derive(const Job& job, const std::vector<const Task*>& tasks);
 
 // A task that was given up while its agent is cut off: its member may have another attempt.

@@ -4,6 +4,7 @@
 #include "model/units.h"
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/models.h"
+#include "scheduler/placement/constraints.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -33,10 +34,9 @@ std::string RestReason(const GroupRun& run, const std::map<TaskId, Task>& tasks,
 }
 
 // Where the live members are.
-void AddPlaces(const GroupRun& run, const std::map<TaskId, Task>& tasks,
-               std::vector<AgentId>& places) {
+void AddPlaces(const GroupRun& run, std::vector<AgentId>& places) {
   for (const Member& member : run.members) {
-    if (!member.live.empty()) places.push_back(tasks.at(member.live).agent);
+    if (member.live != nullptr) places.push_back(member.live->agent);
   }
 }
 
@@ -44,10 +44,10 @@ void AddPlaces(const GroupRun& run, const std::map<TaskId, Task>& tasks,
 
 Sight Lifecycle::See(Instant now) const {
   Sight sight;
-  for (const Order& order : order_) {
-    const std::string& name = std::get<std::string>(order);
-    const JobRecord& record = state_.jobs.at(name);
-    if (record.phase != JobPhase::kKilling) SeeJob(record, runs_.at(name), now, sight);
+  for (const auto& [order, queued] : order_) {
+    if (queued.record->phase != JobPhase::kKilling) {
+      SeeJob(*queued.record, *queued.run, now, sight);
+    }
   }
   for (const auto& [ended, name] : ended_jobs_) {
     for (const Group& group : state_.jobs.at(name).job.groups) {
@@ -97,7 +97,7 @@ std::optional<Refusal> Lifecycle::Blocked(const JobRecord& record, const Group& 
 
 WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const {
   WaitingGroup waiting{.group = &group, .members = MemberRange(run.ready)};
-  if (!group.constraints.empty()) AddPlaces(run, state_.tasks, waiting.placed);
+  if (CountMembers(group.constraints)) AddPlaces(run, waiting.placed);
   return waiting;
 }
 
@@ -146,7 +146,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
     });
   }
   for (size_t i = 0; !waiting.groups.empty() && waiting.IsNear() && i < job.groups.size(); ++i) {
-    if (job.groups[i].after.empty()) AddPlaces(run.groups[i], state_.tasks, waiting.placed);
+    if (job.groups[i].after.empty()) AddPlaces(run.groups[i], waiting.placed);
   }
   if (soon || !waiting.groups.empty()) sight.roles.insert(waiting.role);
   if (!waiting.groups.empty()) sight.jobs.push_back(std::move(waiting));

@@ -45,6 +45,9 @@ struct Settings {
   Duration reconcile_again_min = std::chrono::seconds(2);
   Duration reconcile_again_max = std::chrono::minutes(5);
   Duration reconcile_all = std::chrono::minutes(15);
+  // A round asks for so many tasks at a time, with this pause between.
+  size_t reconcile_portion = 20'000;
+  Duration reconcile_pause = std::chrono::milliseconds(50);
   Duration executor_idle = std::chrono::minutes(1);          // then a shared executor is shut down
   Resources executor = {.cpus_milli = 100, .mem = MiB(64)};  // that it needs for itself
   size_t ended_jobs_max = 1000;                              // more are forgotten, the oldest first

@@ -10,10 +10,13 @@ SharedExecutors::Use SharedExecutors::Add(const std::string& pool, const AgentId
                                           const ExecutorId& fresh) {
   const auto [open, is_new] = open_.try_emplace({pool, agent}, fresh);
   if (is_new) {
-    warm_.insert(open->first);
+    warm_.emplace(agent, pool);
     entries_[fresh] = {.pool = pool, .agent = agent};
   }
-  ++entries_.at(open->second).tasks;
+  Entry& entry = entries_.at(open->second);
+  Leave(open->second, entry);
+  ++entry.tasks;
+  Enter(open->second, entry);
   return {open->second, is_new};
 }
 
@@ -21,39 +24,54 @@ SharedExecutors::Use SharedExecutors::AddShare(const std::string& role, const Gp
                                                const AgentId& agent, const ExecutorId& fresh) {
   const Use use = Add(DevicePool(share.id, role), agent, fresh);
   Entry& entry = entries_.at(use.executor);
+  Leave(use.executor, entry);
   if (use.is_new) {
     entry.role = role;
     entry.free = {share.id, 1000};
   }
   entry.free.milli -= share.milli;
+  Enter(use.executor, entry);
   return use;
 }
 
-SharedExecutors::Shared SharedExecutors::FreeShares() const {
-  Shared shared;
-  for (const auto& [key, executor] : open_) {
-    const Entry& entry = entries_.at(executor);
-    if (entry.free.milli > 0) shared[{entry.agent, entry.role}].push_back(entry.free);
-  }
-  for (auto& [key, shares] : shared) std::sort(shares.begin(), shares.end());
-  return shared;
+void SharedExecutors::Leave(const ExecutorId& executor, const Entry& entry) {
+  idle_.erase({entry.idle_since, executor});
+  done_.erase(executor);
+  const auto shared = shared_.find({entry.agent, entry.role});
+  if (shared == shared_.end()) return;
+  std::erase_if(shared->second, [&](const GpuShare& one) { return one.id == entry.free.id; });
+  if (shared->second.empty()) shared_.erase(shared);
+}
+
+void SharedExecutors::Enter(const ExecutorId& executor, const Entry& entry) {
+  const bool open = !entry.pool.empty();
+  if (entry.tasks == 0 && open) idle_.emplace(entry.idle_since, executor);
+  if (entry.tasks == 0 && !open) done_.insert(executor);
+  if (!open || entry.free.milli <= 0) return;
+  std::vector<GpuShare>& shares = shared_[{entry.agent, entry.role}];
+  shares.insert(std::upper_bound(shares.begin(), shares.end(), entry.free), entry.free);
 }
 
 void SharedExecutors::Adopt(const ExecutorId& executor, const AgentId& agent) {
   Entry& entry = entries_[executor];
+  Leave(executor, entry);
   entry.agent = agent;
   ++entry.tasks;
+  Enter(executor, entry);
 }
 
 void SharedExecutors::Ended(const ExecutorId& executor, const Resources& had, Instant now) {
   const auto found = entries_.find(executor);
   if (found == entries_.end()) return;
   Entry& entry = found->second;
+  Leave(executor, entry);
   for (const GpuShare& share : had.gpu_shares) entry.free.milli += share.milli;
-  if (--entry.tasks > 0) return;
-  entry.idle_since = now;
-  // Nobody waits for a device that lies idle: its executor goes at once.
-  if (!had.gpu_shares.empty()) Close(entry);
+  if (--entry.tasks == 0) {
+    entry.idle_since = now;
+    // Nobody waits for a device that lies idle: its executor goes at once.
+    if (!had.gpu_shares.empty()) Close(entry);
+  }
+  Enter(executor, entry);
 }
 
 void SharedExecutors::Confirm(const ExecutorId& executor) {
@@ -69,52 +87,53 @@ bool SharedExecutors::Confirmed(const ExecutorId& executor) const {
 void SharedExecutors::Close(Entry& entry) {
   if (entry.pool.empty()) return;
   open_.erase({entry.pool, entry.agent});
-  warm_.erase({entry.pool, entry.agent});
+  warm_.erase({entry.agent, entry.pool});
   entry.pool.clear();
 }
 
 void SharedExecutors::Retire(const ExecutorId& executor) {
   const auto found = entries_.find(executor);
-  if (found != entries_.end()) Close(found->second);
+  if (found == entries_.end()) return;
+  Leave(executor, found->second);
+  Close(found->second);
+  Enter(executor, found->second);
 }
 
 void SharedExecutors::Drop(const ExecutorId& executor) {
-  Retire(executor);
-  entries_.erase(executor);
+  const auto found = entries_.find(executor);
+  if (found == entries_.end()) return;
+  Leave(executor, found->second);
+  Close(found->second);
+  entries_.erase(found);
 }
 
 void SharedExecutors::DropAgent(const AgentId& agent) {
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
-    if (entry->second.agent == agent) {
-      Close(entry->second);
-      entry = entries_.erase(entry);
-    } else {
-      ++entry;
-    }
+  std::vector<ExecutorId> there;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.agent == agent) there.push_back(id);
   }
+  for (const ExecutorId& executor : there) Drop(executor);
 }
 
 std::vector<ShutdownCall> SharedExecutors::TakeIdle(Instant now, Duration idle) {
+  std::set<ExecutorId> due = done_;
+  for (auto next = idle_.begin(); next != idle_.end() && now - next->first >= idle; ++next) {
+    due.insert(next->second);
+  }
   std::vector<ShutdownCall> calls;
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
-    const bool open = !entry->second.pool.empty();
-    if (entry->second.tasks == 0 && (!open || now - entry->second.idle_since >= idle)) {
-      calls.push_back({entry->first, entry->second.agent});
-      Close(entry->second);
-      entry = entries_.erase(entry);
-    } else {
-      ++entry;
-    }
+  for (const ExecutorId& executor : due) {
+    calls.push_back({executor, entries_.at(executor).agent});
+    Drop(executor);
   }
   return calls;
 }
 
 std::optional<Instant> SharedExecutors::NextIdle(Duration idle) const {
   std::optional<Instant> next;
-  for (const auto& [id, entry] : entries_) {
-    if (entry.tasks > 0) continue;
-    const Instant due = entry.pool.empty() ? entry.idle_since : entry.idle_since + idle;
-    if (!next || due < *next) next = due;
+  if (!idle_.empty()) next = idle_.begin()->first + idle;
+  for (const ExecutorId& executor : done_) {
+    const Instant since = entries_.at(executor).idle_since;
+    if (!next || since < *next) next = since;
   }
   return next;
 }

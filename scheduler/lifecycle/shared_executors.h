@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ class SharedExecutors {
 
   // What is free of the devices of executors that get further tasks, by agent and role.
   using Shared = std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>>;
-  Shared FreeShares() const;
+  const Shared& FreeShares() const { return shared_; }
 
   // The executor for a further task; `fresh` names it when there is none yet.
   struct Use {
@@ -62,11 +63,17 @@ class SharedExecutors {
     GpuShare free;     // of its device; without an id: none
     Instant idle_since;
   };
+  // Every change of an entry stands between the two: they keep the lists below.
+  void Leave(const ExecutorId& executor, const Entry& entry);
+  void Enter(const ExecutorId& executor, const Entry& entry);
   void Close(Entry& entry);
 
   std::map<ExecutorId, Entry> entries_;
+  std::set<std::pair<Instant, ExecutorId>> idle_;  // without tasks, that get further ones
+  std::set<ExecutorId> done_;                      // without tasks, that get none
+  Shared shared_;
   std::map<std::pair<std::string, AgentId>, ExecutorId> open_;
-  WarmExecutors warm_;  // the keys of open_
+  WarmExecutors warm_;  // of open_
 };
 
 }  // namespace kiln::scheduler

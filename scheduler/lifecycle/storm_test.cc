@@ -159,7 +159,7 @@ class Storm {
   Effects DecideAndCommit() {
     const Sight sight = life_->See(clock_.Now());
     if (connected_ && !sight.jobs.empty()) {
-      Snapshot snapshot{.jobs = sight.jobs, .warm = life_->Warm()};
+      Snapshot snapshot{.jobs = sight.jobs, .warm = &life_->Warm()};
       std::map<AgentId, Agent> agents;
       for (const auto& [id, up] : cluster_.reachable) {
         Resources free{.cpus_milli = 4000, .mem = GiB(64)};

@@ -176,8 +176,8 @@ void Lifecycle::FreeMember(const Task& task, Instant now) {
   const auto [group, member] = Find(task.member);
   if (member == nullptr) return;
   member->ended.push_back(task.id);
-  if (member->live != task.id) return;
-  member->live = {};
+  if (member->live != &task) return;
+  member->live = nullptr;
   --group->live;
   JobRecord& record = *RecordOf(task);
   if (record.phase == JobPhase::kKilling) return;
@@ -244,8 +244,8 @@ void Lifecycle::GiveUp(Task& task, Instant now) {
       {"task", task.id.text, TaskStateName(task.state), "given up: its agent is cut off"});
   executors_.Retire(task.executor);
   const auto [group, member] = Find(task.member);
-  if (member == nullptr || member->live != task.id) return;
-  member->live = {};
+  if (member == nullptr || member->live != &task) return;
+  member->live = nullptr;
   --group->live;
   Rest(task.member, *group, *member, member->losses++, now);
 }

@@ -55,7 +55,7 @@ class Around {
     }
     Plan plan = Place(open_, policy_);
     plan.launches.insert(plan.launches.begin(), probes.launches.begin(), probes.launches.end());
-    if (!plan.refusals.empty()) Explain(plan);
+    if (!plan.refusals.empty() && !open_.brief) Explain(plan);
     return plan;
   }
 
@@ -112,6 +112,7 @@ class Around {
             .agents = open_.agents,
             .levels = open_.levels,
             .warm = open_.warm,
+            .brief = open_.brief,
             .shared = open_.shared,
             .usual = open_.usual,
             .executor = open_.executor,

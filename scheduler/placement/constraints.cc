@@ -27,14 +27,32 @@ bool GroupByAllows(const std::map<std::string, int>& counts, const std::string& 
 
 }  // namespace
 
-std::optional<std::string> FieldOf(const Agent& agent, const std::string& field) {
-  if (field == "hostname" || field == "@hostname") return agent.hostname;
+const std::string* FieldOf(const Agent& agent, const std::string& field) {
+  if (field == "hostname" || field == "@hostname") return &agent.hostname;
   if (field == "@region" || field == "@zone") {
     const std::string& value = field == "@region" ? agent.region : agent.zone;
-    return value.empty() ? std::nullopt : std::optional(value);
+    return value.empty() ? nullptr : &value;
   }
   const auto found = agent.attributes.find(field);
-  return found == agent.attributes.end() ? std::nullopt : std::optional(found->second);
+  return found == agent.attributes.end() ? nullptr : &found->second;
+}
+
+bool CountMembers(const std::vector<Constraint>& constraints) {
+  return std::any_of(constraints.begin(), constraints.end(), [](const Constraint& constraint) {
+    switch (constraint.op) {
+      case ConstraintOperator::kUnique:
+      case ConstraintOperator::kGroupBy:
+      case ConstraintOperator::kMaxPer:
+        return true;
+      case ConstraintOperator::kCluster:
+        return constraint.value.empty();
+      case ConstraintOperator::kLike:
+      case ConstraintOperator::kUnlike:
+      case ConstraintOperator::kIs:
+        return false;
+    }
+    return false;
+  });
 }
 
 Constraints::Constraints(const std::vector<Constraint>& constraints) {
@@ -51,13 +69,13 @@ Constraints::Constraints(const std::vector<Constraint>& constraints) {
 
 void Constraints::Add(const Agent& agent) {
   for (Rule& rule : rules_) {
-    if (const auto value = FieldOf(agent, rule.constraint.field)) ++rule.counts[*value];
+    if (const std::string* value = FieldOf(agent, rule.constraint.field)) ++rule.counts[*value];
   }
 }
 
 bool Constraints::Passes(const Rule& rule, const Agent& agent) {
-  const auto value = FieldOf(agent, rule.constraint.field);
-  if (!value) return rule.constraint.op == ConstraintOperator::kUnlike;
+  const std::string* value = FieldOf(agent, rule.constraint.field);
+  if (value == nullptr) return rule.constraint.op == ConstraintOperator::kUnlike;
   const auto here = rule.counts.find(*value);
   const int count = here == rule.counts.end() ? 0 : here->second;
   const std::string& wanted = rule.constraint.value;
@@ -94,8 +112,8 @@ int Constraints::Crowd(const Agent& agent) const {
   int crowd = 0;
   for (const Rule& rule : rules_) {
     if (rule.constraint.op != ConstraintOperator::kGroupBy) continue;
-    const auto value = FieldOf(agent, rule.constraint.field);
-    const auto here = value ? rule.counts.find(*value) : rule.counts.end();
+    const std::string* value = FieldOf(agent, rule.constraint.field);
+    const auto here = value != nullptr ? rule.counts.find(*value) : rule.counts.end();
     if (here != rule.counts.end()) crowd += here->second;
   }
   return crowd;
@@ -109,6 +127,12 @@ const std::string* Constraints::OpenCluster() const {
     }
   }
   return nullptr;
+}
+
+bool Constraints::MayOpen() const {
+  return std::any_of(rules_.begin(), rules_.end(), [](const Rule& rule) {
+    return rule.constraint.op == ConstraintOperator::kGroupBy;
+  });
 }
 
 }  // namespace kiln::scheduler

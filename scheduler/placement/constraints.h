@@ -12,8 +12,11 @@
 
 namespace kiln::scheduler {
 
-// The value of hostname, @hostname, @region, @zone or an attribute; nothing if the agent has none.
-std::optional<std::string> FieldOf(const Agent& agent, const std::string& field);
+// The value of hostname, @hostname, @region, @zone or an attribute; null if the agent has none.
+const std::string* FieldOf(const Agent& agent, const std::string& field);
+
+// Whether it matters to them where members of the group already are.
+bool CountMembers(const std::vector<Constraint>& constraints);
 
 class Constraints {
  public:
@@ -30,6 +33,8 @@ class Constraints {
   // The field of a CLUSTER that no member has bound to a value yet, or null.
   const std::string* OpenCluster() const;
   bool Empty() const { return rules_.empty(); }
+  // What it does not allow it may allow when other members have been added.
+  bool MayOpen() const;
 
  private:
   struct Rule {

@@ -22,6 +22,9 @@ inline bool SharesExecutor(const Group& group) {
   return !std::holds_alternative<CommandWork>(group.work) && !group.gpus.Any();
 }
 
+// Its executor carries the kernel work of a pool.
+inline bool IsPooled(const Group& group) { return SharesExecutor(group) && !SharesDevice(group); }
+
 // Jobs with the same text share executors.
 inline std::string ExecutorPool(const Job& job, const std::string& role) {
   return job.pool.empty() ? fmt::format("{} job {}", role, job.name)

@@ -1,9 +1,12 @@
 #include "scheduler/placement/place.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/random.h"
+#include "scheduler/placement/choices.h"
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
 #include "scheduler/placement/gathering.h"
@@ -11,7 +14,10 @@
 #include "scheduler/placement/limits.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/ranking.h"
+#include "scheduler/placement/refusals.h"
 #include "scheduler/placement/rooms.h"
+#include "scheduler/placement/wants.h"
+#include "scheduler/placement/warmth.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -20,9 +26,15 @@ namespace {
 struct Placed {
   size_t room;
   Launch launch;
-  Resources charged;              // the launch and the executor that came with it
-  std::optional<AgentId> warmed;  // where it brought the pool's executor
-  std::optional<GpuId> opened;    // a device that is shared with it for the first time
+  Resources charged;            // the launch and the executor that came with it
+  bool warmed = false;          // it brought the pool's executor
+  std::optional<GpuId> opened;  // a device that is shared with it for the first time
+};
+
+// A gang of which fewer fit than it needs.
+struct ShortGang {
+  size_t fit = 0;
+  Cause cause;
 };
 
 class Placer {
@@ -32,7 +44,7 @@ class Placer {
         policy_(policy),
         rooms_(RoomsOf(snapshot)),
         ranking_(snapshot, rooms_, policy),
-        warm_(snapshot.warm),
+        warmth_(snapshot.warm, rooms_),
         limits_(snapshot.sharing ? &*snapshot.sharing : nullptr),
         chance_(snapshot.seed) {}
 
@@ -48,11 +60,15 @@ class Placer {
       auto& list = room.held ? plan_.held : plan_.declined;
       list.insert(list.end(), room.offers.begin(), room.offers.end());
     }
+    plan_.refusals = refusals_.Take();
     return std::move(plan_);
   }
 
  private:
   using Log = std::vector<Placed>;
+  // Work without GPUs keeps off agents that have some; then a warm executor; then what GROUP_BY
+  // wants even; then the policy. The first agent wins a tie.
+  using Rank = std::tuple<bool, bool, int, std::pair<double, double>>;
 
   // A group while its members are placed.
   struct Part {
@@ -64,56 +80,84 @@ class Placer {
   };
   class Gang;
 
-  // What tells members without constraints from each other, as far as placement goes.
-  using Want = std::tuple<std::string, std::string, int64_t, Bytes, Bytes, int, int, double,
-                          std::string, Bytes, std::string, std::string, bool>;
-
-  static Want WantOf(const WaitingJob& job, const Group& group) {
-    const bool pooled = SharesExecutor(group) && !SharesDevice(group);
-    const GpuRequest& gpus = group.gpus;
-    return {job.role,           pooled ? ExecutorPool(*job.job, job.role) : "",
-            group.cpus_milli,   group.mem,
-            group.disk,         group.ports,
-            gpus.count,         gpus.share,
-            gpus.model,         gpus.memory,
-            gpus.link,          gpus.mig,
-            SharesDevice(group)};
-  }
-
   void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
-    if (const Cause* cause = Hopeless(job, group)) {
-      return Refuse(job, group, group.members.size(), cause->blocker, cause->reason);
+    const Group& spec = *group.group;
+    const bool plain = spec.constraints.empty();
+    std::string want = WantOf(job.role, spec);
+    if (!plain) JudgeUnbound(job, spec, want);
+    if (const Cause* cause = HopelessFor(job, group, want)) {
+      if (plain || snapshot_.brief || AllowsSome(job, group)) {
+        return refusals_.Add(job, group, group.members.size(), *cause);
+      }
+    }
+    if (!plain) {
+      want += WantOf(spec.constraints);
+      const Cause* cause = group.placed.empty() ? HopelessFor(job, group, want) : nullptr;
+      if (cause != nullptr) return refusals_.Add(job, group, group.members.size(), *cause);
     }
     Log log;
     Part part{&group, LiveConstraints(group)};
     PlacePart(job, part, log);
     if (part.Missing() > 0) {
       const Cause cause = CauseOf(job, part, nullptr);
-      Refuse(job, group, part.Missing(), cause.blocker, cause.reason);
-      Despair(job, group, cause);
+      refusals_.Add(job, group, part.Missing(), cause);
+      // Where members are is against others of this group alone.
+      const bool alike = plain || (group.placed.empty() && part.placed == 0);
+      if (alike && cause.blocker != Blocker::kLimit) hopeless_.emplace(std::move(want), cause);
     }
     Keep(std::move(log));
+  }
+
+  const Cause* HopelessFor(const WaitingJob& job, const WaitingGroup& group,
+                           const std::string& want) const {
+    const auto known = hopeless_.find(want);
+    return known == hopeless_.end() || HasWarmRoom(job, group) ? nullptr : &known->second;
+  }
+
+  // What fits nowhere without its constraints need not be tried with them.
+  void JudgeUnbound(const WaitingJob& job, const Group& group, const std::string& want) {
+    if (hopeless_.contains(want) || Shapes::TooLarge(group)) return;
+    if (ranking_.Best(group, job.role, {})) return;
+    const WaitingGroup unbound{.group = &group};
+    const Cause cause = CauseOf(job, {&unbound, Constraints({})}, nullptr);
+    if (cause.blocker != Blocker::kLimit) hopeless_.emplace(want, cause);
+  }
+
+  bool AllowsSome(const WaitingJob& job, const WaitingGroup& group) {
+    const Constraints constraints = LiveConstraints(group);
+    return std::any_of(rooms_.begin(), rooms_.end(), [&](const Room& room) {
+      return room.role == job.role && constraints.Allows(*room.agent);
+    });
   }
 
   // Why its members fit nowhere, if that is known.
   const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) const {
     if (!group.group->constraints.empty()) return nullptr;
-    const auto known = hopeless_.find(WantOf(job, *group.group));
-    return known == hopeless_.end() ? nullptr : &known->second;
+    return HopelessFor(job, group, WantOf(job.role, *group.group));
   }
 
   // One of its members fits nowhere.
   void Despair(const WaitingJob& job, const WaitingGroup& group, const Cause& cause) {
     if (!group.group->constraints.empty() || cause.blocker == Blocker::kLimit) return;
-    hopeless_.emplace(WantOf(job, *group.group), cause);
+    hopeless_.emplace(WantOf(job.role, *group.group), cause);
+  }
+
+  // Where the executor is, less is needed than elsewhere.
+  bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group) const {
+    if (!IsPooled(*group.group)) return false;
+    const std::set<size_t>& rooms = warmth_.Rooms(ExecutorPool(*job.job, job.role));
+    return std::any_of(rooms.begin(), rooms.end(), [&](size_t room) {
+      return IsOpen(job, room) && Try(job, group, room, 0).has_value();
+    });
   }
 
   // All groups of the gang, all or at least as many members as it needs.
   void PlaceGang(const WaitingJob& job);
+  std::optional<Cause> KnownOf(const WaitingJob& job, const WaitingGroup& group);
 
   void RefuseGang(const WaitingJob& job, const Cause& cause) {
     for (const WaitingGroup& group : job.groups) {
-      if (group.in_gang) Refuse(job, group, group.members.size(), cause.blocker, cause.reason);
+      if (group.in_gang) refusals_.Add(job, group, group.members.size(), cause);
     }
   }
 
@@ -121,16 +165,9 @@ class Placer {
     Constraints constraints(group.group->constraints);
     if (group.placed.empty()) return constraints;
     for (const AgentId& id : group.placed) {
-      if (const Agent* agent = AgentOf(id)) constraints.Add(*agent);
+      if (const Agent* agent = FindAgent(id, rooms_, snapshot_.agents)) constraints.Add(*agent);
     }
     return constraints;
-  }
-
-  // Null: it has not offered, and none of the placed members is there.
-  const Agent* AgentOf(const AgentId& id) {
-    if (agents_.empty()) FindAgents();
-    const auto agent = agents_.find(id);
-    return agent == agents_.end() ? nullptr : agent->second;
   }
 
   Topology& TopologyOf(const std::string& role, const Levels& levels) {
@@ -140,12 +177,6 @@ class Placer {
     return topologies_.emplace(key, Topology(rooms_, role, levels)).first->second;
   }
 
-  void FindAgents() {
-    for (const Offer& offer : snapshot_.offers) agents_[offer.agent.id] = &offer.agent;
-    if (snapshot_.agents == nullptr) return;
-    for (const auto& [id, agent] : *snapshot_.agents) agents_.emplace(id, &agent);
-  }
-
   // Puts members into rooms until all are in or one fits nowhere.
   void PlacePart(const WaitingJob& job, Part& part, Log& log) {
     const std::string* field = part.constraints.OpenCluster();
@@ -153,7 +184,7 @@ class Placer {
     // CLUSTER without a value: the value with room for most members.
     std::map<std::string, size_t> counts;
     for (const size_t room : Open(job, nullptr, {})) {
-      if (const auto value = FieldOf(*rooms_[room].agent, *field)) counts[*value] = 0;
+      if (const std::string* value = FieldOf(*rooms_[room].agent, *field)) counts[*value] = 0;
     }
     for (auto& [value, count] : counts) {
       Log trial;
@@ -173,23 +204,26 @@ class Placer {
     const WaitingGroup& group = *part.group;
     Constraints& constraints = part.constraints;
     const bool runs = policy_.in_runs && constraints.Empty() && !group.group->gpus.Any();
-    // Executors and constraints make agents of one shape unlike each other.
-    const bool own_executor = !SharesExecutor(*group.group) || SharesDevice(*group.group);
-    const bool alike = constraints.Empty() && own_executor && !Shapes::TooLarge(*group.group);
-    std::optional<std::vector<size_t>> open;
+    // Constraints make agents of one shape unlike each other.
+    const bool alike = constraints.Empty() && !Shapes::TooLarge(*group.group);
+    const bool pooled = IsPooled(*group.group);
+    std::optional<Choices<Rank>> choices;
     std::optional<size_t> last;
     for (const int index : group.members.Part(part.placed, part.Missing())) {
       if (limits_.Over(job.job->role, AmountsOf(*group.group))) break;
       std::optional<Placed> placed;
       if (runs && last) placed = Try(job, group, *last, 0);
       if (!placed && alike) {
-        const auto best = ranking_.Best(*group.group, job.role);
-        if (!best) break;
-        placed = Try(job, group, best->room, best->share_from);
+        const Resources overhead = pooled ? snapshot_.executor : Resources{};
+        const auto best = ranking_.Best(*group.group, job.role, overhead);
+        if (best) placed = Try(job, group, best->room, best->share_from);
+        const bool odd = best && !placed;  // as ports, disk or links are not there
+        if (pooled && !odd) placed = BestWarm(job, group, std::move(placed));
+        if (!placed && !odd) break;
       }
       if (!placed) {
-        if (!open) open = Open(job, field, value);
-        placed = Best(job, group, constraints, *open);
+        if (!choices) choices.emplace(Open(job, field, value));
+        placed = Best(job, group, constraints, *choices);
       }
       if (!placed) break;
       last = placed->room;
@@ -206,20 +240,31 @@ class Placer {
     std::vector<size_t> open;
     for (size_t i = 0; i < (scope_ == nullptr ? rooms_.size() : scope_->size()); ++i) {
       const size_t index = scope_ == nullptr ? i : (*scope_)[i];
-      const Room& room = rooms_[index];
-      if (room.role != job.role || room.held) continue;
-      if (field == nullptr || FieldOf(*room.agent, *field) == value) open.push_back(index);
+      if (!IsOpen(job, index)) continue;
+      if (field == nullptr || Has(index, *field, value)) open.push_back(index);
     }
     return open;
+  }
+
+  bool Has(size_t room, const std::string& field, const std::string& value) const {
+    const std::string* found = FieldOf(*rooms_[room].agent, field);
+    return found != nullptr && *found == value;
+  }
+
+  bool IsOpen(const WaitingJob& job, size_t room) const {
+    return rooms_[room].role == job.role && !rooms_[room].held;
   }
 
   // What the room gives a member; the launch has no member yet.
   std::optional<Placed> Try(const WaitingJob& job, const WaitingGroup& group, size_t index,
                             int share_from) const {
     const Room& room = rooms_[index];
+    if (room.free.cpus_milli < group.group->cpus_milli || room.free.mem < group.group->mem) {
+      return std::nullopt;
+    }
     Placed placed{.room = index};
-    if (BringsExecutor(job, *group.group, room.agent->id)) placed.warmed = room.agent->id;
-    auto taken = TryWith(*group.group, room, placed.warmed.has_value(), share_from);
+    placed.warmed = IsPooled(*group.group) && !warmth_.Has(ExecutorPool(*job.job, job.role), index);
+    auto taken = TryWith(*group.group, room, placed.warmed, share_from);
     if (!taken) return std::nullopt;
     for (const GpuShare& share : taken->gpu_shares) {
       const auto& whole = room.free.gpu_ids;
@@ -252,35 +297,43 @@ class Placer {
     return left;
   }
 
-  // Looks at every open room. Resources only shrink: what is too small once is closed for good.
-  std::optional<Placed> Best(const WaitingJob& job, const WaitingGroup& group,
-                             const Constraints& constraints, std::vector<size_t>& open) {
-    // Work without GPUs keeps off agents that have some; then a warm executor; then what GROUP_BY
-    // wants even; then the policy. The first agent wins a tie.
-    using Rank = std::tuple<bool, bool, int, std::pair<double, double>>;
-    std::optional<Placed> best;
+  Rank RankOf(const Group& group, const Constraints& constraints, const Placed& placed) {
+    const Room& room = rooms_[placed.room];
+    return {group.gpus.Any() || !HasGpus(room), !placed.warmed, -constraints.Crowd(*room.agent),
+            ranking_.Score(placed.room, Left(placed))};
+  }
+
+  // Rooms without the pool's executor are alike by shape: `cold` is the best of them, if any.
+  std::optional<Placed> BestWarm(const WaitingJob& job, const WaitingGroup& group,
+                                 std::optional<Placed> cold) {
+    const Constraints none({});
+    std::optional<Placed> best = std::move(cold);
     Rank best_rank;
-    std::vector<size_t> still;
-    for (const size_t index : open) {
-      const Room& room = rooms_[index];
-      const bool allowed = constraints.Allows(*room.agent);
-      std::optional<Placed> placed;
-      if (allowed) placed = Try(job, group, index, 0);
-      if (placed || !allowed) still.push_back(index);
+    if (best) best_rank = RankOf(*group.group, none, *best);
+    for (const size_t room : warmth_.Rooms(ExecutorPool(*job.job, job.role))) {
+      const bool in_scope =
+          scope_ == nullptr || std::find(scope_->begin(), scope_->end(), room) != scope_->end();
+      if (!in_scope || !IsOpen(job, room)) continue;
+      auto placed = Try(job, group, room, 0);
       if (!placed) continue;
-      const Rank rank(group.group->gpus.Any() || !HasGpus(room), !placed->warmed,
-                      -constraints.Crowd(*room.agent), ranking_.Score(index, Left(*placed)));
+      const Rank rank = RankOf(*group.group, none, *placed);
       if (best && rank <= best_rank) continue;
       best = std::move(placed);
       best_rank = rank;
     }
-    open = std::move(still);
     return best;
   }
 
-  bool BringsExecutor(const WaitingJob& job, const Group& group, const AgentId& agent) const {
-    return SharesExecutor(group) && !SharesDevice(group) &&
-           !warm_.contains({ExecutorPool(*job.job, job.role), agent});
+  std::optional<Placed> Best(const WaitingJob& job, const WaitingGroup& group,
+                             const Constraints& constraints, Choices<Rank>& choices) {
+    const auto room = choices.Best(constraints.MayOpen(), [&](size_t index) -> Choices<Rank>::Look {
+      if (!constraints.Allows(*rooms_[index].agent)) return Choices<Rank>::Barred();
+      const auto placed = Try(job, group, index, 0);
+      // Resources only shrink: what is too small is closed for good.
+      if (!placed) return Choices<Rank>::Closed();
+      return RankOf(*group.group, constraints, *placed);
+    });
+    return room ? Try(job, group, *room, 0) : std::nullopt;
   }
 
   void Take(const WaitingJob& job, const Placed& placed) {
@@ -288,8 +341,8 @@ class Placer {
     rooms_[placed.room].free = Left(placed);
     ranking_.Update(placed.room);
     limits_.Take(job.job->role, AmountsOf(placed.launch.resources));
-    if (placed.warmed || placed.opened) hopeless_.clear();
-    if (placed.warmed) warm_.emplace(ExecutorPool(*job.job, job.role), *placed.warmed);
+    if (placed.opened) hopeless_.clear();
+    if (placed.warmed) warmth_.Add(ExecutorPool(*job.job, job.role), placed.room);
   }
 
   // The last one first: who opened a device leaves it after those who share it.
@@ -298,13 +351,14 @@ class Placer {
       Resources& free = rooms_[placed->room].free;
       free += placed->charged;
       if (placed->opened) CloseDevice(*placed->opened, free);
-      if (placed->warmed) warm_.erase({ExecutorPool(*job.job, job.role), *placed->warmed});
+      if (placed->warmed) warmth_.Remove(ExecutorPool(*job.job, job.role), placed->room);
       limits_.GiveBack(job.job->role, AmountsOf(placed->launch.resources));
       ranking_.Update(placed->room);
     }
   }
 
   void Keep(Log log) {
+    if (!log.empty()) short_gangs_.clear();
     for (Placed& placed : log) {
       Room& room = rooms_[placed.room];
       room.used = true;
@@ -321,45 +375,21 @@ class Placer {
     return Explain(group, job.role, rooms_, scope, part.constraints, overhead);
   }
 
-  void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members, Blocker blocker,
-              const std::string& reason) {
-    if (group.parted) {
-      const auto [found, first] = parted_.try_emplace(group.group, plan_.refusals.size());
-      if (!first) {
-        plan_.refusals[found->second].members += static_cast<int>(members);
-        return;
-      }
-    }
-    plan_.refusals.push_back({job.job->name, group.group->name, static_cast<int>(members), blocker,
-                              reason + QuotaWords(job, group, blocker)});
-  }
-
-  // Why others go first: because of the quota of this job's role, or because of theirs.
-  std::string QuotaWords(const WaitingJob& job, const WaitingGroup& group, Blocker blocker) {
-    if (blocker == Blocker::kLimit) return {};
-    const bool gang = group.in_gang && job.StartsTogether();
-    const std::string owed =
-        limits_.Owed(job.job->role, gang ? GangAmounts(job) : AmountsOf(*group.group));
-    if (owed_.empty() && !owed.empty()) owed_ = owed;
-    if (!owed.empty()) return fmt::format("; {}, goes first", owed);
-    return owed_.empty() ? "" : fmt::format("; behind {}", owed_);
-  }
-
   const Snapshot& snapshot_;
   const Policy& policy_;
   std::vector<Room> rooms_;
   Ranking ranking_;
-  WarmExecutors warm_;
-  std::map<AgentId, const Agent*> agents_;  // once they are needed
+  Warmth warmth_;
   Limits limits_;
   const std::vector<size_t>* scope_ = nullptr;  // the rooms that are looked at; null: all
   std::map<std::pair<std::string, Levels>, Topology> topologies_;  // by role
-  std::string owed_;                       // the first role that waits for what its quota covers
-  std::map<const Group*, size_t> parted_;  // their refusals
+  Refusals refusals_{limits_, snapshot_.brief};
   uint64_t chance_;
-  // What one member did not get the next of its like does not get either: rooms only shrink, unless
-  // an executor came that others need not bring.
-  std::map<Want, Cause> hopeless_;
+  // What one member did not get the next of its like does not get either: rooms only shrink, but
+  // for a device that is shared for the first time.
+  std::unordered_map<std::string, Cause> hopeless_;
+  // Of gangs of one group: why they do not start with the rooms as they are, by want and size.
+  std::map<std::pair<std::string, int>, ShortGang> short_gangs_;
   Plan plan_;
 };
 
@@ -444,7 +474,8 @@ class Placer::Gang final : public GangFill {
     Topology& topology = placer_.TopologyOf(job_.role, levels);
     std::vector<size_t> live;
     for (const AgentId& id : job_.placed) {
-      if (const Agent* agent = placer_.AgentOf(id)) live.push_back(topology.Locate(*agent));
+      if (const Agent* agent = FindAgent(id, placer_.rooms_, placer_.snapshot_.agents))
+        live.push_back(topology.Locate(*agent));
     }
     const size_t out = Waiting();
     const Gathered gathered = Gather(topology, live, nearness, *this);
@@ -494,6 +525,24 @@ class Placer::Gang final : public GangFill {
   Log log_;
 };
 
+// Why the gang does not start, if that is known without a try.
+std::optional<Cause> Placer::KnownOf(const WaitingJob& job, const WaitingGroup& group) {
+  const std::string want = WantOf(job.role, *group.group);
+  const auto hopeless = hopeless_.find(want);
+  if (hopeless != hopeless_.end()) return hopeless->second;
+  const auto needed = static_cast<size_t>(job.gang_needed);
+  // Who has room for half of its members would hold it.
+  const size_t many = job.may_hold && plan_.holder.empty() ? (needed + 1) / 2 : needed;
+  const auto known = short_gangs_.find({want, job.gang_needed});
+  if (known != short_gangs_.end() && known->second.fit < many) return known->second.cause;
+  if (!snapshot_.brief || Shapes::TooLarge(*group.group)) return std::nullopt;
+  const size_t count = ranking_.CountOf(*group.group, job.role);
+  if (count >= many) return std::nullopt;
+  const Cause cause{Blocker::kGang, fmt::format("needs {} members, {} fit", needed, count)};
+  short_gangs_[{want, job.gang_needed}] = {count, cause};
+  return cause;
+}
+
 void Placer::PlaceGang(const WaitingJob& job) {
   if (!job.StartsTogether()) return;
   if (job.gang_needed > 0) {
@@ -501,12 +550,16 @@ void Placer::PlaceGang(const WaitingJob& job) {
       return RefuseGang(job, *over);
     }
   }
+  const WaitingGroup* plain = PlainGang(job);
+  if (plain != nullptr) {
+    if (const auto known = KnownOf(job, *plain)) return RefuseGang(job, *known);
+  }
   Gang gang(*this, job);
   Cause cause = gang.Place();
   const int fit = static_cast<int>(gang.log().size());
   if (fit >= job.gang_needed) {
     for (const Part& part : gang.parts()) {
-      if (part.Missing() > 0) Refuse(job, *part.group, part.Missing(), cause.blocker, cause.reason);
+      if (part.Missing() > 0) refusals_.Add(job, *part.group, part.Missing(), cause);
     }
     return Keep(gang.Take());
   }
@@ -528,6 +581,11 @@ void Placer::PlaceGang(const WaitingJob& job) {
     room.held = true;
     ranking_.Update(placed.room);
     plan_.holder = job.job->name;
+  }
+  if (holds) short_gangs_.clear();
+  if (plain != nullptr && cause.blocker != Blocker::kLimit) {
+    const std::pair key(WantOf(job.role, *plain->group), job.gang_needed);
+    if (!holds) short_gangs_[key] = {static_cast<size_t>(fit), cause};
   }
 }
 

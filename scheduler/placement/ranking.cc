@@ -80,22 +80,35 @@ void Ranking::Narrow(const std::vector<size_t>* rooms) {
   for (const size_t room : *rooms) narrow_nodes_[room] = narrow_->index.Add(Open(room));
 }
 
-std::optional<Ranking::Place> Ranking::Best(const Group& group, const std::string& role) {
+std::optional<Ranking::Place> Ranking::Best(const Group& group, const std::string& role,
+                                            const Resources& overhead) {
   Field& field = narrow_ ? *narrow_ : FieldOf(role);
-  const auto choice = field.index.Best(shapes_.Of(group));
+  Need need = shapes_.Of(group);
+  need.cpus_milli += overhead.cpus_milli;
+  need.mem = need.mem + overhead.mem;
+  const auto choice = field.index.Best(need);
   if (!choice) return std::nullopt;
   const int free = field.index.At(choice->node).free[static_cast<size_t>(choice->device)];
   return Place{field.rooms[static_cast<size_t>(choice->node)], free};
 }
 
+size_t Ranking::CountOf(const Group& group, const std::string& role) {
+  const Need need = shapes_.Of(group);
+  size_t count = 0;
+  for (size_t room = 0; room < rooms_.size(); ++room) {
+    if (rooms_[room].role == role) count += scheduler::CountOf(need, Open(room));
+  }
+  return count;
+}
+
 std::pair<double, double> Ranking::Score(size_t room, const Resources& left) {
   const Judge& by = judge();
-  const Shape shape = shapes_.Of(*rooms_[room].agent, left);
+  const Shape shape = Shapes::Of(*rooms_[room].agent, left, of_[room].kind);
   return {by.Score(by.Value(of_[room]), by.Value(shape)), Tightness(shape)};
 }
 
 void Ranking::Update(size_t room) {
-  of_[room] = shapes_.Of(*rooms_[room].agent, rooms_[room].free);
+  of_[room] = Shapes::Of(*rooms_[room].agent, rooms_[room].free, of_[room].kind);
   const auto field = fields_.find(rooms_[room].role);
   if (field != fields_.end()) field->second.index.Set(nodes_[room], Open(room));
   if (narrow_ && narrow_nodes_[room] >= 0) narrow_->index.Set(narrow_nodes_[room], Open(room));

@@ -26,7 +26,10 @@ class Ranking {
   };
   // The best of the role's rooms that nobody holds, found by an index. Whether ports, disk and
   // links are there too has to be seen. Nothing: the group fits no room.
-  std::optional<Place> Best(const Group& group, const std::string& role);
+  // `overhead` comes with the member.
+  std::optional<Place> Best(const Group& group, const std::string& role, const Resources& overhead);
+  // How many members fit into the rooms of the role that nobody holds, as far as shapes tell.
+  size_t CountOf(const Group& group, const std::string& role);
   // From here on, only these rooms of the role are looked at by Best; null: all of them.
   void Narrow(const std::vector<size_t>* rooms);
   Need NeedOf(const Group& group) { return shapes_.Of(group); }

@@ -1,7 +1,7 @@
 #include "scheduler/placement/rooms.h"
 
 #include <algorithm>
-#include <map>
+#include <tuple>
 
 #include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
@@ -30,21 +30,47 @@ std::vector<PortRange> PortsFrom(const std::vector<PortRange>& free, int start, 
 }  // namespace
 
 std::vector<Room> RoomsOf(const Snapshot& snapshot) {
-  std::map<std::pair<AgentId, std::string>, Room> rooms;
-  for (const Offer& offer : snapshot.offers) {
-    Room& room = rooms[{offer.agent.id, offer.role}];
-    room.agent = &offer.agent;
-    room.role = offer.role;
-    room.offers.push_back(offer.id);
-    room.free += offer.resources;
+  std::vector<const Offer*> offers;
+  offers.reserve(snapshot.offers.size());
+  for (const Offer& offer : snapshot.offers) offers.push_back(&offer);
+  const auto before = [](const Offer* a, const Offer* b) {
+    return std::tie(a->agent.id, a->role) < std::tie(b->agent.id, b->role);
+  };
+  if (!std::is_sorted(offers.begin(), offers.end(), before)) {
+    std::stable_sort(offers.begin(), offers.end(), before);
   }
-  std::vector<Room> list;
-  for (auto& [key, room] : rooms) {
-    const auto shared = snapshot.shared.find(key);
-    if (shared != snapshot.shared.end()) room.free.gpu_shares = shared->second;
-    list.push_back(std::move(room));
+  std::vector<Room> rooms;
+  rooms.reserve(offers.size());
+  for (const Offer* offer : offers) {
+    if (rooms.empty() || rooms.back().agent->id != offer->agent.id ||
+        rooms.back().role != offer->role) {
+      rooms.push_back({.agent = &offer->agent, .role = offer->role});
+    }
+    rooms.back().agent = &offer->agent;
+    rooms.back().offers.push_back(offer->id);
+    rooms.back().free += offer->resources;
   }
-  return list;
+  for (auto& [key, shares] : snapshot.shared) {
+    const auto room =
+        std::lower_bound(rooms.begin(), rooms.end(), key, [](const Room& a, const auto& b) {
+          return std::tie(a.agent->id, a.role) < std::tie(b.first, b.second);
+        });
+    const bool there =
+        room != rooms.end() && room->agent->id == key.first && room->role == key.second;
+    if (there) room->free.gpu_shares = shares;
+  }
+  return rooms;
+}
+
+const Agent* FindAgent(const AgentId& id, const std::vector<Room>& rooms,
+                       const std::map<AgentId, Agent>* others) {
+  const auto room =
+      std::lower_bound(rooms.begin(), rooms.end(), id,
+                       [](const Room& a, const AgentId& b) { return a.agent->id < b; });
+  if (room != rooms.end() && room->agent->id == id) return room->agent;
+  if (others == nullptr) return nullptr;
+  const auto other = others->find(id);
+  return other == others->end() ? nullptr : &other->second;
 }
 
 bool HasGpus(const Room& room) {

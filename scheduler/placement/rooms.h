@@ -25,6 +25,10 @@ struct Room {
 // borrowed from the offers.
 std::vector<Room> RoomsOf(const Snapshot& snapshot);
 
+// Of a room, or else of the others; null: it is not known.
+const Agent* FindAgent(const AgentId& id, const std::vector<Room>& rooms,
+                       const std::map<AgentId, Agent>* others);
+
 bool HasGpus(const Room& room);
 
 // What a member of the group takes of `free` on this agent: devices and ports are chosen. Nothing

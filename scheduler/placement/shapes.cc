@@ -21,8 +21,8 @@ int16_t Shapes::KindOf(const Agent& agent) {
   return kinds_.try_emplace(std::move(devices), number).first->second;
 }
 
-Shape Shapes::Of(const Agent& agent, const Resources& free) {
-  Shape shape{.cpus_milli = free.cpus_milli, .mem = free.mem, .kind = KindOf(agent)};
+Shape Shapes::Of(const Agent& agent, const Resources& free, int16_t kind) {
+  Shape shape{.cpus_milli = free.cpus_milli, .mem = free.mem, .kind = kind};
   const auto whole = std::min<size_t>(
       kDevicesMax, free.gpu_ids.size() + static_cast<size_t>(std::max(free.gpus, 0)));
   std::fill_n(shape.free.begin(), whole, static_cast<int16_t>(kWhole));

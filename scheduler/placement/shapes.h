@@ -17,7 +17,9 @@ namespace kiln::scheduler {
 // on the agent itself.
 class Shapes {
  public:
-  Shape Of(const Agent& agent, const Resources& free);
+  Shape Of(const Agent& agent, const Resources& free) { return Of(agent, free, KindOf(agent)); }
+  // The same where the kind of its devices is known.
+  static Shape Of(const Agent& agent, const Resources& free, int16_t kind);
   // Kinds that come up later are not among those of the need.
   Need Of(const Group& group);
   // The group asks for more devices than a shape can show.

@@ -19,8 +19,8 @@
 
 namespace kiln::scheduler {
 
-// Kernel work of the jobs of one pool on one agent shares one executor; by pool and agent.
-using WarmExecutors = std::set<std::pair<std::string, AgentId>>;
+// Kernel work of the jobs of one pool on one agent shares one executor; by agent and pool.
+using WarmExecutors = std::set<std::pair<AgentId, std::string>>;
 
 // Members of a group that may start at this moment.
 struct WaitingGroup {
@@ -57,7 +57,10 @@ struct Snapshot {
   std::optional<Sharing> sharing;                    // none: no role has a limit
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   Levels levels;                                     // of the topology
-  WarmExecutors warm;
+  const WarmExecutors* warm = nullptr;  // null: none
+  // Nobody reads why something waits: refusals have no reasons, and where constraints are in play
+  // their blockers need not be exact.
+  bool brief = false;
   // What is free of devices that members share on an agent, by agent and role.
   std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;
   Bars bars;  // heeded by PlaceAround

@@ -55,6 +55,12 @@ std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) 
   return bids;
 }
 
+// The turn is all that there is of the job.
+bool IsWhole(const WaitingJob& job, const Source& source, bool all) {
+  return all && job.groups.size() == 1 &&
+         (source.group ? !job.StartsTogether() : job.groups[0].in_gang);
+}
+
 WaitingGroup PartOf(const WaitingGroup& group, const Turn& turn) {
   return {.group = group.group,
           .members = group.members.Part(turn.first, turn.count),
@@ -81,9 +87,14 @@ void PutInOrder(Snapshot& snapshot) {
   std::vector<Source> sources;
   const std::vector<Bid> bids = BidsOf(snapshot, sources);
   std::vector<WaitingJob> ordered;
+  ordered.reserve(bids.size());
   for (const Turn& turn : OrderOf(bids, *snapshot.sharing)) {
     const Source& source = sources[turn.bid];
     WaitingJob& job = snapshot.jobs[source.job];
+    if (IsWhole(job, source, turn.count == bids[turn.bid].count)) {
+      ordered.push_back(std::move(job));
+      continue;
+    }
     const bool goes_on = !ordered.empty() && ordered.back().job == job.job && source.group;
     if (!goes_on) {
       ordered.push_back({.job = job.job,

@@ -322,7 +322,7 @@ void Scenario::Cycle() {
   Snapshot snapshot{.sharing = SharingNow(),
                     .agents = &agents,
                     .levels = levels_,
-                    .warm = warm_,
+                    .warm = &warm_,
                     .bars = quarantine_.GetBars(),
                     .executor = kExecutor};
   for (const auto& [agent, shares] : shared_) {
@@ -380,7 +380,7 @@ void Scenario::Start(const Entry& entry, const Launch& launch) {
   usage_->Start(entry.job.role, AmountsOf(launch.resources), now_);
   const Group& group = entry.job.groups[0];
   if (SharesExecutor(group) && !SharesDevice(group) &&
-      warm_.emplace(ExecutorPool(entry.job, OfferRole(entry.job)), launch.agent).second) {
+      warm_.emplace(launch.agent, ExecutorPool(entry.job, OfferRole(entry.job))).second) {
     free -= kExecutor;
   }
 }

@@ -1,0 +1,105 @@
+#include "scheduler/lifecycle/cycle.h"
+
+#include <gmock/gmock.h>
+
+namespace kiln::scheduler {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Job JobOf(const std::string& name, int64_t cpus_milli) {
+  return {.name = name,
+          .role = "*",
+          .groups = {{.name = "g",
+                      .cpus_milli = cpus_milli,
+                      .mem = MiB(64),
+                      .work = CommandWork{.shell = "true"}}}};
+}
+
+// A scheduler without Mesos: agents offer a cpu each.
+class CycleTest : public testing::Test {
+ protected:
+  CycleTest() {
+    life_.Subscribed("f", now_);
+    life_.TakeEffects();
+  }
+  void Submit(const Job& job) { ASSERT_TRUE(life_.Submit(job, 1, now_)); }
+  void OfferFrom(size_t first, size_t count) {
+    for (size_t i = first; i < first + count; ++i) {
+      const std::string name = fmt::format("a{}", i);
+      book_.Add({.id = {"o" + name},
+                 .agent = {.id = {name}, .hostname = name},
+                 .role = "*",
+                 .resources = {.cpus_milli = 1000, .mem = GiB(1)},
+                 .received = now_});
+    }
+  }
+  Cycle::Outcome Run() { return cycle_.Run(life_, true, now_); }
+  std::vector<std::string> Why(const std::string& job) {
+    std::vector<std::string> reasons;
+    for (const Refusal& refusal : cycle_.Why(life_, job, now_)) reasons.push_back(refusal.reason);
+    return reasons;
+  }
+
+  Instant now_{1'000'000'000};
+  Lifecycle life_{{}, {}, 1};
+  OfferBook book_{{}, {"*"}};
+  Cycle cycle_{kFill, book_};
+};
+
+TEST_F(CycleTest, WhatFitsAnOfferStarts) {
+  Submit(JobOf("j", 1000));
+  OfferFrom(0, 1);
+  EXPECT_EQ(Run().effects.starts.size(), 1U);
+  EXPECT_THAT(Why("j"), IsEmpty());
+}
+
+TEST_F(CycleTest, OnASmallClusterReasonsAreOfThisCycle) {
+  OfferFrom(0, 2);
+  Run();
+  Submit(JobOf("large", 5000));
+  Run();
+  EXPECT_THAT(Why("large"),
+              ElementsAre("needs 5 cpus: 2 agents offered, the most free is 1 on a0"));
+  EXPECT_EQ(cycle_.Next(), std::nullopt);
+}
+
+TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedFromTimeToTime) {
+  OfferFrom(0, kSmallCluster + 1);
+  Submit(JobOf("first", 5000));
+  Run();
+  const std::string judged =
+      fmt::format("needs 5 cpus: {} agents offered, the most free is 1 on a0", kSmallCluster + 1);
+  EXPECT_THAT(Why("first"), ElementsAre(judged));
+
+  now_ = now_ + std::chrono::milliseconds(1);
+  Submit(JobOf("second", 5000));
+  Run();
+  EXPECT_THAT(Why("first"), ElementsAre(judged));
+  EXPECT_THAT(Why("second"), ElementsAre("waits to be judged, within a second"));
+  ASSERT_TRUE(life_.Kill("first", now_));
+  EXPECT_THAT(Why("first"), IsEmpty()) << "what does not wait has no reason";
+
+  ASSERT_TRUE(cycle_.Next());
+  now_ = *cycle_.Next();
+  Run();
+  EXPECT_THAT(Why("second"), ElementsAre(judged));
+  EXPECT_EQ(cycle_.Next(), std::nullopt);
+}
+
+TEST_F(CycleTest, WhatWouldFitElsewhereIsAskedForAgain) {
+  OfferFrom(0, 1);
+  Submit(JobOf("large", 5000));
+  Run();  // the offer is declined, and the agent is known
+  ASSERT_TRUE(life_.Kill("large", now_));
+  now_ = now_ + std::chrono::seconds(1);
+  Submit(JobOf("small", 1000));
+  EXPECT_THAT(Run().calls.revive, ElementsAre("*"));
+  EXPECT_THAT(Why("small"),
+              ElementsAre("fits what agent a0 had free when it last offered: waits for its next "
+                          "offer"));
+}
+
+}  // namespace
+}  // namespace kiln::scheduler

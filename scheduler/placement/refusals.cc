@@ -1,0 +1,30 @@
+#include "scheduler/placement/refusals.h"
+
+namespace kiln::scheduler {
+
+void Refusals::Add(const WaitingJob& job, const WaitingGroup& group, size_t members,
+                   const Cause& cause) {
+  if (group.parted) {
+    const auto [found, first] = parted_.try_emplace(group.group, list_.size());
+    if (!first) {
+      list_[found->second].members += static_cast<int>(members);
+      return;
+    }
+  }
+  list_.push_back({job.job->name, group.group->name, static_cast<int>(members), cause.blocker, {}});
+  if (!brief_) list_.back().reason = cause.reason + QuotaWords(job, group, cause.blocker);
+}
+
+// Why others go first: because of the quota of this job's role, or because of theirs.
+std::string Refusals::QuotaWords(const WaitingJob& job, const WaitingGroup& group,
+                                 Blocker blocker) {
+  if (blocker == Blocker::kLimit) return {};
+  const bool gang = group.in_gang && job.StartsTogether();
+  const std::string owed =
+      limits_.Owed(job.job->role, gang ? GangAmounts(job) : AmountsOf(*group.group));
+  if (owed_.empty() && !owed.empty()) owed_ = owed;
+  if (!owed.empty()) return fmt::format("; {}, goes first", owed);
+  return owed_.empty() ? "" : fmt::format("; behind {}", owed_);
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,29 @@
+// Which rooms have the executor of which pool, while a plan is made.
+#pragma once
+
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "scheduler/placement/rooms.h"
+
+namespace kiln::scheduler {
+
+// Rooms are known by their place in the list.
+class Warmth {
+ public:
+  // Null: there are none yet.
+  Warmth(const WarmExecutors* warm, const std::vector<Room>& rooms);
+
+  // Of whatever role.
+  const std::set<size_t>& Rooms(const std::string& pool) const;
+  bool Has(const std::string& pool, size_t room) const { return Rooms(pool).contains(room); }
+  void Add(const std::string& pool, size_t room) { rooms_[pool].insert(room); }
+  void Remove(const std::string& pool, size_t room) { rooms_[pool].erase(room); }
+
+ private:
+  std::unordered_map<std::string, std::set<size_t>> rooms_;  // by pool
+};
+
+}  // namespace kiln::scheduler
