@@ -13,6 +13,7 @@
 #include "tests/benchmarks/placement/openb.h"
 #include "tests/benchmarks/placement/plans.h"
 #include "tests/benchmarks/placement/replay.h"
+#include "tests/benchmarks/placement/scale.h"
 #include "tests/benchmarks/report.h"
 
 namespace kiln::bench {
@@ -173,7 +174,8 @@ void MeasureTrace(const std::string& folder, std::vector<Measurement>& measureme
 }  // namespace kiln::bench
 
 int main(int argc, char** argv) {
-  std::vector<kiln::bench::Measurement> measurements = kiln::bench::MeasurePlans();
+  std::vector<kiln::bench::Measurement> measurements = kiln::bench::MeasureScale();
+  for (auto& plan : kiln::bench::MeasurePlans()) measurements.push_back(std::move(plan));
   if (argc == 2) {
     kiln::bench::MeasureTrace(argv[1], measurements);
   } else {
