@@ -176,11 +176,14 @@ void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId
 
 void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
                           const std::map<AgentId, Agent>& agents, Instant now) {
+  auto agent = state_.agents.end();  // of the launch before
   for (const Launch& launch : launches) {
     const JobRecord& record = state_.jobs.at(launch.member.job);
     const auto [group, member] = Find(launch.member);
     KILN_CHECK(group != nullptr && group->ready.Erase(launch.member.index));
-    auto agent = state_.agents.find(launch.agent);
+    if (agent == state_.agents.end() || agent->first != launch.agent) {
+      agent = state_.agents.find(launch.agent);
+    }
     if (agent == state_.agents.end()) {
       agent = state_.agents.emplace(launch.agent, agents.at(launch.agent)).first;
       effects_.agents.insert(launch.agent);

@@ -114,7 +114,10 @@ OfferCalls OfferBook::Settle(const Plan& plan, const std::set<std::string>& want
 void OfferBook::Spend(const Plan& plan, const std::map<AgentRole, Resources>& charged,
                       Instant now) {
   std::set<AgentRole> keys;
+  const std::vector<OfferId>* spent = nullptr;
   for (const Launch& launch : plan.launches) {
+    if (spent != nullptr && *spent == launch.offers) continue;  // by the launch before
+    spent = &launch.offers;
     for (const OfferId& id : launch.offers) {
       const auto offer = hand_.find(id);
       if (offer == hand_.end()) continue;

@@ -44,6 +44,7 @@ void AddPlaces(const GroupRun& run, std::vector<AgentId>& places) {
 
 Sight Lifecycle::See(Instant now) const {
   Sight sight;
+  sight.jobs.reserve(order_.size());
   for (const auto& [order, queued] : order_) {
     if (queued.record->phase != JobPhase::kKilling) {
       SeeJob(*queued.record, *queued.run, now, sight);
@@ -129,6 +130,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
                                         Blocker::kBackoff, RestReason(members, state_.tasks, now)));
     }
     if (members.ready.empty()) continue;
+    waiting.groups.reserve(job.groups.size());
     waiting.groups.push_back(WaitingOf(group, members));
     waiting.groups.back().in_gang = in_gang;
     if (in_gang) ready += static_cast<int>(members.ready.size());

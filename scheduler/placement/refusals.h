@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,8 @@
 
 namespace kiln::scheduler {
 
-// The limits outlive it. In a brief plan, refusals have no reasons.
+// The limits outlive it. In a brief plan there is one
+// refusal of each blocker, without a reason.
 class Refusals {
  public:
   Refusals(Limits& limits, bool brief) : limits_(limits), brief_(brief) {}
@@ -28,6 +30,7 @@ class Refusals {
   std::vector<Refusal> list_;
   std::string owed_;                       // the first role that waits for what its quota covers
   std::map<const Group*, size_t> parted_;  // the places of their refusals
+  std::set<Blocker> told_;                 // in a brief plan
 };
 
 }  // namespace kiln::scheduler

@@ -57,9 +57,9 @@ struct Snapshot {
   std::optional<Sharing> sharing;                    // none: no role has a limit
   const std::map<AgentId, Agent>* agents = nullptr;  // of placed members; null: none
   Levels levels;                                     // of the topology
-  const WarmExecutors* warm = nullptr;  // null: none
-  // Nobody reads why something waits: refusals have no reasons, and where constraints are in play
-  // their blockers need not be exact.
+  const WarmExecutors* warm = nullptr;               // null: none
+  // Nobody reads why something waits: the plan has one refusal of each blocker, without a reason,
+  // and where constraints are in play the blockers need not be exact.
   bool brief = false;
   // What is free of devices that members share on an agent, by agent and role.
   std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;

@@ -30,6 +30,8 @@ bool IsInOrder(const Snapshot& snapshot) {
 
 std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) {
   std::vector<Bid> bids;
+  bids.reserve(snapshot.jobs.size());
+  sources.reserve(snapshot.jobs.size());
   for (size_t j = 0; j < snapshot.jobs.size(); ++j) {
     const WaitingJob& job = snapshot.jobs[j];
     const Precedence precedence = PlaceOf(job, *snapshot.sharing);
