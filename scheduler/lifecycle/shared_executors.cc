@@ -35,8 +35,11 @@ SharedExecutors::Use SharedExecutors::AddShare(const std::string& role, const Gp
 }
 
 void SharedExecutors::Leave(const ExecutorId& executor, const Entry& entry) {
-  idle_.erase({entry.idle_since, executor});
-  done_.erase(executor);
+  if (entry.tasks == 0) {
+    idle_.erase({entry.idle_since, executor});
+    done_.erase(executor);
+  }
+  if (entry.free.id.empty()) return;
   const auto shared = shared_.find({entry.agent, entry.role});
   if (shared == shared_.end()) return;
   std::erase_if(shared->second, [&](const GpuShare& one) { return one.id == entry.free.id; });

@@ -14,6 +14,10 @@ namespace kiln::scheduler {
 
 // The value of hostname, @hostname, @region, @zone or an attribute; null if the agent has none.
 const std::string* FieldOf(const Agent& agent, const std::string& field);
+inline bool HasField(const Agent& agent, const std::string& field, const std::string& value) {
+  const std::string* found = FieldOf(agent, field);
+  return found != nullptr && *found == value;
+}
 
 // Whether it matters to them where members of the group already are.
 bool CountMembers(const std::vector<Constraint>& constraints);

@@ -33,6 +33,7 @@ std::optional<GpuLink> LinkOf(const std::string& name) {
 // Free acceptable devices in sets that are joined as the request asks; one set if it does not ask.
 std::vector<std::vector<const Gpu*>> Sets(const GpuRequest& request, const Agent& agent,
                                           const std::vector<GpuId>& free) {
+  if (free.empty()) return {};
   const auto link = LinkOf(request.link);
   std::map<std::string, std::vector<const Gpu*>> by_group;
   for (const Gpu* gpu : Acceptable(request, agent)) {
@@ -76,7 +77,7 @@ void PreferOneGroup(std::vector<const Gpu*>& gpus, int count) {
 }  // namespace
 
 bool IsModel(const std::string& wanted, const std::string& model) {
-  return wanted.empty() || Words(model).find(Words(wanted)) != std::string::npos;
+  return wanted.empty() || wanted == model || Words(model).find(Words(wanted)) != std::string::npos;
 }
 
 int MilliOf(const GpuRequest& request) {

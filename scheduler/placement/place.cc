@@ -109,9 +109,9 @@ class Placer {
   }
 
   const Cause* HopelessFor(const WaitingJob& job, const WaitingGroup& group,
-                           const std::string& want) const {
+                           const std::string& want) {
     const auto known = hopeless_.find(want);
-    return known == hopeless_.end() || HasWarmRoom(job, group) ? nullptr : &known->second;
+    return known == hopeless_.end() || HasWarmRoom(job, group, want) ? nullptr : &known->second;
   }
 
   // What fits nowhere without its constraints need not be tried with them.
@@ -131,7 +131,7 @@ class Placer {
   }
 
   // Why its members fit nowhere, if that is known.
-  const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) const {
+  const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) {
     if (!group.group->constraints.empty()) return nullptr;
     return HopelessFor(job, group, WantOf(job.role, *group.group));
   }
@@ -143,12 +143,15 @@ class Placer {
   }
 
   // Where the executor is, less is needed than elsewhere.
-  bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group) const {
+  bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group, const std::string& want) {
     if (!IsPooled(*group.group)) return false;
-    const std::set<size_t>& rooms = warmth_.Rooms(ExecutorPool(*job.job, job.role));
-    return std::any_of(rooms.begin(), rooms.end(), [&](size_t room) {
-      return IsOpen(job, room) && Try(job, group, room, 0).has_value();
-    });
+    const std::string pool = ExecutorPool(*job.job, job.role);
+    if (full_.contains({pool, want})) return false;
+    for (const size_t room : warmth_.Rooms(pool)) {
+      if (IsOpen(job, room) && Try(job, group, room, 0)) return true;
+    }
+    full_.emplace(pool, want);
+    return false;
   }
 
   // All groups of the gang, all or at least as many members as it needs.
@@ -241,14 +244,9 @@ class Placer {
     for (size_t i = 0; i < (scope_ == nullptr ? rooms_.size() : scope_->size()); ++i) {
       const size_t index = scope_ == nullptr ? i : (*scope_)[i];
       if (!IsOpen(job, index)) continue;
-      if (field == nullptr || Has(index, *field, value)) open.push_back(index);
+      if (field == nullptr || HasField(*rooms_[index].agent, *field, value)) open.push_back(index);
     }
     return open;
-  }
-
-  bool Has(size_t room, const std::string& field, const std::string& value) const {
-    const std::string* found = FieldOf(*rooms_[room].agent, field);
-    return found != nullptr && *found == value;
   }
 
   bool IsOpen(const WaitingJob& job, size_t room) const {
@@ -342,7 +340,9 @@ class Placer {
     ranking_.Update(placed.room);
     limits_.Take(job.job->role, AmountsOf(placed.launch.resources));
     if (placed.opened) hopeless_.clear();
-    if (placed.warmed) warmth_.Add(ExecutorPool(*job.job, job.role), placed.room);
+    if (!placed.warmed) return;
+    warmth_.Add(ExecutorPool(*job.job, job.role), placed.room);
+    full_.clear();
   }
 
   // The last one first: who opened a device leaves it after those who share it.
@@ -388,6 +388,7 @@ class Placer {
   // What one member did not get the next of its like does not get either: rooms only shrink, but
   // for a device that is shared for the first time.
   std::unordered_map<std::string, Cause> hopeless_;
+  std::set<std::pair<std::string, std::string>> full_;  // pools whose rooms have none for a want
   // Of gangs of one group: why they do not start with the rooms as they are, by want and size.
   std::map<std::pair<std::string, int>, ShortGang> short_gangs_;
   Plan plan_;

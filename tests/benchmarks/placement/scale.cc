@@ -25,7 +25,7 @@ constexpr int kOffers = 1'000;
 constexpr int kCycles = 30;
 constexpr double kCycleLimit = 50;   // ms
 constexpr double kMemoryLimit = 16;  // GB
-constexpr size_t kEnds = 2;          // tasks that end on an agent before it offers
+constexpr size_t kEnds = 1;          // tasks that end on an agent before it offers
 
 // Of the processor, so that others on the machine do not count.
 double Now() {
