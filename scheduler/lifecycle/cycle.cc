@@ -63,6 +63,7 @@ Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   if (sight.jobs.empty()) return {};
   Snapshot snapshot =
       SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), now);
+  if (snapshot.offers.empty()) return {};
   snapshot.brief = true;
   Plan plan = PlaceAround(snapshot, policy_);
   if (plan.launches.empty()) return plan;
