@@ -116,6 +116,28 @@ int Resources::PortCount() const {
   return count;
 }
 
+Resources Overlap(const Resources& a, const Resources& b) {
+  Resources both{.cpus_milli = std::min(a.cpus_milli, b.cpus_milli),
+                 .mem = std::min(a.mem, b.mem),
+                 .disk = std::min(a.disk, b.disk),
+                 .gpus = std::min(a.gpus, b.gpus)};
+  std::set_intersection(a.gpu_ids.begin(), a.gpu_ids.end(), b.gpu_ids.begin(), b.gpu_ids.end(),
+                        std::back_inserter(both.gpu_ids));
+  for (const GpuShare& share : a.gpu_shares) {
+    for (const GpuShare& other : b.gpu_shares) {
+      if (share.id != other.id) continue;
+      both.gpu_shares.push_back({share.id, std::min(share.milli, other.milli)});
+    }
+  }
+  for (const PortRange& range : a.ports) {
+    for (const PortRange& other : b.ports) {
+      const PortRange common{std::max(range.begin, other.begin), std::min(range.end, other.end)};
+      if (common.begin <= common.end) both.ports.push_back(common);
+    }
+  }
+  return both;
+}
+
 std::string ToText(const Resources& resources) {
   std::string text;
   const auto add = [&text](const std::string& part) {

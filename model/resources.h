@@ -47,6 +47,9 @@ struct Resources {
   int PortCount() const;
 };
 
+// What both have.
+Resources Overlap(const Resources& a, const Resources& b);
+
 // "cpus 4, mem 8GiB, gpus {GPU-1, GPU-2}, ports [31000-31005]"; only what is there.
 std::string ToText(const Resources& resources);
 

@@ -140,6 +140,25 @@ TEST_F(CommandsTest, WhyNamesTheBlocker) {
   EXPECT_EQ(Kiln({"job", "why", "sleeper"}).out,
             "GROUP  WAITING  BLOCKER  REASON\n"
             "main         2  CPUS     needs 8 cpus\n");
+  host_.Change([](FakeBackend& backend) {
+    scheduler::Refusal& refusal = backend.refusals[0];
+    refusal.nearest = "host1 lacks 2 cpus";
+    refusal.held_by = "job a (2 cpus on host1)";
+    refusal.estimate = {Instant{1'000'000'000}, "about, by how long work like what runs took"};
+    backend.refusals.push_back(refusal);
+    backend.refusals[1].estimate = {std::nullopt, "none while this lasts"};
+    backend.refusals[1].nearest = backend.refusals[1].held_by = "";
+  });
+  EXPECT_EQ(
+      Kiln({"job", "why", "sleeper"}).out,
+      "GROUP  WAITING  BLOCKER  REASON\n"
+      "main         2  CPUS     needs 8 cpus\n"
+      "main         2  CPUS     needs 8 cpus\n"
+      "\n"
+      "GROUP  NEAREST             HELD BY                  STARTS\n"
+      "main   host1 lacks 2 cpus  job a (2 cpus on host1)  1970-01-01T00:00:01.000Z, about, by "
+      "how long work like what runs took\n"
+      "main   -                   -                        none while this lasts\n");
 }
 
 TEST_F(CommandsTest, SubmitUploadsTheDataBesideTheJobFile) {

@@ -89,12 +89,7 @@ Result<int> Why(const Session& session, const std::string& name) {
                                        Cell(answer, "phase"));
     return kExitDone;
   }
-  Table table({"GROUP", "WAITING", "BLOCKER", "REASON"});
-  for (const Json& reason : answer["refusals"]) {
-    table.Add({Cell(reason, "group"), Cell(reason, "members"), Cell(reason, "blocker"),
-               Cell(reason, "reason")});
-  }
-  table.Print(session.program.out);
+  PrintRefusals(session.program.out, answer["refusals"]);
   return kExitDone;
 }
 

@@ -11,6 +11,7 @@
 #include "base/nearest.h"
 #include "cli/commands/session.h"
 #include "cli/output/exit_code.h"
+#include "cli/output/table.h"
 #include "wire/rest/json.h"
 
 namespace kiln::cli {
@@ -201,6 +202,27 @@ std::string ResourcesCell(const Json& resources) {
                               : Cell(resources, name.c_str());
   }
   return text.empty() ? "-" : text;
+}
+
+void PrintRefusals(std::ostream& out, const Json& refusals) {
+  Table reasons({"GROUP", "WAITING", "BLOCKER", "REASON"});
+  Table more({"GROUP", "NEAREST", "HELD BY", "STARTS"});
+  bool any = false;
+  for (const Json& refusal : refusals) {
+    const std::string group = Cell(refusal, "group");
+    reasons.Add(
+        {group, Cell(refusal, "members"), Cell(refusal, "blocker"), Cell(refusal, "reason")});
+    std::string starts = Cell(refusal, "estimate");
+    any = any || starts != "-";
+    if (const std::string time = Cell(refusal, "estimated_start"); time != "-") {
+      starts = time + ", " + starts;
+    }
+    more.Add({group, Cell(refusal, "nearest"), Cell(refusal, "held_by"), std::move(starts)});
+  }
+  reasons.Print(out);
+  if (!any) return;
+  out << "\n";
+  more.Print(out);
 }
 
 std::string PercentCell(const Json& object) {

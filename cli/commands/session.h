@@ -48,6 +48,8 @@ void AddLocalCommands(CLI::App& app, Session& session);
 std::string Cell(const wire::Json& object, const char* member);
 // "cpus 4, mem 8GiB": the members of an object of resources.
 std::string ResourcesCell(const wire::Json& resources);
+// Why groups wait; and where they nearly fit, who holds what they lack, and when they start.
+void PrintRefusals(std::ostream& out, const wire::Json& refusals);
 // How far a job or group is; "-" for a job that does not end by itself.
 std::string PercentCell(const wire::Json& object);
 

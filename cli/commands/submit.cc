@@ -173,14 +173,10 @@ Result<int> Plan(const Session& session, const std::string& file) {
     launches.Add({Cell(launch, "group"), Cell(launch, "index"), Cell(launch, "hostname"),
                   ResourcesCell(launch["resources"])});
   }
-  kiln::cli::Table refusals({"GROUP", "WAITING", "BLOCKER", "REASON"});
-  for (const Json& refusal : plan["refusals"]) {
-    refusals.Add({Cell(refusal, "group"), Cell(refusal, "members"), Cell(refusal, "blocker"),
-                  Cell(refusal, "reason")});
-  }
+  const Json& refusals = plan["refusals"];
   if (!launches.empty()) launches.Print(session.program.out);
   if (!launches.empty() && !refusals.empty()) session.program.out << "\n";
-  if (!refusals.empty()) refusals.Print(session.program.out);
+  if (!refusals.empty()) PrintRefusals(session.program.out, refusals);
   return code;
 }
 

@@ -158,12 +158,21 @@ TEST_F(ApiTest, ListsAndShowsJobsByTheLastAttempts) {
 TEST_F(ApiTest, SaysWhyAJobWaits) {
   AskJson("POST", "/v1/jobs", 201, kJob);
   host_.Change([](FakeBackend& backend) {
-    backend.refusals = {{"sleeper", "main", 2, Blocker::kCpus, "needs 8 cpus"},
+    backend.refusals = {{"sleeper",
+                         "main",
+                         2,
+                         Blocker::kCpus,
+                         "needs 8 cpus",
+                         "host1 lacks 2 cpus",
+                         "job a",
+                         {Instant{1'000'000'000}, "about"}},
                         {"other", "main", 1, Blocker::kGang, "x"}};
   });
   EXPECT_EQ(wire::DumpJson(AskJson("GET", "/v1/jobs/sleeper/why", 200)),
             R"({"job":"sleeper","phase":"WAITING","message":"","refusals":[{"job":"sleeper",)"
-            R"("group":"main","members":2,"blocker":"CPUS","reason":"needs 8 cpus"}]})");
+            R"("group":"main","members":2,"blocker":"CPUS","reason":"needs 8 cpus",)"
+            R"("nearest":"host1 lacks 2 cpus","held_by":"job a",)"
+            R"("estimated_start":"1970-01-01T00:00:01.000Z","estimate":"about"}]})");
 }
 
 TEST_F(ApiTest, PlansWithoutSubmitting) {
@@ -178,7 +187,8 @@ TEST_F(ApiTest, PlansWithoutSubmitting) {
   EXPECT_EQ(wire::DumpJson(AskJson("POST", "/v1/plan", 200, kJob)),
             R"({"fits":false,"launches":[{"group":"main","index":0,"agent_id":"S0","hostname":)"
             R"("host1","resources":{"cpus":1.0}}],"refusals":[{"job":"sleeper","group":"main",)"
-            R"("members":1,"blocker":"MEM","reason":"needs memory"}]})");
+            R"("members":1,"blocker":"MEM","reason":"needs memory","nearest":"","held_by":"",)"
+            R"("estimated_start":null,"estimate":""}]})");
   EXPECT_EQ(AskJson("GET", "/v1/jobs", 200)["jobs"].size(), 0);
 }
 

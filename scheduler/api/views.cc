@@ -130,7 +130,11 @@ Json RefusalsToJson(const std::vector<Refusal>& refusals) {
                     {"group", refusal.group},
                     {"members", refusal.members},
                     {"blocker", BlockerName(refusal.blocker)},
-                    {"reason", refusal.reason}});
+                    {"reason", refusal.reason},
+                    {"nearest", refusal.nearest},
+                    {"held_by", refusal.held_by},
+                    {"estimated_start", InstantToJson(refusal.estimate.start.value_or(Instant{}))},
+                    {"estimate", refusal.estimate.words}});
   }
   return list;
 }

@@ -226,7 +226,7 @@ void Scheduler::SetTimer(Instant now) {
     if (other && (!next || *other < *next)) next = other;
   };
   if (connected_) earlier(book_.Next(now));
-  earlier(cycle_.Next());
+  earlier(cycle_.Next(now));
   timer_.Reset();
   if (next) timer_ = loop_.After(std::max(*next - now, Duration(0)), [this] { Wake(); });
 }

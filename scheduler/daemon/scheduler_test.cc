@@ -9,6 +9,9 @@
 namespace kiln::scheduler {
 namespace {
 
+const Estimate kNoEstimate{std::nullopt,
+                           "none: nothing that runs has a max_completion or a known duration"};
+
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
@@ -292,7 +295,8 @@ TEST_F(SchedulerTest, ReasonsSurviveTheOffersTheyWereJudgedBy) {
   EXPECT_GE(refused, 120);
   EXPECT_THAT(scheduler_->Why("large"),
               ElementsAre(Refusal{"large", "g", 1, Blocker::kCpus,
-                                  "needs 64 cpus: 1 agent offered, the most free is 4 on host1"}));
+                                  "needs 64 cpus: 1 agent offered, the most free is 4 on host1",
+                                  "host1 lacks 60 cpus", "", kNoEstimate}));
   EXPECT_THAT(scheduler_->Why("other"), IsEmpty());
   const Plan plan = scheduler_->DryRun(Command("dry", 9));
   EXPECT_THAT(plan.launches, SizeIs(8));
@@ -318,9 +322,10 @@ TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {
       "agent host1 is quarantined until it is released, as an operator wants it: new disk";
   EXPECT_TRUE(Until([&] { return !scheduler_->Why("j").empty(); }));
   EXPECT_THAT(scheduler_->Why("j"),
-              ElementsAre(Refusal{"j", "g", 1, Blocker::kQuarantine, reason}));
-  EXPECT_THAT(scheduler_->DryRun(Command("dry")).refusals,
-              ElementsAre(Refusal{"dry", "g", 1, Blocker::kQuarantine, reason}));
+              ElementsAre(Refusal{"j", "g", 1, Blocker::kQuarantine, reason, "", "", kNoEstimate}));
+  EXPECT_THAT(
+      scheduler_->DryRun(Command("dry")).refusals,
+      ElementsAre(Refusal{"dry", "g", 1, Blocker::kQuarantine, reason, "", "", kNoEstimate}));
   const auto events = scheduler_->EventsAfter(0);
   const bool told = std::any_of(events.begin(), events.end(), [&](const Event& event) {
     return event.type == "agent" && event.name == "a1" && event.state == "QUARANTINED" &&

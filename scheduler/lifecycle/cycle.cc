@@ -8,6 +8,20 @@
 #include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
+namespace {
+
+constexpr size_t kHeads = 8;       // groups of a role that may be its head
+constexpr size_t kEstimates = 64;  // groups of a role that are told when they start
+constexpr const char* kNotWhile = "none while this lasts";
+
+// For answers to people.
+Outlook Detailed(Outlook outlook) {
+  outlook.estimates = kEstimates;
+  outlook.details = true;
+  return outlook;
+}
+
+}  // namespace
 
 Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   lifecycle.Tick(now);
@@ -35,14 +49,22 @@ bool Cycle::IsDue(const Sight& sight, Instant now) const {
   return book_.KnownSize() + sight.jobs.size() <= kSmallCluster || now - explained_ >= kReasonsAge;
 }
 
-std::optional<Instant> Cycle::Next() const {
-  if (current_) return std::nullopt;
-  return explained_ + kReasonsAge;
+std::optional<Instant> Cycle::Next(Instant now) const {
+  if (!current_) return explained_ + kReasonsAge;
+  // What is kept for a start that does not come is free then.
+  std::optional<Instant> next;
+  for (const Refusal& refusal : refusals_) {
+    const auto& start = refusal.estimate.start;
+    if (start && *start > now && (!next || *start < *next)) next = start;
+  }
+  return next;
 }
 
 Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
                            std::vector<WaitingJob> jobs,
-                           std::vector<std::pair<const Group*, size_t>> usual, Instant now) const {
+                           std::vector<std::pair<const Group*, size_t>> usual,
+                           const Outlook& outlook) const {
+  const Instant now = outlook.now;
   Snapshot snapshot{.offers = std::move(offers),
                     .jobs = std::move(jobs),
                     .sharing = lifecycle.SharingAt(now, book_.Free()),
@@ -52,6 +74,7 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
                     .shared = lifecycle.FreeShares(),
                     .bars = lifecycle.GetBars(),
                     .usual = std::move(usual),
+                    .outlook = &outlook,
                     .executor = lifecycle.settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
   for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
@@ -61,8 +84,14 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
 
 Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   if (sight.jobs.empty()) return {};
+  Outlook outlook = lifecycle.OutlookAt(now);
+  outlook.known = [this](const AgentId& agent, const std::string& role) {
+    return book_.KnownOf(agent, role);
+  };
+  outlook.hold = book_.hold();
+  outlook.estimates = kHeads;
   Snapshot snapshot =
-      SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), now);
+      SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), outlook);
   if (snapshot.offers.empty()) return {};
   snapshot.brief = true;
   Plan plan = PlaceAround(snapshot, policy_);
@@ -103,8 +132,9 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
   refusals_.clear();
   std::set<std::string> elsewhere;
   if (connected && !sight.jobs.empty()) {
+    const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
     Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs),
-                                   std::move(sight.usual), now);
+                                   std::move(sight.usual), outlook);
     Plan wider = PlaceAround(snapshot, policy_);
     book_.TakeBack(std::move(snapshot.offers));
     refusals_ = std::move(wider.refusals);
@@ -119,10 +149,16 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
       refusals_.push_back({group.first, group.second, fit.first, Blocker::kNoOffers,
                            fmt::format("fits what agent {} had free when it last offered: waits "
                                        "for its next offer",
-                                       fit.second.text)});
+                                       fit.second.text),
+                           "", "", Estimate{now, "as soon as it offers"}});
     }
   }
   blocked_ = std::move(sight.blocked);
+  for (auto* list : {&refusals_, &blocked_}) {
+    for (Refusal& refusal : *list) {
+      if (refusal.estimate.words.empty()) refusal.estimate.words = kNotWhile;
+    }
+  }
   return elsewhere;
 }
 
@@ -181,9 +217,15 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
                               .members = MemberRange::First(static_cast<size_t>(group.count)),
                               .in_gang = job.gang_members > 0});
   }
+  const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
   Plan plan =
-      PlaceAround(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, now), policy_);
+      PlaceAround(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook), policy_);
   plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
+  for (Refusal& refusal : plan.refusals) {
+    std::string& words = refusal.estimate.words;
+    if (refusal.estimate.start) words += ", if nothing that waits goes first";
+    if (words.empty()) words = kNotWhile;
+  }
   plan.held.clear();
   plan.holder.clear();
   plan.declined.clear();

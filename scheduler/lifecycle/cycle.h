@@ -35,7 +35,7 @@ class Cycle {
   // cycle; on a large one no older than kReasonsAge.
   std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now) const;
   // When a cycle has something to do though nothing else happens.
-  std::optional<Instant> Next() const;
+  std::optional<Instant> Next(Instant now) const;
   // What would become of a job that has not been submitted, with all that agents have free.
   Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
 
@@ -49,7 +49,8 @@ class Cycle {
                                 Instant now);
   Snapshot SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
                       std::vector<WaitingJob> jobs,
-                      std::vector<std::pair<const Group*, size_t>> usual, Instant now) const;
+                      std::vector<std::pair<const Group*, size_t>> usual,
+                      const Outlook& outlook) const;
 
   const Policy& policy_;
   OfferBook& book_;

@@ -62,7 +62,7 @@ TEST_F(CycleTest, OnASmallClusterReasonsAreOfThisCycle) {
   Run();
   EXPECT_THAT(Why("large"),
               ElementsAre("needs 5 cpus: 2 agents offered, the most free is 1 on a0"));
-  EXPECT_EQ(cycle_.Next(), std::nullopt);
+  EXPECT_EQ(cycle_.Next(now_), std::nullopt);
 }
 
 TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedFromTimeToTime) {
@@ -81,11 +81,11 @@ TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedFromTimeToTime) {
   ASSERT_TRUE(life_.Kill("first", now_));
   EXPECT_THAT(Why("first"), IsEmpty()) << "what does not wait has no reason";
 
-  ASSERT_TRUE(cycle_.Next());
-  now_ = *cycle_.Next();
+  ASSERT_TRUE(cycle_.Next(now_));
+  now_ = *cycle_.Next(now_);
   Run();
   EXPECT_THAT(Why("second"), ElementsAre(judged));
-  EXPECT_EQ(cycle_.Next(), std::nullopt);
+  EXPECT_EQ(cycle_.Next(now_), std::nullopt);
 }
 
 TEST_F(CycleTest, WhatWouldFitElsewhereIsAskedForAgain) {

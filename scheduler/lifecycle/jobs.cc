@@ -157,6 +157,7 @@ void Lifecycle::Forget(std::string job) {
     effects_.tasks.insert(task->first);
     if (Counts(task->second)) {
       usage_.End(found->second.job.role, AmountsOf(task->second.resources), found->second.ended);
+      running_.End(task->second);
     }
     cut_off_.erase(task->first);
     kills_.erase(task->first);

@@ -39,7 +39,6 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
   for (const auto& [id, task] : state_.tasks) {
     tasks[task.member.job].push_back(&task);
     agents.insert(task.agent);
-    CountPast(task);
     if (IsTerminal(task.state)) continue;
     if (task.executor.text != task.id.text) executors_.Adopt(task.executor, task.agent);
     if (task.kill_wanted) kills_[id] = {task.agent, {}};
@@ -54,6 +53,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       order_.emplace(OrderOf(record), Queued{&record, &runs_[name]});
     }
   }
+  for (const auto& [id, task] : state_.tasks) CountPast(task);
   // Agents without tasks are of no use to anybody.
   for (auto agent = state_.agents.begin(); agent != state_.agents.end();) {
     if (agents.contains(agent->first)) {
@@ -227,10 +227,11 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     }
     runs_.at(launch.member.job).live.insert(task.id);
     effects_.starts.push_back(std::move(start));
-    Count(task, false, now);
-    Touch(task);
-    quarantine_.Launched(task);
-    member->live = &state_.tasks.emplace(task.id, std::move(task)).first->second;
+    const Task& known = state_.tasks.emplace(task.id, std::move(task)).first->second;
+    Count(known, false, now);
+    Touch(known);
+    quarantine_.Launched(known);
+    member->live = &known;
   }
 }
 

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "scheduler/lifecycle/durations.h"
 #include "scheduler/lifecycle/effects.h"
 #include "scheduler/lifecycle/quarantine.h"
 #include "scheduler/lifecycle/reconciliation.h"
@@ -20,6 +21,7 @@
 #include "scheduler/lifecycle/settings.h"
 #include "scheduler/lifecycle/shared_executors.h"
 #include "scheduler/lifecycle/state.h"
+#include "scheduler/placement/outlook.h"
 #include "scheduler/placement/plan.h"
 #include "scheduler/placement/role_usage.h"
 #include "scheduler/placement/snapshot.h"
@@ -99,6 +101,8 @@ class Lifecycle {
   Sight See(Instant now) const;
   // What roles use and have used; `free` is what agents have left.
   Sharing SharingAt(Instant now, const Amounts& free) const;
+  // What runs and when it ends. Borrowed from the lifecycle until it changes.
+  Outlook OutlookAt(Instant now) const;
   // Whose offers a job of this role uses: the role itself when the framework has it, else the
   // nearest one above it that the framework has. A role that is set is below "*".
   std::string OfferRole(const std::string& role) const;
@@ -165,6 +169,8 @@ class Lifecycle {
   // The task has changed, and was counted before or not.
   void Count(const Task& task, bool counted, Instant now);
   void CountPast(const Task& task);
+  void StartRunning(const Task& task);
+  void Remember(const Task& task);
 
   // Sight (see.cc).
   void SeeJob(const JobRecord& record, const JobRun& run, Instant now, Sight& sight) const;
@@ -193,6 +199,8 @@ class Lifecycle {
   Reconciliation reconciliation_;
   TaskId asked_;  // the last one of the round so far
   Quarantine quarantine_;
+  Running running_;
+  Durations durations_;
   std::set<std::pair<Instant, MemberId>> resting_;
   std::map<TaskId, Instant> cut_off_;                    // when it is given up
   std::map<TaskId, std::pair<AgentId, Instant>> kills_;  // to be sent again at this time

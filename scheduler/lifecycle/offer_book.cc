@@ -83,6 +83,11 @@ std::vector<Offer> OfferBook::Known() const {
   return offers;
 }
 
+const Offer* OfferBook::KnownOf(const AgentId& agent, const std::string& role) const {
+  const auto entry = known_.find({agent, role});
+  return entry == known_.end() ? nullptr : &entry->second.offer;
+}
+
 std::vector<Offer> OfferBook::LendKnown() {
   std::vector<Offer> offers;
   offers.reserve(known_.size());

@@ -60,8 +60,11 @@ class OfferBook {
   // One offer for each agent and role with all that it has free, in hand or not, as far as is
   // known.
   std::vector<Offer> Known() const;
-  // The same without copies: nothing else may be done with the book until they are back, in their
-  // order.
+  // The one of this agent and role; null: nothing is known.
+  const Offer* KnownOf(const AgentId& agent, const std::string& role) const;
+  Duration hold() const { return settings_.hold; }
+  // The same as Known without copies: nothing else may be done with the book until they are back,
+  // in their order.
   std::vector<Offer> LendKnown();
   void TakeBack(std::vector<Offer> known);
   // What agents have free, in hand or not, as far as is known.

@@ -85,8 +85,10 @@ void Lifecycle::Count(const Task& task, bool counted, Instant now) {
   const std::string& role = record->second.job.role;
   if (counted) {
     usage_.End(role, AmountsOf(task.resources), now);
+    running_.End(task);
   } else {
     usage_.Start(role, AmountsOf(task.resources), now);
+    StartRunning(task);
   }
 }
 
@@ -96,7 +98,39 @@ void Lifecycle::CountPast(const Task& task) {
   if (record == state_.jobs.end() || GivenUp(task)) return;
   const std::string& role = record->second.job.role;
   usage_.Start(role, AmountsOf(task.resources), task.launched);
-  if (IsTerminal(task.state)) usage_.End(role, AmountsOf(task.resources), task.ended);
+  if (IsTerminal(task.state)) {
+    usage_.End(role, AmountsOf(task.resources), task.ended);
+    Remember(task);
+  } else {
+    StartRunning(task);
+  }
+}
+
+void Lifecycle::StartRunning(const Task& task) {
+  const Job& job = state_.jobs.at(task.member.job).job;
+  const std::vector<GroupRun>& groups = runs_.at(job.name).groups;
+  int finished = 0;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (IsInGang(job, job.groups[i])) finished += groups[i].finished;
+  }
+  running_.Start(job, OfferRole(job.role), finished, task);
+}
+
+// How long work takes is known from what ended well.
+void Lifecycle::Remember(const Task& task) {
+  const JobRecord* record = RecordOf(task);
+  if (record == nullptr || task.state != TaskState::kFinished || task.started.nanoseconds == 0) {
+    return;
+  }
+  const int group = GroupIndex(record->job, task.member.group);
+  if (group < 0) return;
+  durations_.Add(record->job.groups[static_cast<size_t>(group)], task.ended - task.started);
+}
+
+Outlook Lifecycle::OutlookAt(Instant now) const {
+  return {.now = now, .running = &running_, .took = [this](const Group& group) {
+            return durations_.Of(group);
+          }};
 }
 
 }  // namespace kiln::scheduler

@@ -117,6 +117,7 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   task.message = message;
   task.ended = now;
   if (state == TaskState::kFinished) task.fraction = 1;
+  Remember(task);
   Touch(task);
   effects_.notices.push_back({"task", task.id.text, TaskStateName(state), message});
   kills_.erase(task.id);
@@ -236,8 +237,9 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
 // it comes back.
 void Lifecycle::GiveUp(Task& task, Instant now) {
   cut_off_.erase(task.id);
+  const bool counted = Counts(task);
   task.kill_wanted = true;
-  Count(task, true, now);
+  Count(task, counted, now);
   task.charge = Charge::kCluster;
   Touch(task);
   effects_.notices.push_back(

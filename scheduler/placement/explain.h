@@ -13,6 +13,8 @@ namespace kiln::scheduler {
 struct Cause {
   Blocker blocker = Blocker::kNoOffers;
   std::string reason;
+  std::string nearest;  // as in a refusal
+  std::string held_by;
 };
 
 // `overhead` is the executor that comes with the first member of a pool on an agent. With a scope,

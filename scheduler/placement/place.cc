@@ -10,32 +10,19 @@
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
 #include "scheduler/placement/gathering.h"
-#include "scheduler/placement/gpus.h"
 #include "scheduler/placement/limits.h"
+#include "scheduler/placement/nearest.h"
 #include "scheduler/placement/needs.h"
+#include "scheduler/placement/placed.h"
 #include "scheduler/placement/ranking.h"
 #include "scheduler/placement/refusals.h"
+#include "scheduler/placement/reservations.h"
 #include "scheduler/placement/rooms.h"
 #include "scheduler/placement/wants.h"
 #include "scheduler/placement/warmth.h"
 
 namespace kiln::scheduler {
 namespace {
-
-// A member put into a room, as long as it can be taken back.
-struct Placed {
-  size_t room;
-  Launch launch;
-  Resources charged;            // the launch and the executor that came with it
-  bool warmed = false;          // it brought the pool's executor
-  std::optional<GpuId> opened;  // a device that is shared with it for the first time
-};
-
-// A gang of which fewer fit than it needs.
-struct ShortGang {
-  size_t fit = 0;
-  Cause cause;
-};
 
 class Placer {
  public:
@@ -44,6 +31,7 @@ class Placer {
         policy_(policy),
         rooms_(RoomsOf(snapshot)),
         ranking_(snapshot, rooms_, policy),
+        reservations_(snapshot, policy, rooms_, ranking_),
         warmth_(snapshot.warm, rooms_),
         limits_(snapshot.sharing ? &*snapshot.sharing : nullptr),
         chance_(snapshot.seed) {}
@@ -55,6 +43,7 @@ class Placer {
         if (!group.in_gang || !job.StartsTogether()) PlaceSingly(job, group);
       }
     }
+    reservations_.Hold(plan_);
     for (const Room& room : rooms_) {
       if (room.used) continue;
       auto& list = room.held ? plan_.held : plan_.declined;
@@ -83,29 +72,40 @@ class Placer {
   void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
     const Group& spec = *group.group;
     const bool plain = spec.constraints.empty();
-    std::string want = WantOf(job.role, spec);
+    std::string want = Want(job, spec);
     if (!plain) JudgeUnbound(job, spec, want);
     if (const Cause* cause = HopelessFor(job, group, want)) {
       if (plain || snapshot_.brief || AllowsSome(job, group)) {
-        return refusals_.Add(job, group, group.members.size(), *cause);
+        return Refuse(job, group, group.members.size(), *cause);
       }
     }
     if (!plain) {
       want += WantOf(spec.constraints);
       const Cause* cause = group.placed.empty() ? HopelessFor(job, group, want) : nullptr;
-      if (cause != nullptr) return refusals_.Add(job, group, group.members.size(), *cause);
+      if (cause != nullptr) return Refuse(job, group, group.members.size(), *cause);
     }
     Log log;
     Part part{&group, LiveConstraints(group)};
     PlacePart(job, part, log);
+    Keep(job, std::move(log));
     if (part.Missing() > 0) {
       const Cause cause = CauseOf(job, part, nullptr);
-      refusals_.Add(job, group, part.Missing(), cause);
+      Refuse(job, group, part.Missing(), cause);
       // Where members are is against others of this group alone.
       const bool alike = plain || (group.placed.empty() && part.placed == 0);
       if (alike && cause.blocker != Blocker::kLimit) hopeless_.emplace(std::move(want), cause);
     }
-    Keep(std::move(log));
+  }
+
+  void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members,
+              const Cause& cause) {
+    if (refusals_.Add(job, group, members, cause))
+      refusals_.Tell(1, reservations_.Foresee(job, &group, cause));
+  }
+
+  // Who ends before the head of the role starts finds more room than others.
+  std::string Want(const WaitingJob& job, const Group& group) const {
+    return WantOf(job.role, group) + (reservations_.EndsBefore(job, group) ? "!" : "");
   }
 
   const Cause* HopelessFor(const WaitingJob& job, const WaitingGroup& group,
@@ -117,7 +117,7 @@ class Placer {
   // What fits nowhere without its constraints need not be tried with them.
   void JudgeUnbound(const WaitingJob& job, const Group& group, const std::string& want) {
     if (hopeless_.contains(want) || Shapes::TooLarge(group)) return;
-    if (ranking_.Best(group, job.role, {})) return;
+    if (ranking_.Best(group, job.role, {}) || reservations_.EndsBefore(job, group)) return;
     const WaitingGroup unbound{.group = &group};
     const Cause cause = CauseOf(job, {&unbound, Constraints({})}, nullptr);
     if (cause.blocker != Blocker::kLimit) hopeless_.emplace(want, cause);
@@ -133,13 +133,13 @@ class Placer {
   // Why its members fit nowhere, if that is known.
   const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) {
     if (!group.group->constraints.empty()) return nullptr;
-    return HopelessFor(job, group, WantOf(job.role, *group.group));
+    return HopelessFor(job, group, Want(job, *group.group));
   }
 
   // One of its members fits nowhere.
   void Despair(const WaitingJob& job, const WaitingGroup& group, const Cause& cause) {
     if (!group.group->constraints.empty() || cause.blocker == Blocker::kLimit) return;
-    hopeless_.emplace(WantOf(job.role, *group.group), cause);
+    hopeless_.emplace(Want(job, *group.group), cause);
   }
 
   // Where the executor is, less is needed than elsewhere.
@@ -159,9 +159,8 @@ class Placer {
   std::optional<Cause> KnownOf(const WaitingJob& job, const WaitingGroup& group);
 
   void RefuseGang(const WaitingJob& job, const Cause& cause) {
-    for (const WaitingGroup& group : job.groups) {
-      if (group.in_gang) refusals_.Add(job, group, group.members.size(), cause);
-    }
+    const size_t count = refusals_.AddGang(job, cause);
+    refusals_.Tell(count, reservations_.Foresee(job, nullptr, cause));
   }
 
   Constraints LiveConstraints(const WaitingGroup& group) {
@@ -174,10 +173,7 @@ class Placer {
   }
 
   Topology& TopologyOf(const std::string& role, const Levels& levels) {
-    const std::pair key(role, levels);
-    const auto found = topologies_.find(key);
-    if (found != topologies_.end()) return found->second;
-    return topologies_.emplace(key, Topology(rooms_, role, levels)).first->second;
+    return topologies_.try_emplace({role, levels}, rooms_, role, levels).first->second;
   }
 
   // Puts members into rooms until all are in or one fits nowhere.
@@ -210,11 +206,13 @@ class Placer {
     // Constraints make agents of one shape unlike each other.
     const bool alike = constraints.Empty() && !Shapes::TooLarge(*group.group);
     const bool pooled = IsPooled(*group.group);
+    const bool brief = scope_ == nullptr && reservations_.EndsBefore(job, *group.group);
     std::optional<Choices<Rank>> choices;
     std::optional<size_t> last;
     for (const int index : group.members.Part(part.placed, part.Missing())) {
       if (limits_.Over(job.job->role, AmountsOf(*group.group))) break;
       std::optional<Placed> placed;
+      bool closed = false;  // to it, all rooms are
       if (runs && last) placed = Try(job, group, *last, 0);
       if (!placed && alike) {
         const Resources overhead = pooled ? snapshot_.executor : Resources{};
@@ -222,12 +220,13 @@ class Placer {
         if (best) placed = Try(job, group, best->room, best->share_from);
         const bool odd = best && !placed;  // as ports, disk or links are not there
         if (pooled && !odd) placed = BestWarm(job, group, std::move(placed));
-        if (!placed && !odd) break;
+        closed = !placed && !odd;
       }
-      if (!placed) {
+      if (!placed && !closed) {
         if (!choices) choices.emplace(Open(job, field, value));
         placed = Best(job, group, constraints, *choices);
       }
+      if (!placed && brief) placed = BestKept(job, group, constraints);
       if (!placed) break;
       last = placed->room;
       placed->launch.member = {job.job->name, group.group->name, index};
@@ -260,15 +259,17 @@ class Placer {
     if (room.free.cpus_milli < group.group->cpus_milli || room.free.mem < group.group->mem) {
       return std::nullopt;
     }
-    Placed placed{.room = index};
+    Placed placed{.room = index, .group = group.group};
     placed.warmed = IsPooled(*group.group) && !warmth_.Has(ExecutorPool(*job.job, job.role), index);
-    auto taken = TryWith(*group.group, room, placed.warmed, share_from);
+    const Resources& own = snapshot_.executor;
+    auto taken = placed.warmed ? FitWith(*group.group, room, own, chance_, share_from)
+                               : Fit(*group.group, *room.agent, room.free, chance_, share_from);
     if (!taken) return std::nullopt;
     for (const GpuShare& share : taken->gpu_shares) {
       const auto& whole = room.free.gpu_ids;
       if (!std::binary_search(whole.begin(), whole.end(), share.id)) continue;
       placed.opened = share.id;  // with an executor that holds it
-      if (!TryWith(*group.group, room, true, share_from)) return std::nullopt;
+      if (!FitWith(*group.group, room, own, chance_, share_from)) return std::nullopt;
     }
     placed.charged = *taken;
     if (placed.warmed || placed.opened) placed.charged += snapshot_.executor;
@@ -277,28 +278,26 @@ class Placer {
     return placed;
   }
 
-  std::optional<Resources> TryWith(const Group& group, const Room& room, bool executor,
-                                   int share_from) const {
-    Resources free = room.free;
-    if (executor) {
-      if (!free.Contains(snapshot_.executor)) return std::nullopt;
-      free -= snapshot_.executor;
+  // With what is kept for the head of the role, of which no device is opened.
+  std::optional<Placed> BestKept(const WaitingJob& job, const WaitingGroup& group,
+                                 const Constraints& constraints) {
+    for (const size_t index : reservations_.Kept(job.role)) {
+      Room& room = rooms_[index];
+      if (!constraints.Allows(*room.agent)) continue;
+      room.free += room.kept;
+      std::optional<Placed> placed = Try(job, group, index, 0);
+      room.free -= room.kept;
+      if (!placed || placed->opened) continue;
+      placed->kept = Overlap(placed->charged, room.kept);
+      return placed;
     }
-    return Fit(group, *room.agent, free, chance_, share_from);
-  }
-
-  // Of the room with the member in it.
-  Resources Left(const Placed& placed) const {
-    Resources left = rooms_[placed.room].free;
-    if (placed.opened) OpenDevice(*placed.opened, left);
-    left -= placed.charged;
-    return left;
+    return std::nullopt;
   }
 
   Rank RankOf(const Group& group, const Constraints& constraints, const Placed& placed) {
     const Room& room = rooms_[placed.room];
     return {group.gpus.Any() || !HasGpus(room), !placed.warmed, -constraints.Crowd(*room.agent),
-            ranking_.Score(placed.room, Left(placed))};
+            ranking_.Score(placed.room, LeftOf(rooms_[placed.room], placed))};
   }
 
   // Rooms without the pool's executor are alike by shape: `cold` is the best of them, if any.
@@ -336,7 +335,7 @@ class Placer {
 
   void Take(const WaitingJob& job, const Placed& placed) {
     chance_ = Random(chance_)();
-    rooms_[placed.room].free = Left(placed);
+    PutInto(rooms_[placed.room], placed);
     ranking_.Update(placed.room);
     limits_.Take(job.job->role, AmountsOf(placed.launch.resources));
     if (placed.opened) hopeless_.clear();
@@ -345,23 +344,23 @@ class Placer {
     full_.clear();
   }
 
-  // The last one first: who opened a device leaves it after those who share it.
+  // The last one first.
   void TakeBack(const WaitingJob& job, const Log& log) {
     for (auto placed = log.rbegin(); placed != log.rend(); ++placed) {
-      Resources& free = rooms_[placed->room].free;
-      free += placed->charged;
-      if (placed->opened) CloseDevice(*placed->opened, free);
+      TakeOutOf(rooms_[placed->room], *placed);
       if (placed->warmed) warmth_.Remove(ExecutorPool(*job.job, job.role), placed->room);
       limits_.GiveBack(job.job->role, AmountsOf(placed->launch.resources));
       ranking_.Update(placed->room);
     }
   }
 
-  void Keep(Log log) {
+  void Keep(const WaitingJob& job, Log log) {
     if (!log.empty()) short_gangs_.clear();
     for (Placed& placed : log) {
       Room& room = rooms_[placed.room];
       room.used = true;
+      placed.charged -= placed.kept;
+      reservations_.Started(placed.room, placed.charged, job, *placed.group);
       placed.launch.offers = room.offers;
       plan_.launches.push_back(std::move(placed.launch));
     }
@@ -371,14 +370,21 @@ class Placer {
   Cause CauseOf(const WaitingJob& job, const Part& part, const std::vector<size_t>* scope) {
     const Group& group = *part.group->group;
     if (auto over = limits_.Over(job.job->role, AmountsOf(group))) return *std::move(over);
+    if (scope == nullptr && BestKept(job, *part.group, part.constraints)) {
+      return {Blocker::kReserved, reservations_.Words(job.role)};
+    }
     const Resources overhead = SharesExecutor(group) ? snapshot_.executor : Resources{};
-    return Explain(group, job.role, rooms_, scope, part.constraints, overhead);
+    Cause cause = Explain(group, job.role, rooms_, scope, part.constraints, overhead);
+    if (scope == nullptr) nearest_.Tell(group, job.role, part.constraints, overhead, cause);
+    return cause;
   }
 
   const Snapshot& snapshot_;
   const Policy& policy_;
   std::vector<Room> rooms_;
   Ranking ranking_;
+  Reservations reservations_;
+  Nearest nearest_{rooms_, snapshot_.outlook};
   Warmth warmth_;
   Limits limits_;
   const std::vector<size_t>* scope_ = nullptr;  // the rooms that are looked at; null: all
@@ -390,7 +396,7 @@ class Placer {
   std::unordered_map<std::string, Cause> hopeless_;
   std::set<std::pair<std::string, std::string>> full_;  // pools whose rooms have none for a want
   // Of gangs of one group: why they do not start with the rooms as they are, by want and size.
-  std::map<std::pair<std::string, int>, ShortGang> short_gangs_;
+  std::map<std::pair<std::string, int>, std::pair<size_t, Cause>> short_gangs_;
   Plan plan_;
 };
 
@@ -435,14 +441,7 @@ class Placer::Gang final : public GangFill {
       return (room.free.gpu_ids.size() + static_cast<size_t>(room.free.gpus)) /
              static_cast<size_t>(group.gpus.count);
     }
-    size_t count = CountOf(needs_[number], placer_.ranking_.ShapeOf(index));
-    if (group.disk.count > 0) {
-      count = std::min(count, static_cast<size_t>(room.free.disk.count / group.disk.count));
-    }
-    if (group.ports > 0) {
-      count = std::min(count, static_cast<size_t>(room.free.PortCount() / group.ports));
-    }
-    return count;
+    return AtMost(group, room, CountOf(needs_[number], placer_.ranking_.ShapeOf(index)));
   }
 
   void Put(const std::vector<size_t>* rooms) override {
@@ -535,7 +534,7 @@ std::optional<Cause> Placer::KnownOf(const WaitingJob& job, const WaitingGroup& 
   // Who has room for half of its members would hold it.
   const size_t many = job.may_hold && plan_.holder.empty() ? (needed + 1) / 2 : needed;
   const auto known = short_gangs_.find({want, job.gang_needed});
-  if (known != short_gangs_.end() && known->second.fit < many) return known->second.cause;
+  if (known != short_gangs_.end() && known->second.first < many) return known->second.second;
   if (!snapshot_.brief || Shapes::TooLarge(*group.group)) return std::nullopt;
   const size_t count = ranking_.CountOf(*group.group, job.role);
   if (count >= many) return std::nullopt;
@@ -562,7 +561,7 @@ void Placer::PlaceGang(const WaitingJob& job) {
     for (const Part& part : gang.parts()) {
       if (part.Missing() > 0) refusals_.Add(job, *part.group, part.Missing(), cause);
     }
-    return Keep(gang.Take());
+    return Keep(job, gang.Take());
   }
   if (fit > 0) {
     const std::string beyond = limits_.BeyondAll(GangAmounts(job));
@@ -571,10 +570,11 @@ void Placer::PlaceGang(const WaitingJob& job) {
                fmt::format("needs {} members, {} fit: {}", job.gang_needed, fit, beyond)};
     }
   }
-  RefuseGang(job, cause);
-  const bool holds = job.may_hold && plan_.holder.empty() && 2 * fit >= job.gang_needed;
   const Log log = gang.Take();
   TakeBack(job, log);
+  RefuseGang(job, cause);
+  const bool holds = job.may_hold && plan_.holder.empty() && 2 * fit >= job.gang_needed &&
+                     !reservations_.HasHead(job.role);
   for (const Placed& placed : log) {
     Room& room = rooms_[placed.room];
     // A room that a job before this one launches into cannot be held: its offers are spent.

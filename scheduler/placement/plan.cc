@@ -42,6 +42,8 @@ const char* BlockerName(Blocker blocker) {
       return "NO_MODEL";
     case Blocker::kQuarantine:
       return "QUARANTINE";
+    case Blocker::kReserved:
+      return "RESERVED";
   }
   return "";
 }

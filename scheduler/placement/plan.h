@@ -1,9 +1,11 @@
 // What placement decides, as values.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "model/ids.h"
 #include "model/offer.h"
 #include "model/resources.h"
@@ -32,6 +34,7 @@ enum class Blocker {
   kLimit,         // its role would have more than it may have
   kNoModel,       // the model it serves or scores with is not registered
   kQuarantine,    // it has room only on an agent or device that is quarantined
+  kReserved,      // it has room only in what is kept for a job before it
 };
 
 // "CPUS", "GPU_MODEL" and so on.
@@ -46,13 +49,24 @@ struct Launch {
   bool operator==(const Launch&) const = default;
 };
 
+// When something that waits is expected to start.
+struct Estimate {
+  std::optional<Instant> start;
+  std::string words;  // what it rests on, or why there is none
+
+  bool operator==(const Estimate&) const = default;
+};
+
 // Why members of a group wait: counts over agents, and a sentence.
 struct Refusal {
   std::string job;
   std::string group;
   int members = 0;  // how many wait
   Blocker blocker = Blocker::kNoOffers;
-  std::string reason;  // "needs 8 cpus: 3 agents offered, the most free is 4 on agent1"
+  std::string reason;   // "needs 8 cpus: 3 agents offered, the most free is 4 on agent1"
+  std::string nearest;  // "agent7 lacks 2 gpus": the agent on which the next member nearly fits
+  std::string held_by;  // "job batch-7 (3 gpus on agent7)": who has what it lacks there
+  Estimate estimate;    // of the next member, or of the gang
 
   bool operator==(const Refusal&) const = default;
 };

@@ -19,7 +19,12 @@ class Refusals {
   Refusals(Limits& limits, bool brief) : limits_(limits), brief_(brief) {}
 
   // So many members of the group wait. The turns of one group have one refusal together.
-  void Add(const WaitingJob& job, const WaitingGroup& group, size_t members, const Cause& cause);
+  // Gives whether it is new.
+  bool Add(const WaitingJob& job, const WaitingGroup& group, size_t members, const Cause& cause);
+  // Of the members of its gang. Gives how many refusals are new.
+  size_t AddGang(const WaitingJob& job, const Cause& cause);
+  // When those of the last ones start.
+  void Tell(size_t last, const Estimate& estimate);
   std::vector<Refusal> Take() { return std::move(list_); }
 
  private:

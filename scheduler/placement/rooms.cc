@@ -104,4 +104,22 @@ std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resou
   return taken;
 }
 
+std::optional<Resources> FitWith(const Group& group, const Room& room, const Resources& own,
+                                 uint64_t chance, int share_from) {
+  if (!room.free.Contains(own)) return std::nullopt;
+  Resources free = room.free;
+  free -= own;
+  return Fit(group, *room.agent, free, chance, share_from);
+}
+
+size_t AtMost(const Group& group, const Room& room, size_t count) {
+  if (group.disk.count > 0) {
+    count = std::min(count, static_cast<size_t>(room.free.disk.count / group.disk.count));
+  }
+  if (group.ports > 0) {
+    count = std::min(count, static_cast<size_t>(room.free.PortCount() / group.ports));
+  }
+  return count;
+}
+
 }  // namespace kiln::scheduler

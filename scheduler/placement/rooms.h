@@ -17,6 +17,7 @@ struct Room {
   std::string role;
   std::vector<OfferId> offers;
   Resources free;
+  Resources kept;     // of what is offered, beside `free`: for a job that starts there later
   bool used = false;  // something is launched in it
   bool held = false;  // kept for a gang: nobody else's
 };
@@ -37,5 +38,12 @@ bool HasGpus(const Room& room);
 // thousandths free, when there is one; the device may be one that is not shared yet.
 std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
                              uint64_t chance, int share_from);
+
+// The same when an executor comes with it, which needs `own` for itself.
+std::optional<Resources> FitWith(const Group& group, const Room& room, const Resources& own,
+                                 uint64_t chance, int share_from);
+
+// So many members as its disk and ports are enough for, but not more than `count`.
+size_t AtMost(const Group& group, const Room& room, size_t count);
 
 }  // namespace kiln::scheduler

@@ -16,6 +16,7 @@
 #include "scheduler/placement/levels.h"
 #include "scheduler/placement/members.h"
 #include "scheduler/placement/order.h"
+#include "scheduler/placement/outlook.h"
 
 namespace kiln::scheduler {
 
@@ -67,8 +68,9 @@ struct Snapshot {
   // Groups that have been asked for before and how many members they had, as far as anybody
   // remembers: what is likely to come again.
   std::vector<std::pair<const Group*, size_t>> usual;
-  Resources executor;  // what a shared executor needs for itself
-  uint64_t seed = 0;   // of the choice of ports
+  const Outlook* outlook = nullptr;  // null: nothing is reserved, and nothing foreseen
+  Resources executor;                // what a shared executor needs for itself
+  uint64_t seed = 0;                 // of the choice of ports
 };
 
 }  // namespace kiln::scheduler

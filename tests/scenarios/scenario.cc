@@ -97,7 +97,7 @@ Result<Constraint> ReadConstraint(const std::string& text) {
               text);
 }
 
-Result<Group> ReadGroup(Values& values) {
+Result<Group> ReadGroup(const std::string& job, Values& values) {
   Group group{.name = "g", .count = Number(Take(values, "members", "1"))};
   group.cpus_milli = Milli(Take(values, "cpus", "1"));
   KILN_TRY(group.mem, ParseBytes(Take(values, "mem", "1GiB")));
@@ -113,8 +113,14 @@ Result<Group> ReadGroup(Values& values) {
     KILN_TRY(Constraint constraint, ReadConstraint(text));
     group.constraints.push_back(std::move(constraint));
   }
-  group.work = CommandWork{.shell = "true"};
-  if (Take(values, "work", "command") == "kernel") group.work = TrainWork{.model = "m"};
+  const std::string work = Take(values, "work", job);
+  group.work = CommandWork{.shell = work};
+  if (work == "kernel") group.work = TrainWork{.model = "m"};
+  const std::string limit = Take(values, "max_completion", "");
+  if (!limit.empty()) {
+    KILN_TRY(group.max_completion, ParseDuration(limit));
+  }
+  group.kill_grace = {};
   return group;
 }
 
@@ -185,7 +191,10 @@ Status Scenario::Line(const Words& words) {
   if (verb == "job" || verb == "gang") return AddJob(words);
   if (verb == "refuse") return Refuse(words);
   if (verb == "role") return AddRole(words);
-  if (verb == "pass" || verb == "ageing" || verb == "half_life") return SetTime(words);
+  if (verb == "pass" || verb == "ageing" || verb == "half_life" ||
+      (verb == "hold" && words.size() == 2)) {
+    return SetTime(words);
+  }
   if (verb == "expect" && words.size() > 2) return Expect(words);
   if (verb == "topology") {
     levels_ = Split(words[1], ',');
@@ -251,10 +260,11 @@ Status Scenario::AddJob(const Words& words) {
   KILN_TRY(Values values, ReadValues(words, 2));
   Entry entry{.job = {.name = words[1], .role = Take(values, "role", "*")}, .since = now_};
   entry.job.priority = Number(Take(values, "priority", "50"));
+  if (Take(values, "kind", "training") == "service") entry.job.kind = JobKind::kService;
   const int needs = Number(Take(values, "needs", "0"));
   entry.job.gang_require = Take(values, "require", "");
   entry.job.gang_prefer = Take(values, "prefer", "");
-  KILN_TRY(Group group, ReadGroup(values));
+  KILN_TRY(Group group, ReadGroup(words[1], values));
   KILN_TRY_OK(AllTaken(values));
   for (int i = 0; i < group.count; ++i) entry.waiting.Insert(i);
   if (words[0] == "gang") entry.job.gang_members = needs > 0 ? needs : group.count;
@@ -293,6 +303,7 @@ Status Scenario::SetTime(const Words& words) {
   }
   if (words[0] == "ageing") roles_.ageing = time;
   if (words[0] == "half_life") roles_.half_life = time;
+  if (words[0] == "hold") hold_ = time;
   return {};
 }
 
@@ -325,6 +336,13 @@ void Scenario::Cycle() {
                     .warm = &warm_,
                     .bars = quarantine_.GetBars(),
                     .executor = kExecutor};
+  const Outlook outlook{.now = now_,
+                        .running = &running_,
+                        .took = [this](const Group& group) { return durations_.Of(group); },
+                        .hold = hold_,
+                        .estimates = 16,
+                        .details = true};
+  snapshot.outlook = &outlook;
   for (const auto& [agent, shares] : shared_) {
     if (!shares.empty()) snapshot.shared[{agent, agents_.at(agent.text).role}] = shares;
   }
@@ -360,7 +378,8 @@ void Scenario::Cycle() {
     entry.launched.push_back(launch);
     entry.last.push_back(launch);
     const Task task = TaskOf(launch, now_);
-    state_.tasks.insert_or_assign(task.id, task);
+    const auto known = state_.tasks.insert_or_assign(task.id, task).first;
+    running_.Start(entry.job, OfferRole(entry.job), 0, known->second);
     quarantine_.Launched(task);
     Start(entry, launch);
   }
@@ -397,6 +416,9 @@ void Scenario::End(Entry& entry) {
       free += kExecutor;
     }
     shared_[launch.agent] = std::exchange(free.gpu_shares, {});
+    const Task& task = state_.tasks.at(TaskOf(launch, now_).id);
+    running_.End(task);
+    durations_.Add(entry.job.groups[0], now_ - task.launched);
     usage_->End(entry.job.role, AmountsOf(launch.resources), now_);
   }
   entry.launched.clear();
@@ -434,6 +456,7 @@ Status Scenario::Expect(const Words& words) {
   KILN_TRY(const Entry* entry, Find(words[2]));
   if (words[1] == "start") return ExpectStart(*entry, words);
   if (words[1] == "wait" || words[1] == "blocker") return ExpectWait(*entry, words);
+  if (words[1] == "estimate" || words[1] == "nearest") return ExpectForecast(*entry, words);
   if (words[1] == "gpus") {
     Words found;
     for (const Launch& launch : entry->launched) {
@@ -482,6 +505,24 @@ Status Scenario::ExpectStart(const Entry& entry, const Words& words) const {
   }
   if (found != expected) return Differs("the place of " + entry.job.name, found, expected);
   return {};
+}
+
+Status Scenario::ExpectForecast(const Entry& entry, const Words& words) const {
+  for (const Refusal& refusal : plan_.refusals) {
+    if (refusal.job != entry.job.name) continue;
+    Words expected(words.begin() + 3, words.end());
+    Words found = {refusal.nearest, refusal.held_by};
+    if (words[1] == "estimate") {
+      const auto& [start, basis] = refusal.estimate;
+      found = start ? Words{FormatDuration(*start - Instant()), basis} : Words{basis};
+      const auto time = ParseDuration(expected[0]);
+      if (time) expected[0] = FormatDuration(*time);
+    }
+    found.resize(std::min(found.size(), expected.size()));
+    if (found == expected) return {};
+    return Differs(fmt::format("the {} of {}", words[1], words[2]), found, expected);
+  }
+  return Fail(ErrorCode::kInvalidArgument, "{} does not wait", entry.job.name);
 }
 
 Status Scenario::ExpectWait(const Entry& entry, const Words& words) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "scheduler/lifecycle/durations.h"
 #include "scheduler/lifecycle/quarantine.h"
 #include "scheduler/placement/around.h"
 #include "scheduler/placement/role_usage.h"
@@ -42,6 +43,7 @@ class Scenario {
   Status Expect(const Words& words);
   Status ExpectStart(const Entry& entry, const Words& words) const;
   Status ExpectWait(const Entry& entry, const Words& words) const;
+  Status ExpectForecast(const Entry& entry, const Words& words) const;
   Status ExpectOrder(const Words& words) const;
   // Where the offers come from that a job uses.
   std::string OfferRole(const Job& job) const;
@@ -61,6 +63,9 @@ class Scenario {
   Levels levels_ = DefaultLevels();
   std::optional<RoleUsage> usage_;  // from the first cycle on
   Instant now_;
+  Duration hold_ = std::chrono::seconds(30);
+  Running running_;
+  Durations durations_;
   const Policy* policy_ = &kFill;
   Plan plan_;
   QuarantineSettings settings_;
