@@ -99,8 +99,9 @@ class Placer {
 
   void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members,
               const Cause& cause) {
-    if (refusals_.Add(job, group, members, cause))
-      refusals_.Tell(1, reservations_.Foresee(job, &group, cause));
+    const bool is_new = refusals_.Add(job, group, members, cause);
+    if (!is_new && !snapshot_.brief) return;
+    refusals_.Tell(1, reservations_.Foresee(job, &group, cause));
   }
 
   // Who ends before the head of the role starts finds more room than others.

@@ -4,7 +4,7 @@ namespace kiln::scheduler {
 
 bool Refusals::Add(const WaitingJob& job, const WaitingGroup& group, size_t members,
                    const Cause& cause) {
-  if (brief_ && !told_.insert(cause.blocker).second) return;
+  if (brief_ && !told_.insert(cause.blocker).second) return false;
   if (group.parted) {
     const auto [found, first] = parted_.try_emplace(group.group, list_.size());
     if (!first) {
