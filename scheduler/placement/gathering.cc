@@ -216,13 +216,18 @@ std::string Several(const std::string& level, size_t count) {
 }  // namespace
 
 Nearness NearnessOf(const Job& job, const Levels& levels) {
+  Nearness nearness{.levels = levels};
+  nearness.levels.emplace_back(kHostLevel);
+  const auto none = static_cast<int>(nearness.levels.size());
   const auto place = [&](const std::string& level) {
-    return static_cast<int>(std::find(levels.begin(), levels.end(), level) - levels.begin());
+    const auto found = std::find(nearness.levels.begin(), nearness.levels.end(), level);
+    return static_cast<int>(found - nearness.levels.begin());
   };
-  const int none = static_cast<int>(levels.size());
-  const int require = job.gang_require.empty() ? -1 : place(job.gang_require);
+  if (!job.gang_require.empty()) nearness.require = place(job.gang_require);
   const int prefer = place(job.gang_prefer);
-  return {require, prefer == none ? require : std::max(prefer, require)};
+  nearness.prefer = prefer == none ? nearness.require : std::max(prefer, nearness.require);
+  if (nearness.prefer < none) nearness.levels.resize(static_cast<size_t>(nearness.prefer + 1));
+  return nearness;
 }
 
 Gathered Gather(const Topology& topology, const std::vector<size_t>& live, const Nearness& nearness,

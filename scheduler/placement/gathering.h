@@ -29,9 +29,10 @@ class GangFill {
   virtual void TakeAllBack() = 0;
 };
 
-// What a gang asks for: levels by their place in the topology.
+// What a gang asks for.
 struct Nearness {
-  int require = -1;  // -1: none
+  Levels levels;     // of the topology, down to the preferred one
+  int require = -1;  // by its place among them; -1: none
   int prefer = -1;   // at least `require`
 };
 

@@ -419,10 +419,6 @@ class Placer::Gang final : public GangFill {
   // Puts as many as fit where the gang wants them; gives why the first of the others fits nowhere.
   Cause Place() {
     if (parts_.empty()) return {};
-    const bool hopeless = std::all_of(parts_.begin(), parts_.end(), [this](const Part& part) {
-      return placer_.Hopeless(job_, *part.group) != nullptr;
-    });
-    if (hopeless) return *placer_.Hopeless(job_, *parts_[0].group);
     if (job_.IsNear()) return PlaceNear();
     Put(nullptr);
     return Together(CauseOfFirst(nullptr));
@@ -434,15 +430,8 @@ class Placer::Gang final : public GangFill {
     return out;
   }
 
-  size_t Holds(size_t index, size_t number) const override {
-    const Room& room = placer_.rooms_[index];
-    const Group& group = *parts_[number].group->group;
-    if (room.held) return 0;
-    if (Shapes::TooLarge(group)) {
-      return (room.free.gpu_ids.size() + static_cast<size_t>(room.free.gpus)) /
-             static_cast<size_t>(group.gpus.count);
-    }
-    return AtMost(group, room, CountOf(needs_[number], placer_.ranking_.ShapeOf(index)));
+  size_t Holds(size_t room, size_t group) const override {
+    return placer_.ranking_.Holds(room, *parts_[group].group->group, needs_[group]);
   }
 
   void Put(const std::vector<size_t>* rooms) override {
@@ -468,30 +457,40 @@ class Placer::Gang final : public GangFill {
 
  private:
   Cause PlaceNear() {
-    Levels levels = placer_.snapshot_.levels;
-    levels.emplace_back(kHostLevel);
-    const Nearness nearness = NearnessOf(*job_.job, levels);
-    levels.resize(std::min(levels.size(), static_cast<size_t>(nearness.prefer + 1)));
-    Topology& topology = placer_.TopologyOf(job_.role, levels);
+    const bool hopeless = std::all_of(parts_.begin(), parts_.end(), [this](const Part& part) {
+      return placer_.Hopeless(job_, *part.group) != nullptr;
+    });
+    if (hopeless) return *placer_.Hopeless(job_, *parts_[0].group);
+    const Nearness nearness = NearnessOf(*job_.job, placer_.snapshot_.levels);
+    Topology& topology = placer_.TopologyOf(job_.role, nearness.levels);
     std::vector<size_t> live;
     for (const AgentId& id : job_.placed) {
-      if (const Agent* agent = FindAgent(id, placer_.rooms_, placer_.snapshot_.agents))
-        live.push_back(topology.Locate(*agent));
+      const Agent* agent = FindAgent(id, placer_.rooms_, placer_.snapshot_.agents);
+      if (agent != nullptr) live.push_back(topology.Locate(*agent));
     }
     const size_t out = Waiting();
     const Gathered gathered = Gather(topology, live, nearness, *this);
     if (Waiting() == 0) return {};
     if (nearness.require < 0) return Together(CauseOfFirst(nullptr));
     const bool somewhere = !log_.empty() || gathered.live > 0;
+    if (!somewhere && !FitsAnywhere()) return CauseOfFirst(nullptr);
     const std::vector<size_t> scope =
         somewhere ? topology.RoomsOf(gathered.domain) : topology.RoomsAt(nearness.require);
+    const Cause next = CauseOfFirst(&scope);
+    if (next.blocker == Blocker::kLimit || (!somewhere && gathered.domains > 0)) return next;
     const bool enough = log_.size() >= static_cast<size_t>(job_.gang_needed);
-    Cause cause = CauseOfFirst(&scope);
-    if (cause.blocker == Blocker::kLimit || (!somewhere && gathered.domains > 0)) return cause;
     const size_t needed = enough ? out : static_cast<size_t>(job_.gang_needed);
     return {Blocker::kTopology,
             ReasonOf(topology, gathered, job_.job->gang_require, needed, log_.size()) +
-                (scope.empty() ? "" : ": the next " + cause.reason)};
+                (scope.empty() ? "" : ": the next " + next.reason)};
+  }
+
+  // Whether a member fits, wherever that is. Requires that none is in.
+  bool FitsAnywhere() {
+    Put(nullptr);
+    if (log_.empty()) return false;
+    TakeAllBack();
+    return true;
   }
 
   size_t Waiting() const {

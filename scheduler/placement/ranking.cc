@@ -101,6 +101,16 @@ size_t Ranking::CountOf(const Group& group, const std::string& role) {
   return count;
 }
 
+size_t Ranking::Holds(size_t index, const Group& group, const Need& need) const {
+  const Room& room = rooms_[index];
+  if (room.held) return 0;
+  if (Shapes::TooLarge(group)) {
+    const size_t gpus = room.free.gpu_ids.size() + static_cast<size_t>(room.free.gpus);
+    return gpus / static_cast<size_t>(group.gpus.count);
+  }
+  return AtMost(group, room, scheduler::CountOf(need, of_[index]));
+}
+
 std::pair<double, double> Ranking::Score(size_t room, const Resources& left) {
   const Judge& by = judge();
   const Shape shape = Shapes::Of(*rooms_[room].agent, left, of_[room].kind);

@@ -32,8 +32,9 @@ class Ranking {
   size_t CountOf(const Group& group, const std::string& role);
   // From here on, only these rooms of the role are looked at by Best; null: all of them.
   void Narrow(const std::vector<size_t>* rooms);
+  // How many members fit into one room, or more than do: links and the like have to be seen.
+  size_t Holds(size_t room, const Group& group, const Need& need) const;
   Need NeedOf(const Group& group) { return shapes_.Of(group); }
-  const Shape& ShapeOf(size_t room) const { return of_[room]; }
   // Of the room when so much is left of it: higher is better.
   std::pair<double, double> Score(size_t room, const Resources& left);
   // What is free in the room, or whether it is held, has changed.
