@@ -1,6 +1,7 @@
 #include "scheduler/placement/expected_fill.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "scheduler/placement/policy.h"
@@ -10,7 +11,7 @@ namespace {
 
 constexpr size_t kSteps = 512;    // of processors, up to the largest node
 constexpr int kHundred = 100;     // parts of a device
-constexpr double kHorizon = 100;  // tasks that are expected before the stream ends
+constexpr double kHorizon = 100;  // tasks for a node that are expected before the stream ends
 constexpr int kKinds = 64;
 
 // How many times as often the task comes to a node that is open to it than to one that is open to
@@ -55,6 +56,9 @@ ExpectedFill::ExpectedFill(const Workload& workload) {
                        (need.milli + 9) / 10, need.devices, static_cast<double>(need.milli),
                        static_cast<double>(need.cpus_milli), rate});
     }
+    double rates = 0;
+    for (const Task& task : tasks) rates += task.rate;
+    for (Task& task : tasks) task.rate /= rates;
     const auto [found, created] = known.try_emplace(open, tables_.size());
     table_of_.push_back(found->second);
     if (!created) continue;
@@ -158,6 +162,11 @@ double ExpectedFill::Value(const Shape& shape) const {
     worth += At(tables.shared[free], each * tables.asks[free]);
   }
   return worth;
+}
+
+double ExpectedFill::Score(double before, double after) const {
+  constexpr double kGrain = static_cast<double>(kWhole) / kHundred;
+  return std::round((after - before) / kGrain) * kGrain;
 }
 
 const Policy kFill{"fill",

@@ -21,7 +21,8 @@
 //
 // Rates count each task as often as it is asked for, times the devices it takes, times how much of
 // the cluster is closed to it: tasks of eight devices or of one rare model come to few nodes, and
-// so to each of those more often. Memory has to fit but is not weighed.
+// so to each of those more often. The rates of what a kind of device may get sum up to one. Memory
+// has to fit but is not weighed.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,9 @@ class ExpectedFill : public Judge {
  public:
   explicit ExpectedFill(const Workload& workload);
   double Value(const Shape& shape) const override;
+  // In hundredths of a device: the end of the stream makes smaller differences, and what is alike
+  // but for them goes to the tightest node.
+  double Score(double before, double after) const override;
 
  private:
   // A task that a kind of device may be asked to run, in the units of the tables.

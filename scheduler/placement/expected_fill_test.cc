@@ -28,6 +28,15 @@ TEST(ExpectedFill, IsTheRewardOfTheChainForOneTask) {
   for (const auto& [shape, worth] : cases) EXPECT_NEAR(judge.Value(shape), worth, 0.1);
 }
 
+TEST(ExpectedFill, ADeviceThatIsSharedIsAsGoodAsOneThatIsNot) {
+  const ExpectedFill judge(Of({{{.devices = 1, .milli = 500}, 1}, {{.devices = 1}, 1}}));
+  const auto score = [&](const Shape& before, const Shape& after) {
+    return judge.Score(judge.Value(before), judge.Value(after));
+  };
+  EXPECT_EQ(score(Node(9000, {1000, 500}), Node(9000, {1000})),
+            score(Node(9000, {1000, 1000}), Node(9000, {1000, 500})));
+}
+
 TEST(ExpectedFill, WhatSuitsNobodyIsWorthNothingAndWhatSuitsARareTaskLittle) {
   const ExpectedFill judge(Of({{{.cpus_milli = 1000, .devices = 1, .milli = 800}, 999},
                                {{.cpus_milli = 1000, .devices = 1, .milli = 200}, 1}}));

@@ -10,6 +10,21 @@ constexpr size_t kDemandsMax = 64;  // the most frequent
 
 const Shape kNothing{.cpus_milli = -1};  // in which nothing fits
 
+// Of kinds of which all that is known asks for shares, whoever comes next may ask for a whole
+// device: as likely as not.
+void ExpectWholeDevices(std::vector<Demand>& demands) {
+  uint64_t whole = 0;
+  for (const auto& [need, weight] : demands) whole |= need.IsShare() ? 0 : need.kinds;
+  uint64_t shared = 0;
+  double shares = 0;
+  for (const auto& [need, weight] : demands) {
+    if ((need.kinds & ~whole) == 0) continue;
+    shared |= need.kinds & ~whole;
+    shares += weight;
+  }
+  if (shares > 0) demands.push_back({{.devices = 1, .kinds = shared}, shares});
+}
+
 }  // namespace
 
 Ranking::Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy)
@@ -39,6 +54,7 @@ Workload Ranking::Known() {
     return key(a) < key(b);
   });
   if (workload.demands.size() > kDemandsMax) workload.demands.resize(kDemandsMax);
+  ExpectWholeDevices(workload.demands);
   std::unordered_map<Shape, size_t, HashOf> sites;
   for (const Shape& shape : of_) {
     if (shape.devices == 0) continue;

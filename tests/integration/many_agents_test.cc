@@ -70,6 +70,12 @@ groups:
 - {name: g, count: 8, cpus: 1, mem: 16MiB, constraints: [[disk, IS, nvme], [hostname, UNIQUE]],
    run: {command: 'true'}})");
   Submit(R"(
+name: halves
+kind: training
+groups:
+- {name: g, count: 2, cpus: 0.5, mem: 16MiB, gpus: {share: 0.5, model: T4},
+   run: {command: 'echo $CUDA_VISIBLE_DEVICES; sleep 1'}})");
+  Submit(R"(
 name: huge
 kind: training
 groups:
@@ -80,6 +86,19 @@ groups:
   // One in each of the ten racks, with four joined devices each.
   EXPECT_THAT(Spread("gang", "rack"), SizeIs(10));
   EXPECT_EQ(Spread("fast", "disk"), (std::map<std::string, int>{{"nvme", 8}}));
+  // Both on one device, side by side.
+  ASSERT_TRUE(Reaches("halves", "SUCCEEDED")) << Get("/v1/jobs/halves/why");
+  const Json halves = Get("/v1/jobs/halves/tasks").at("tasks");
+  ASSERT_THAT(halves, SizeIs(2));
+  const Json share = halves[0].at("resources").at("gpu_shares");
+  EXPECT_EQ(share.begin().value(), 0.5) << share;
+  EXPECT_EQ(halves[1].at("resources").at("gpu_shares"), share);
+  EXPECT_LT(halves[1].at("started"), halves[0].at("ended"));
+  for (const Json& task : halves) {
+    const std::string log = "/v1/jobs/halves/log?task=" + task.at("id").get<std::string>();
+    // They share an executor, and its output.
+    EXPECT_THAT(Ask("GET", api_ + log).body, HasSubstr(share.begin().key() + "\n"));
+  }
   const Json refusal = Get("/v1/jobs/huge/why").at("refusals").at(0);
   EXPECT_EQ(refusal.at("blocker"), "GPUS");
   EXPECT_THAT(refusal.at("reason").get<std::string>(),
