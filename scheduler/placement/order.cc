@@ -71,6 +71,9 @@ struct Node {
   bool entered = false;
   std::optional<Rank> rank;
   Shares charge{};
+  // Its places in the sets of its parent, while it is withdrawn.
+  std::set<Rank>::node_type place;
+  std::multiset<double>::node_type share_place;
 };
 
 bool Covers(const Node& node, const Amounts& asked) {
@@ -203,21 +206,32 @@ class Tree {
     if (node.next == nullptr) return AddTimes(parent.closed, node.charge, 1);
     const double share = Dominant(node.counted, sharing_.total) / node.weight;
     node.rank = {!Covers(node, node.next->each), share, at};
-    parent.open.insert(*node.rank);
+    Put(*node.rank, node.place, parent.open);
     if (share == 0) return;
-    parent.shares.insert(share);
+    Put(share, node.share_place, parent.shares);
     AddTimes(parent.scaled, node.charge, 1 / share);
+  }
+
+  // Into the place that it has had before, if any.
+  template <typename Value, typename Set>
+  static void Put(const Value& value, typename Set::node_type& place, Set& set) {
+    if (place.empty()) {
+      set.insert(value);
+    } else {
+      place.value() = value;
+      set.insert(std::move(place));
+    }
   }
 
   void Withdraw(Node& node) {
     if (!node.entered) return;
     Node& parent = nodes_[*node.parent];
     if (!node.rank) return AddTimes(parent.closed, node.charge, -1);
-    parent.open.erase(*node.rank);
+    node.place = parent.open.extract(*node.rank);
     const double share = std::get<double>(*node.rank);
     node.rank.reset();
     if (share == 0) return;
-    parent.shares.erase(parent.shares.find(share));
+    node.share_place = parent.shares.extract(parent.shares.find(share));
     AddTimes(parent.scaled, node.charge, -1 / share);
     if (parent.shares.empty()) parent.scaled = {};
   }

@@ -147,8 +147,9 @@ class Placer {
   bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group, const std::string& want) {
     if (!IsPooled(*group.group)) return false;
     const std::string pool = ExecutorPool(*job.job, job.role);
-    if (full_.contains({pool, want})) return false;
-    for (const size_t room : warmth_.Rooms(pool)) {
+    const std::set<size_t>& rooms = warmth_.Rooms(pool);
+    if (rooms.empty() || full_.contains({pool, want})) return false;
+    for (const size_t room : rooms) {
       if (IsOpen(job, room) && Try(job, group, room, 0)) return true;
     }
     full_.emplace(pool, want);

@@ -177,12 +177,14 @@ std::vector<Measurement> MeasureScale() {
       fmt::format("{}; all agents offer at once, {} launches", queue, large.launches()));
   std::vector<double> cycles;
   std::vector<double> judged;
+  std::vector<double> updates;
   size_t launches = 0;
   for (int i = 0; i < kCycles; ++i) {
+    large.EndSome(i, kOffers, 49);
+    updates.push_back(large.Offers(i, 0, 1));
     // Reasons are not due again yet, but in every tenth cycle.
     const bool due = i % 10 == 0;
     large.Wait(due ? scheduler::kReasonsAge : std::chrono::milliseconds(20));
-    large.EndSome(i, kOffers, 49);
     (due ? judged : cycles).push_back(large.Offers(i, kOffers, 49));
     launches += large.launches();
   }
@@ -190,6 +192,8 @@ std::vector<Measurement> MeasureScale() {
                                        queue, kOffers, launches / kCycles, cycles.size());
   add("scale_cycle_p50", Quantile(cycles, 0.5), "ms", kCycleLimit, note);
   add("scale_cycle_worst", Quantile(cycles, 1), "ms", kCycleLimit, note);
+  add("scale_cycle_updates_p50", Quantile(updates, 0.5), "ms", 0,
+      fmt::format("after {} tasks have ended, before their agents offer", kOffers * kEnds));
   add("scale_cycle_with_reasons", Quantile(judged, 1), "ms", 0,
       "the worst cycle that judges all that waits by all agents too: once in 750 ms");
   add("scale_memory", large.Gigabytes(), "GB", kMemoryLimit,
