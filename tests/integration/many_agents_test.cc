@@ -105,6 +105,38 @@ groups:
               HasSubstr("needs 9 gpus of model H100: 200 agents offered, 10 have the model"));
 }
 
+TEST_F(ManyAgentsTest, ReasonsNameWhoHoldsItAndWhenItStarts) {
+  const auto job = [](const std::string& name, int count, const std::string& command) {
+    return fmt::format(R"(
+name: {}
+kind: training
+groups:
+- {{name: g, count: {}, cpus: 1, mem: 16MiB, gpus: {{count: 8, model: H100}}, max_completion: 1h,
+   run: {{command: '{}'}}}})",
+                       name, count, command);
+  };
+  Submit(job("busy", 10, "sleep 3600"));
+  ASSERT_TRUE(support::Eventually([&] { return Get("/v1/jobs/busy").at("running") == 10; }));
+  Submit(job("next", 1, "true"));
+  Json refusal;
+  ASSERT_TRUE(support::Eventually([&] {
+    const Json refusals = Get("/v1/jobs/next/why").at("refusals");
+    if (!refusals.empty()) refusal = refusals[0];
+    return refusal.value("nearest", "") != "";
+  })) << Get("/v1/jobs/next/why");
+  EXPECT_EQ(refusal.at("blocker"), "GPUS");
+  EXPECT_THAT(refusal.at("nearest").get<std::string>(), testing::EndsWith(" lacks 8 gpus"));
+  EXPECT_THAT(refusal.at("held_by").get<std::string>(),
+              testing::StartsWith("job busy (8 gpus on "));
+  EXPECT_TRUE(refusal.at("estimated_start").is_string()) << refusal;
+  EXPECT_EQ(refusal.at("estimate"), "at the latest, by the max_completion of what runs");
+  // Whoever does not wait yet is told the same.
+  const Json plan = Ask("POST", api_ + "/v1/plan", job("other", 1, "true")).json;
+  EXPECT_EQ(plan.at("refusals").at(0).at("estimated_start"), refusal.at("estimated_start"));
+  EXPECT_EQ(Ask("POST", api_ + "/v1/jobs/busy/kill").status, 200);
+  EXPECT_TRUE(Reaches("next", "SUCCEEDED")) << Get("/v1/jobs/next/why");
+}
+
 // Each rack has three agents with eight A100.
 TEST_F(ManyAgentsTest, GangsAreInOneRackOrWait) {
   const auto gang = [](const std::string& name, int count) {
