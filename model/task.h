@@ -55,6 +55,7 @@ struct Task {
   MemberId member;
   int attempt = 0;   // from 0; never used twice for a member
   int failures = 0;  // charged attempts of the member before this one
+  int evictions = 0;  // attempts before this one that were ended for other jobs
   AgentId agent;
   std::string hostname;
   ExecutorId executor;
@@ -68,6 +69,9 @@ struct Task {
   std::string endpoint;  // host:port once a server listens
   std::string result;    // CSV, of work that has no output
   bool kill_wanted = false;
+  std::string preempted_by;  // "job urgent of priority 90": for whom it has to end, or empty
+  int64_t checkpoints = 0;   // that the work has told of
+  Instant checkpointed;      // the last of them: what was done before it is not lost
   Instant launched;
   Instant started;
   Instant ended;

@@ -1,6 +1,7 @@
 // A command: its files, then its process.
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <sstream>
 
 #include "base/file.h"
@@ -26,19 +27,24 @@ mesos::v1::CommandInfo InfoOf(const v1::Command& command, const mesos::v1::TaskI
 
 constexpr uint64_t kSickGpusMax = 1 << 16;  // bytes of the file with their names
 
-// The report of a command that has written names of its GPUs into the file of KILN_SICK_GPUS.
-std::string SickGpus(const WorkContext& context) {
-  const auto path = context.surroundings.environment.find("KILN_SICK_GPUS");
-  if (path == context.surroundings.environment.end()) return "";
-  const auto text = ReadFile(path->second, kSickGpusMax);
-  if (!text) return "";
+constexpr Duration kCheckpointPause = std::chrono::seconds(2);  // between two looks
+
+std::string Environment(const WorkContext& context, const std::string& name) {
+  const auto found = context.surroundings.environment.find(name);
+  return found == context.surroundings.environment.end() ? "" : found->second;
+}
+
+// The names of its GPUs that a command has written into the file of KILN_SICK_GPUS.
+void AddSickGpus(const WorkContext& context, v1::Report& report) {
+  const std::string path = Environment(context, "KILN_SICK_GPUS");
+  if (path.empty()) return;
+  const auto text = ReadFile(path, kSickGpusMax);
+  if (!text) return;
   const std::vector<std::string> own = GpusOf(context.task, context.work);
-  v1::Report report;
   std::istringstream words(*text);
   for (std::string name; words >> name;) {
     if (std::find(own.begin(), own.end(), name) != own.end()) report.add_sick_gpus(name);
   }
-  return report.SerializeAsString();
 }
 
 class CommandWork final : public RunningWork {
@@ -87,18 +93,38 @@ class CommandWork final : public RunningWork {
     ProcessSpec spec =
         SpecOf(InfoOf(context_.work.command(), context_.task), context_.surroundings);
     auto process = Process::Start(*context_.loop, std::move(spec), [this](ExitStatus status) {
+      v1::Report report;
+      AddSickGpus(context_, report);
       End({.task = context_.id(),
            .ok = status.ok(),
            .message = "Command " + status.Text(),
-           .data = SickGpus(context_)});
+           .data = report.SerializeAsString()});
     });
     if (!process) return End(EndOf(context_.id(), process.error()));
     process_ = *std::move(process);
     context_.tell(WorkStarted{context_.id(), {}});
+    LookForCheckpoints();
+  }
+
+  // Each time that the file of KILN_CHECKPOINT is another one is a checkpoint.
+  void LookForCheckpoints() {
+    look_ = context_.loop->After(kCheckpointPause, [this] {
+      std::error_code error;
+      const auto time =
+          std::filesystem::last_write_time(Environment(context_, "KILN_CHECKPOINT"), error);
+      if (!error && time != checkpoint_) {
+        checkpoint_ = time;
+        v1::Report report;
+        report.set_checkpoints(++checkpoints_);
+        context_.tell(WorkProgress{context_.id(), report.SerializeAsString(), {}});
+      }
+      LookForCheckpoints();
+    });
   }
 
   void End(WorkEnded end) {
     if (std::exchange(ended_, true)) return;
+    look_.Reset();
     context_.tell(std::move(end));
   }
 
@@ -106,6 +132,9 @@ class CommandWork final : public RunningWork {
   bool ended_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<Process> process_;
+  net::Handle look_;
+  int64_t checkpoints_ = 0;
+  std::filesystem::file_time_type checkpoint_;
 };
 
 }  // namespace

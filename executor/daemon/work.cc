@@ -80,6 +80,7 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
   Surroundings surroundings{sandbox, OwnEnvironment()};
   auto& environment = surroundings.environment;
   environment["MESOS_TASK_ID"] = task.task_id().value();
+  environment["KILN_CHECKPOINT"] = sandbox + "/checkpoint";
   if (auto gpus = GpusOf(task, work); !gpus.empty()) {
     std::string names = fmt::format("{}", fmt::join(gpus, ","));
     environment["CUDA_VISIBLE_DEVICES"] = names;

@@ -54,7 +54,8 @@ std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task, const v1::Work&
 
 // What a command and its checks see: this process's environment, MESOS_TASK_ID, the ports as
 // Marathon names them (PORT, PORT0, ..., PORTS, HOST), the GPUs as CUDA does, a file that takes
-// the names of those that do not work (KILN_SICK_GPUS), the place in the job (KILN_JOB, KILN_GROUP,
+// the names of those that do not work (KILN_SICK_GPUS), a file that is touched when what has been
+// done would survive an end (KILN_CHECKPOINT), the place in the job (KILN_JOB, KILN_GROUP,
 // KILN_INDEX, KILN_COUNT, KILN_API), and above all what the command says itself.
 Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
                             const std::string& sandbox, const std::string& host);
