@@ -169,6 +169,9 @@ struct Job {
   // as few of the second as can be. Empty: anywhere.
   std::string gang_require;
   std::string gang_prefer;
+  // Others of the role may not evict it, whatever their priority. What goes beyond the quota of its
+  // role is taken back all the same by those who are owed theirs.
+  bool preemptible = true;
   int retries = 3;                 // charged attempts of one member beyond the first
   std::vector<std::string> after;  // jobs that must have finished
   // Jobs of one role with the same pool share the executors of their kernel work, which stay warm

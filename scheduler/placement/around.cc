@@ -9,15 +9,6 @@ namespace {
 
 constexpr size_t kProbesTried = 8;  // the smallest groups that wait
 
-// The offer without the devices that are barred.
-Offer WithoutBarred(Offer offer, const Bar& bar) {
-  std::erase_if(offer.resources.gpu_ids, [&](const GpuId& id) { return bar.gpus.contains(id); });
-  for (Gpu& gpu : offer.agent.gpus) {
-    if (bar.gpus.contains(gpu.id)) gpu.healthy = false;
-  }
-  return offer;
-}
-
 class Around {
  public:
   Around(const Snapshot& snapshot, const Policy& policy)
@@ -190,6 +181,14 @@ class Around {
 };
 
 }  // namespace
+
+Offer WithoutBarred(Offer offer, const Bar& bar) {
+  std::erase_if(offer.resources.gpu_ids, [&](const GpuId& id) { return bar.gpus.contains(id); });
+  for (Gpu& gpu : offer.agent.gpus) {
+    if (bar.gpus.contains(gpu.id)) gpu.healthy = false;
+  }
+  return offer;
+}
 
 Plan PlaceAround(const Snapshot& snapshot, const Policy& policy) {
   if (snapshot.bars.empty()) return Place(snapshot, policy);

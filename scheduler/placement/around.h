@@ -9,4 +9,7 @@ namespace kiln::scheduler {
 // its own and has a retry left. What would have room behind a bar says so. Pure, as Place is.
 Plan PlaceAround(const Snapshot& snapshot, const Policy& policy);
 
+// The offer without the devices that are barred.
+Offer WithoutBarred(Offer offer, const Bar& bar);
+
 }  // namespace kiln::scheduler

@@ -56,6 +56,14 @@ std::string Limits::Owed(const std::string& role, const Amounts& asked) {
   return {};
 }
 
+const Role* Limits::OwedQuota(const std::string& role, const Amounts& asked) {
+  if (entries_.empty()) return nullptr;
+  for (const Entry* entry : Above(role)) {
+    if (QuotaCovers(entry->role->quota, entry->used, asked)) return entry->role;
+  }
+  return nullptr;
+}
+
 void Limits::Take(const std::string& role, const Amounts& amounts) {
   if (entries_.empty()) return;
   for (Entry* entry : Above(role)) Add(entry->used, amounts);

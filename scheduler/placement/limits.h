@@ -27,6 +27,8 @@ class Limits {
   // "role a, which has 2 gpus of its quota of 4 gpus": the lowest whose quota covers so much more,
   // or nothing.
   std::string Owed(const std::string& role, const Amounts& asked);
+  // The lowest role whose quota covers so much more, or null.
+  const Role* OwedQuota(const std::string& role, const Amounts& asked);
   void Take(const std::string& role, const Amounts& amounts);
   void GiveBack(const std::string& role, const Amounts& amounts);
 

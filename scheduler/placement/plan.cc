@@ -40,6 +40,8 @@ const char* BlockerName(Blocker blocker) {
       return "LIMIT";
     case Blocker::kNoModel:
       return "NO_MODEL";
+    case Blocker::kPreempting:
+      return "PREEMPTING";
     case Blocker::kQuarantine:
       return "QUARANTINE";
     case Blocker::kReserved:

@@ -13,6 +13,7 @@
 #include "model/job.h"
 #include "model/offer.h"
 #include "scheduler/placement/bars.h"
+#include "scheduler/placement/claims.h"
 #include "scheduler/placement/levels.h"
 #include "scheduler/placement/members.h"
 #include "scheduler/placement/order.h"
@@ -64,7 +65,8 @@ struct Snapshot {
   bool brief = false;
   // What is free of devices that members share on an agent, by agent and role.
   std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;
-  Bars bars;  // heeded by PlaceAround
+  Bars bars;                  // heeded by PlaceAround
+  std::vector<Claim> claims;  // heeded by PlaceByClaims
   // Groups that have been asked for before and how many members they had, as far as anybody
   // remembers: what is likely to come again.
   std::vector<std::pair<const Group*, size_t>> usual;
@@ -72,5 +74,10 @@ struct Snapshot {
   Resources executor;                // what a shared executor needs for itself
   uint64_t seed = 0;                 // of the choice of ports
 };
+
+// An executor of the pool is there already.
+inline bool IsWarm(const Snapshot& snapshot, const std::string& pool, const AgentId& agent) {
+  return snapshot.warm != nullptr && snapshot.warm->contains({agent, pool});
+}
 
 }  // namespace kiln::scheduler

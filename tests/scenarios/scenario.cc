@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "model/units.h"
+#include "scheduler/placement/around.h"
 #include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/turns.h"
@@ -149,7 +150,9 @@ Task TaskOf(const Launch& launch, Instant now) {
           .agent = launch.agent,
           .hostname = launch.agent.text,
           .resources = launch.resources,
-          .launched = now};
+          .state = TaskState::kRunning,
+          .launched = now,
+          .started = now};
 }
 
 std::string Joined(const Words& words) {
@@ -191,7 +194,7 @@ Status Scenario::Line(const Words& words) {
   if (verb == "job" || verb == "gang") return AddJob(words);
   if (verb == "refuse") return Refuse(words);
   if (verb == "role") return AddRole(words);
-  if (verb == "pass" || verb == "ageing" || verb == "half_life" ||
+  if (verb == "pass" || verb == "ageing" || verb == "half_life" || verb == "min_run" ||
       (verb == "hold" && words.size() == 2)) {
     return SetTime(words);
   }
@@ -207,6 +210,19 @@ Status Scenario::Line(const Words& words) {
   if (verb == "fail" || verb == "finish" || verb == "sick") {
     KILN_TRY(Entry * entry, Find(words[1]));
     return EndTasks(*entry, verb);
+  }
+  if (verb == "checkpoint") {
+    KILN_TRY(const Entry* entry, Find(words[1]));
+    for (const Launch& launch : entry->launched) {
+      state_.tasks.at(TaskOf(launch, now_).id).checkpointed = now_;
+    }
+    return {};
+  }
+  if (verb == "kill") {
+    KILN_TRY(Entry * entry, Find(words[1]));
+    End(*entry);
+    entry->waiting = {};
+    return {};
   }
   if (verb == "end" || (verb == "hold" && words.size() == 3)) {
     KILN_TRY(Entry * entry, Find(words.back()));
@@ -260,7 +276,10 @@ Status Scenario::AddJob(const Words& words) {
   KILN_TRY(Values values, ReadValues(words, 2));
   Entry entry{.job = {.name = words[1], .role = Take(values, "role", "*")}, .since = now_};
   entry.job.priority = Number(Take(values, "priority", "50"));
-  if (Take(values, "kind", "training") == "service") entry.job.kind = JobKind::kService;
+  entry.job.preemptible = Take(values, "preemptible", "yes") == "yes";
+  const std::string kind = Take(values, "kind", "training");
+  if (kind == "service") entry.job.kind = JobKind::kService;
+  if (kind == "serving") entry.job.kind = JobKind::kServing;
   const int needs = Number(Take(values, "needs", "0"));
   entry.job.gang_require = Take(values, "require", "");
   entry.job.gang_prefer = Take(values, "prefer", "");
@@ -301,6 +320,7 @@ Status Scenario::SetTime(const Words& words) {
     now_ = now_ + time;
     quarantine_.Tick(now_);
   }
+  if (words[0] == "min_run") preemption_.min_run = time;
   if (words[0] == "ageing") roles_.ageing = time;
   if (words[0] == "half_life") roles_.half_life = time;
   if (words[0] == "hold") hold_ = time;
@@ -327,14 +347,14 @@ Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
   return Fail(ErrorCode::kInvalidArgument, "job {} is not known", name);
 }
 
-void Scenario::Cycle() {
-  std::map<AgentId, Agent> agents;
+Snapshot Scenario::SnapshotNow() {
   if (!usage_) usage_.emplace(roles_.half_life);
   Snapshot snapshot{.sharing = SharingNow(),
-                    .agents = &agents,
+                    .agents = &known_,
                     .levels = levels_,
                     .warm = &warm_,
                     .bars = quarantine_.GetBars(),
+                    .claims = claims_,
                     .executor = kExecutor};
   const Outlook outlook{.now = now_,
                         .running = &running_,
@@ -347,11 +367,10 @@ void Scenario::Cycle() {
     if (!shares.empty()) snapshot.shared[{agent, agents_.at(agent.text).role}] = shares;
   }
   for (const auto& [name, offer] : agents_) {
-    agents[offer.agent.id] = offer.agent;
+    known_[offer.agent.id] = offer.agent;
     snapshot.offers.push_back(offer);
   }
-  for (Entry& entry : jobs_) {
-    entry.last.clear();
+  for (const Entry& entry : jobs_) {
     const Group& spec = entry.job.groups[0];
     snapshot.usual.emplace_back(&spec, static_cast<size_t>(spec.count) - entry.waiting.size());
     if (entry.waiting.empty()) continue;
@@ -371,21 +390,61 @@ void Scenario::Cycle() {
     }
   }
   PutInOrder(snapshot);
-  plan_ = PlaceAround(snapshot, *policy_);
+  return snapshot;
+}
+
+void Scenario::Cycle() {
+  for (Entry& entry : jobs_) entry.last.clear();
+  std::erase_if(claims_, [this](const Claim& claim) { return claim.until <= now_; });
+  plan_ = PlaceByClaims(SnapshotNow(), *policy_);
   for (const Launch& launch : plan_.launches) {
     Entry& entry = **Find(launch.member.job);
     entry.waiting.Erase(launch.member.index);
     entry.launched.push_back(launch);
     entry.last.push_back(launch);
-    const Task task = TaskOf(launch, now_);
-    const auto known = state_.tasks.insert_or_assign(task.id, task).first;
-    running_.Start(entry.job, OfferRole(entry.job), 0, known->second);
-    quarantine_.Launched(task);
     Start(entry, launch);
+  }
+  Preempt();
+}
+
+// Who is evicted ends at once and waits again.
+void Scenario::Preempt() {
+  evicted_.clear();
+  const Snapshot snapshot = SnapshotNow();
+  Limits limits(&*snapshot.sharing);
+  for (const WaitingJob& job : snapshot.jobs) {
+    const bool claims = std::any_of(claims_.begin(), claims_.end(),
+                                    [&](const Claim& claim) { return claim.job == job.job->name; });
+    if (claims || !MayEvict(job, running_, limits, preemption_)) continue;
+    const auto eviction = FindEviction(snapshot, job, running_, preemption_, *policy_, now_);
+    if (!eviction) continue;
+    claims_.push_back(
+        {eviction->job, eviction->members, eviction->agents, now_ + preemption_.claim});
+    for (const TaskId& id : eviction->victims) {
+      evicted_.push_back(id.text);
+      const MemberId member = state_.tasks.at(id).member;
+      Entry& victim = **Find(member.job);
+      const auto launch = std::find_if(victim.launched.begin(), victim.launched.end(),
+                                       [&](const Launch& one) { return one.member == member; });
+      EndOne(victim, *launch);
+      victim.launched.erase(launch);
+      victim.waiting.Insert(member.index);
+      ++victim.evictions[member.index];
+    }
+    return;
   }
 }
 
-void Scenario::Start(const Entry& entry, const Launch& launch) {
+void Scenario::Start(Entry& entry, const Launch& launch) {
+  Task task = TaskOf(launch, now_);
+  task.evictions = entry.evictions[launch.member.index];
+  const Task& known = state_.tasks.insert_or_assign(task.id, task).first->second;
+  quarantine_.Launched(known);
+  running_.Start(entry.job, OfferRole(entry.job), 0, known);
+  for (Claim& claim : claims_) {
+    if (claim.job == entry.job.name) --claim.members;
+  }
+  std::erase_if(claims_, [](const Claim& claim) { return claim.members == 0; });
   Resources& free = agents_.at(launch.agent.text).resources;
   free.gpu_shares = shared_[launch.agent];
   for (const GpuShare& share : launch.resources.gpu_shares) {
@@ -406,22 +465,24 @@ void Scenario::Start(const Entry& entry, const Launch& launch) {
 
 // A device that nobody shares any more goes back with its executor.
 void Scenario::End(Entry& entry) {
-  for (const Launch& launch : entry.launched) {
-    Resources& free = agents_.at(launch.agent.text).resources;
-    free.gpu_shares = shared_[launch.agent];
-    free += launch.resources;
-    for (const GpuShare& share : std::vector<GpuShare>(free.gpu_shares)) {
-      if (share.milli < 1000) continue;
-      CloseDevice(share.id, free);
-      free += kExecutor;
-    }
-    shared_[launch.agent] = std::exchange(free.gpu_shares, {});
-    const Task& task = state_.tasks.at(TaskOf(launch, now_).id);
-    running_.End(task);
-    durations_.Add(entry.job.groups[0], now_ - task.launched);
-    usage_->End(entry.job.role, AmountsOf(launch.resources), now_);
-  }
+  for (const Launch& launch : entry.launched) EndOne(entry, launch);
   entry.launched.clear();
+}
+
+void Scenario::EndOne(const Entry& entry, const Launch& launch) {
+  const Task& task = state_.tasks.at(TaskOf(launch, now_).id);
+  running_.End(task);
+  durations_.Add(entry.job.groups[0], now_ - task.launched);
+  Resources& free = agents_.at(launch.agent.text).resources;
+  free.gpu_shares = shared_[launch.agent];
+  free += launch.resources;
+  for (const GpuShare& share : std::vector<GpuShare>(free.gpu_shares)) {
+    if (share.milli < 1000) continue;
+    CloseDevice(share.id, free);
+    free += kExecutor;
+  }
+  shared_[launch.agent] = std::exchange(free.gpu_shares, {});
+  usage_->End(entry.job.role, AmountsOf(launch.resources), now_);
 }
 
 // The members that run end, at once: they wait again when they fail.
@@ -449,6 +510,11 @@ Status Scenario::Expect(const Words& words) {
     for (const OfferId& offer : plan_.held) held.push_back(offer.text.substr(6));
     const Words expected = words[2] == "nothing" ? Words{} : Words(words.begin() + 2, words.end());
     if (held != expected) return Differs("what is held", held, expected);
+    return {};
+  }
+  if (words[1] == "evict") {
+    const Words expected = words[2] == "nothing" ? Words{} : Words(words.begin() + 2, words.end());
+    if (evicted_ != expected) return Differs("who is evicted", evicted_, expected);
     return {};
   }
   if (words[1] == "order") return ExpectOrder(words);

@@ -10,7 +10,8 @@
 #include "base/result.h"
 #include "scheduler/lifecycle/durations.h"
 #include "scheduler/lifecycle/quarantine.h"
-#include "scheduler/placement/around.h"
+#include "scheduler/placement/claims.h"
+#include "scheduler/placement/preemption.h"
 #include "scheduler/placement/role_usage.h"
 
 namespace kiln::scheduler {
@@ -30,6 +31,7 @@ class Scenario {
     MemberSet waiting;
     std::vector<Launch> launched;  // in the order of members
     std::vector<Launch> last;      // of the last cycle
+    std::map<int, int> evictions;  // by member
     bool may_hold = true;
   };
 
@@ -48,9 +50,12 @@ class Scenario {
   // Where the offers come from that a job uses.
   std::string OfferRole(const Job& job) const;
   Sharing SharingNow() const;
+  Snapshot SnapshotNow();
   void Cycle();
-  void Start(const Entry& entry, const Launch& launch);
+  void Preempt();
+  void Start(Entry& entry, const Launch& launch);
   void End(Entry& entry);
+  void EndOne(const Entry& entry, const Launch& launch);
   Status EndTasks(Entry& entry, const std::string& how);
   Status ExpectHealth(const Words& words) const;
   Result<Entry*> Find(const std::string& name);
@@ -61,10 +66,14 @@ class Scenario {
   std::map<AgentId, std::vector<GpuShare>> shared_;  // what is free of devices that are shared
   RoleSettings roles_;
   Levels levels_ = DefaultLevels();
-  std::optional<RoleUsage> usage_;  // from the first cycle on
-  Instant now_;
-  Duration hold_ = std::chrono::seconds(30);
+  std::map<AgentId, Agent> known_;
+  std::vector<Claim> claims_;
   Running running_;
+  PreemptionSettings preemption_;
+  Words evicted_;                   // in the last cycle
+  std::optional<RoleUsage> usage_;  // from the first cycle on
+  Instant now_{1};
+  Duration hold_ = std::chrono::seconds(30);
   Durations durations_;
   const Policy* policy_ = &kFill;
   Plan plan_;

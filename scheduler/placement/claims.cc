@@ -1,0 +1,122 @@
+#include "scheduler/placement/claims.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "scheduler/placement/around.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// What all parts of the plan go by.
+Snapshot Frame(const Snapshot& snapshot) {
+  return {.sharing = snapshot.sharing,
+          .agents = snapshot.agents,
+          .levels = snapshot.levels,
+          .warm = snapshot.warm,
+          .brief = snapshot.brief,
+          .shared = snapshot.shared,
+          .bars = snapshot.bars,
+          .usual = snapshot.usual,
+          .executor = snapshot.executor,
+          .seed = snapshot.seed};
+}
+
+// The job without the members that have started, who are the first ones.
+void RemoveStarted(const std::set<MemberId>& started, WaitingJob& job) {
+  for (WaitingGroup& group : job.groups) {
+    size_t count = 0;
+    for (const int index : group.members) {
+      if (!started.contains({job.job->name, group.group->name, index})) break;
+      ++count;
+    }
+    group.members = group.members.Part(count, group.members.size() - count);
+    if (group.in_gang) job.gang_needed -= static_cast<int>(count);
+  }
+  job.gang_needed = std::max(job.gang_needed, 0);
+  std::erase_if(job.groups, [](const WaitingGroup& group) { return group.members.empty(); });
+}
+
+std::string WaitWords(const Claim& claim) {
+  return fmt::format("waits for tasks on {} that end for it",
+                     claim.agents.size() == 1 ? "agent " + claim.agents[0].text
+                                              : fmt::format("{} agents", claim.agents.size()));
+}
+
+class ByClaims {
+ public:
+  ByClaims(const Snapshot& snapshot, const Policy& policy)
+      : snapshot_(snapshot), policy_(policy), rest_(Frame(snapshot)) {
+    for (const Claim& claim : snapshot.claims) {
+      by_job_.emplace(claim.job, &claim);
+      for (const AgentId& agent : claim.agents) owners_.emplace(agent, &claim);
+    }
+    for (const Offer& offer : snapshot.offers) {
+      const auto owner = owners_.find(offer.agent.id);
+      (owner == owners_.end() ? rest_.offers : kept_[owner->second]).push_back(offer);
+    }
+  }
+
+  Plan Run() {
+    Plan kept;
+    for (const Claim& claim : snapshot_.claims) PlaceOwn(claim, kept);
+    std::set<MemberId> started;
+    for (const Launch& launch : kept.launches) started.insert(launch.member);
+    for (WaitingJob job : snapshot_.jobs) {
+      if (by_job_.contains(job.job->name)) {
+        job.may_hold = false;
+        RemoveStarted(started, job);
+      }
+      if (!job.groups.empty()) rest_.jobs.push_back(std::move(job));
+    }
+    Plan plan = PlaceAround(rest_, policy_);
+    plan.launches.insert(plan.launches.begin(), kept.launches.begin(), kept.launches.end());
+    plan.held.insert(plan.held.end(), kept.held.begin(), kept.held.end());
+    for (Refusal& refusal : plan.refusals) {
+      const auto claim = by_job_.find(refusal.job);
+      if (claim != by_job_.end()) {
+        refusal.blocker = Blocker::kPreempting;
+        refusal.reason = WaitWords(*claim->second);
+      } else if (refusal.blocker == Blocker::kNoOffers && !kept_.empty()) {
+        refusal.reason = "what agents have free is kept for job " + kept_.begin()->first->job;
+      }
+    }
+    return plan;
+  }
+
+ private:
+  // The job of the claim alone, on its agents.
+  void PlaceOwn(const Claim& claim, Plan& kept) {
+    Snapshot own = Frame(snapshot_);
+    own.sharing = rest_.sharing;
+    own.offers = std::move(kept_[&claim]);
+    for (const WaitingJob& job : snapshot_.jobs) {
+      if (job.job->name == claim.job) own.jobs.push_back(job);
+    }
+    for (WaitingJob& job : own.jobs) job.may_hold = false;
+    const Plan plan = PlaceAround(own, policy_);
+    for (const Launch& launch : plan.launches) {
+      if (!rest_.sharing) break;
+      Add(rest_.sharing->use[own.jobs[0].job->role].used, AmountsOf(launch.resources));
+    }
+    kept.launches.insert(kept.launches.end(), plan.launches.begin(), plan.launches.end());
+    kept.held.insert(kept.held.end(), plan.declined.begin(), plan.declined.end());
+  }
+
+  const Snapshot& snapshot_;
+  const Policy& policy_;
+  Snapshot rest_;
+  std::map<std::string, const Claim*> by_job_;
+  std::map<AgentId, const Claim*> owners_;
+  std::map<const Claim*, std::vector<Offer>> kept_;  // claims lie in one list
+};
+
+}  // namespace
+
+Plan PlaceByClaims(const Snapshot& snapshot, const Policy& policy) {
+  if (snapshot.claims.empty()) return PlaceAround(snapshot, policy);
+  return ByClaims(snapshot, policy).Run();
+}
+
+}  // namespace kiln::scheduler

@@ -1,0 +1,276 @@
+#include "scheduler/placement/preemption.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <list>
+
+#include "base/random.h"
+#include "scheduler/placement/claims.h"
+#include "scheduler/placement/place.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr Instant kNow{1'000'000'000'000'000};
+
+// Agents, what runs on them, and one job that waits.
+class Cluster {
+ public:
+  Cluster() { snapshot_.agents = &agents_; }
+
+  void AddAgent(const std::string& name, int64_t cpus) {
+    agents_[{name}] = {.id = {name}, .hostname = name};
+    free_[{name}] = {.cpus_milli = cpus * 1000, .mem = GiB(64)};
+  }
+
+  Job& AddJob(const std::string& name, int priority, int64_t cpus, int count, int gang = 0) {
+    jobs_.push_back({.name = name,
+                     .role = "*",
+                     .priority = priority,
+                     .groups = {{.name = "g",
+                                 .count = count,
+                                 .cpus_milli = cpus * 1000,
+                                 .mem = GiB(1),
+                                 .work = CommandWork{.shell = "true"}}},
+                     .gang_members = gang});
+    return jobs_.back();
+  }
+
+  bool Start(const Job& job, int index, const std::string& agent, Duration ago = hours(1)) {
+    const Resources resources{.cpus_milli = job.groups[0].cpus_milli, .mem = job.groups[0].mem};
+    if (!free_.at({agent}).Contains(resources)) return false;
+    free_.at({agent}) -= resources;
+    tasks_.push_back({.id = {fmt::format("{}.{}", job.name, index)},
+                      .member = {job.name, "g", index},
+                      .agent = {agent},
+                      .resources = resources,
+                      .state = TaskState::kRunning,
+                      .launched = kNow - ago,
+                      .started = kNow - ago});
+    running_.Start(job, "*", 0, tasks_.back());
+    Add(use_["*"].used, AmountsOf(resources));
+    return true;
+  }
+  Task& LastTask() { return tasks_.back(); }
+  std::list<Task>& tasks() { return tasks_; }
+  const Job& JobOf(const Task& task) const {
+    return *std::find_if(jobs_.begin(), jobs_.end(),
+                         [&](const Job& job) { return job.name == task.member.job; });
+  }
+
+  std::optional<Eviction> Find(const Job& job) {
+    Fill();
+    return FindEviction(snapshot_, Waiting(job), running_, settings_, kPack, kNow);
+  }
+  std::vector<std::string> Victims(const Job& job) {
+    std::vector<std::string> names;
+    if (const auto eviction = Find(job)) {
+      for (const TaskId& id : eviction->victims) names.push_back(id.text);
+    }
+    return names;
+  }
+
+  // The members of the job that start on the agents of the eviction when it is done.
+  size_t StartedAfter(const Eviction& eviction, const Job& job) {
+    std::map<AgentId, Resources> free = free_;
+    for (const Task& task : tasks_) {
+      const bool out =
+          std::binary_search(eviction.victims.begin(), eviction.victims.end(), task.id);
+      if (out) free.at(task.agent) += task.resources;
+    }
+    Snapshot after;
+    for (const AgentId& agent : eviction.agents) {
+      after.offers.push_back(
+          {.agent = agents_.at(agent), .role = "*", .resources = free.at(agent)});
+    }
+    after.jobs = {Waiting(job)};
+    return Place(after, kPack).launches.size();
+  }
+
+  Snapshot& snapshot() { return snapshot_; }
+  PreemptionSettings& settings() { return settings_; }
+
+ private:
+  void Fill() {
+    snapshot_.offers.clear();
+    Sharing sharing{.settings = &roles_, .use = use_};
+    for (const auto& [id, free] : free_) {
+      snapshot_.offers.push_back({.agent = agents_.at(id), .role = "*", .resources = free});
+      Add(sharing.total, AmountsOf(free));
+    }
+    Add(sharing.total, use_["*"].used);
+    snapshot_.sharing = sharing;
+  }
+
+  WaitingJob Waiting(const Job& job) const {
+    WaitingJob waiting{.job = &job, .role = "*", .gang_needed = job.gang_members};
+    waiting.groups = {{.group = &job.groups[0],
+                       .members = MemberRange::First(static_cast<size_t>(job.groups[0].count)),
+                       .in_gang = job.gang_members > 0}};
+    return waiting;
+  }
+
+  std::map<AgentId, Agent> agents_;
+  std::map<AgentId, Resources> free_;
+  std::list<Job> jobs_;
+  std::list<Task> tasks_;
+  std::map<std::string, RoleUse> use_;
+  RoleSettings roles_;
+  Running running_;
+  PreemptionSettings settings_;
+  Snapshot snapshot_;
+};
+
+TEST(Preemption, TellsForWhomWhoAndWhere) {
+  Cluster cluster;
+  cluster.AddAgent("a", 4);
+  cluster.AddAgent("b", 4);
+  const Job& low = cluster.AddJob("low", 10, 4, 2);
+  cluster.Start(low, 0, "a", hours(2));
+  cluster.Start(low, 1, "b", hours(1));
+  const Job& high = cluster.AddJob("high", 20, 2, 1);
+  EXPECT_EQ(cluster.Find(high), (Eviction{"high", 1, {{"low.1"}}, {{"b"}}}));
+}
+
+TEST(Preemption, NobodyGoesWhoMayNot) {
+  struct Case {
+    const char* why;
+    std::function<void(Task&, Job&, Cluster&)> change;
+  };
+  const Case cases[] = {
+      {"equal priority", [](Task&, Job& job, Cluster&) { job.priority = 20; }},
+      {"not preemptible", [](Task&, Job& job, Cluster&) { job.preemptible = false; }},
+      {"just started", [](Task& task, Job&, Cluster&) { task.started = kNow - minutes(1) / 2; }},
+      {"evicted before",
+       [](Task& task, Job&, Cluster&) {
+         task.started = kNow - minutes(7);
+         task.evictions = 3;
+       }},
+      {"it ends anyway", [](Task& task, Job&, Cluster&) { task.kill_wanted = true; }},
+      {"its agent is cut off",
+       [](Task& task, Job&, Cluster&) { task.state = TaskState::kUnreachable; }},
+      {"the last of a service", [](Task&, Job& job, Cluster&) { job.kind = JobKind::kService; }},
+      {"not by priority", [](Task&, Job&, Cluster& c) { c.settings().by_priority = false; }},
+      {"quarantined",
+       [](Task&, Job&, Cluster& c) { c.snapshot().bars[{"a"}] = {.reason = "ill"}; }},
+      {"kept for others",
+       [](Task&, Job&, Cluster& c) {
+         c.snapshot().claims = {{"x", 1, {{"a"}}, {}}};
+       }},
+  };
+  for (const Case& one : cases) {
+    Cluster cluster;
+    cluster.AddAgent("a", 4);
+    Job& low = cluster.AddJob("low", 10, 4, 1);
+    const Job& high = cluster.AddJob("high", 20, 2, 1);
+    cluster.Start(low, 0, "a");
+    EXPECT_THAT(cluster.Victims(high), ElementsAre("low.0")) << one.why;
+    // Priorities are counted when a task starts.
+    one.change(cluster.LastTask(), low, cluster);
+    EXPECT_THAT(cluster.Victims(high), IsEmpty()) << one.why;
+  }
+}
+
+TEST(Preemption, WhatEndsAnywayIsWaitedFor) {
+  Cluster cluster;
+  cluster.AddAgent("a", 4);
+  cluster.AddAgent("b", 4);
+  const Job& low = cluster.AddJob("low", 10, 4, 2);
+  cluster.Start(low, 0, "a");
+  cluster.Start(low, 1, "b");
+  cluster.LastTask().kill_wanted = true;
+  EXPECT_THAT(cluster.Victims(cluster.AddJob("one", 20, 4, 1)), IsEmpty());
+  const Job& two = cluster.AddJob("two", 20, 4, 2, 2);
+  EXPECT_EQ(cluster.Find(two), (Eviction{"two", 2, {{"low.0"}}, {{"a"}, {"b"}}}));
+}
+
+TEST(Preemption, OneLargeVictimIsFewerThanManySmallOnes) {
+  Cluster cluster;
+  cluster.AddAgent("a", 8);
+  cluster.AddAgent("b", 8);
+  const Job& small = cluster.AddJob("small", 10, 1, 8);
+  const Job& large = cluster.AddJob("large", 10, 8, 1);
+  for (int i = 0; i < 8; ++i) cluster.Start(small, i, "a");
+  cluster.Start(large, 0, "b");
+  EXPECT_THAT(cluster.Victims(cluster.AddJob("high", 20, 8, 1)), ElementsAre("large.0"));
+  EXPECT_THAT(cluster.Victims(cluster.AddJob("two", 20, 2, 1)), ElementsAre("small.0", "small.1"));
+}
+
+TEST(Preemption, AGangBeyondItsNeedEvictsNobody) {
+  Cluster cluster;
+  cluster.AddAgent("a", 4);
+  cluster.Start(cluster.AddJob("low", 10, 4, 1), 0, "a");
+  const Job& grows = cluster.AddJob("grows", 20, 4, 2, 1);
+  WaitingJob waiting{.job = &grows, .role = "*", .gang_needed = 0};
+  waiting.groups = {{.group = &grows.groups[0], .members = MemberRange::First(1), .in_gang = true}};
+  EXPECT_THAT(cluster.Victims(grows), ElementsAre("low.0"));
+  Running running;
+  Limits limits(nullptr);
+  Task task{.id = {"low.0"}, .member = {"low", "g", 0}, .agent = {"a"}};
+  Job low{.name = "low", .role = "*", .priority = 10};
+  running.Start(low, "*", 0, task);
+  EXPECT_FALSE(MayEvict(waiting, running, limits, {}));
+  waiting.gang_needed = 1;
+  EXPECT_TRUE(MayEvict(waiting, running, limits, {}));
+}
+
+// Clusters at random: whoever is evicted might be, and those for whom it is then start.
+TEST(PreemptionProperty, NoEvictionForNothing) {
+  int evictions = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    Random random(seed);
+    const auto below = [&](uint64_t n) { return static_cast<int>(random() % n); };
+    Cluster cluster;
+    const int agents = 1 + below(12);
+    for (int a = 0; a < agents; ++a) cluster.AddAgent(fmt::format("a{}", a), 4 + 4 * below(4));
+    for (int j = 0; j < 12; ++j) {
+      const int count = 1 + below(5);
+      const int gang = below(2) == 0 ? 0 : 1 + below(static_cast<uint64_t>(count));
+      Job& job = cluster.AddJob(fmt::format("j{}", j), below(100), 1 + below(6), count, gang);
+      job.preemptible = below(5) > 0;
+      if (below(5) == 0) job.kind = JobKind::kServing;
+      for (int i = 0; i < count; ++i) {
+        const std::string agent = fmt::format("a{}", below(static_cast<uint64_t>(agents)));
+        if (!cluster.Start(job, i, agent, minutes(below(100)))) continue;
+        if (below(3) == 0) cluster.LastTask().checkpointed = kNow - minutes(below(10));
+      }
+    }
+    const int count = 1 + below(4);
+    const Job& high = cluster.AddJob("high", 50, 1 + below(8), count, below(2) == 0 ? 0 : count);
+    const auto eviction = cluster.Find(high);
+    EXPECT_EQ(eviction, cluster.Find(high)) << "seed " << seed;
+    if (!eviction) continue;
+    ++evictions;
+    EXPECT_FALSE(eviction->victims.empty());
+    EXPECT_GE(cluster.StartedAfter(*eviction, high), static_cast<size_t>(eviction->members))
+        << "seed " << seed;
+    std::map<std::string, int> left;  // of gangs and services
+    std::map<std::string, int> gone;
+    for (const Task& task : cluster.tasks()) {
+      const Job& job = cluster.JobOf(task);
+      const auto& victims = eviction->victims;
+      const bool out = std::binary_search(victims.begin(), victims.end(), task.id);
+      ++(out ? gone : left)[job.name];
+      if (!out) continue;
+      EXPECT_LT(job.priority, 50) << "seed " << seed;
+      EXPECT_TRUE(job.preemptible) << "seed " << seed;
+      EXPECT_GE(kNow - task.started, minutes(1)) << "seed " << seed;
+    }
+    for (const auto& [name, number] : gone) {
+      const Job& job = cluster.JobOf({.member = {name, "g", 0}});
+      const int needed = EndsByItself(job.kind) ? job.gang_members : std::max(job.gang_members, 1);
+      const bool whole = EndsByItself(job.kind) && left[name] == 0;
+      EXPECT_TRUE(whole || left[name] >= needed) << "seed " << seed << " job " << name;
+    }
+  }
+  EXPECT_GT(evictions, 30);
+}
+
+}  // namespace
+}  // namespace kiln::scheduler
