@@ -51,7 +51,7 @@ struct Event {
 
 struct Counters {
   uint64_t offers_received = 0, offers_declined = 0, launches = 0, updates = 0, commits = 0,
-           cycles = 0;
+           cycles = 0, preemptions = 0, evictions = 0;
   double cycle_seconds = 0;  // sum
 };
 

@@ -60,6 +60,10 @@ std::string MetricsText(const Backend& backend) {
   Metric(text, "kiln_offers_declined_total", "counter", "offers declined",
          count(counters.offers_declined));
   Metric(text, "kiln_launches_total", "counter", "tasks launched", count(counters.launches));
+  Metric(text, "kiln_preemptions_total", "counter", "times that others were ended for a job",
+         count(counters.preemptions));
+  Metric(text, "kiln_evictions_total", "counter", "tasks ended for other jobs",
+         count(counters.evictions));
   Metric(text, "kiln_status_updates_total", "counter", "status updates received",
          count(counters.updates));
   Metric(text, "kiln_commits_total", "counter", "commits of the store", count(counters.commits));

@@ -54,6 +54,7 @@ StatusUpdate ToUpdate(const mesos::v1::TaskStatus& status) {
     update.fraction = report.fraction();
     update.endpoint = report.endpoint();
     update.result = ToUtf8(report.result());
+    update.checkpoints = report.checkpoints();
     for (const std::string& gpu : report.sick_gpus()) update.sick_gpus.push_back({gpu});
     if (update.message.empty()) update.message = report.message();
   }

@@ -25,6 +25,8 @@ struct Texts {
   std::string executor_idle = "1min";
   std::string quarantine = "2min";
   std::string topology;
+  std::string preempt = "both";
+  std::string min_run = "1min";
   std::string secret_file;
   std::string roles_file;
   std::vector<std::string> roles;
@@ -73,6 +75,12 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
                  "when a shared executor without tasks is shut down (1min)");
   app.add_option("--quarantine", texts.quarantine,
                  "how long an agent that fails work gets none at first; 0s: none is judged (2min)");
+  app.add_option("--preempt", texts.preempt,
+                 "who may have others evicted: priority, quota, both or none (both)");
+  app.add_option("--min-run", texts.min_run,
+                 "nobody is evicted who runs for less; doubles with each eviction (1min)");
+  app.add_option("--evictions", options.preemption.evictions_max,
+                 "how often a job may have others evicted within 10min (3)");
   app.add_option("--executor", options.executor,
                  "path of kiln-executor on the agents (beside this program)");
   app.add_option("--executor-uri", options.executor_uri, "where agents fetch kiln-executor from");
@@ -126,6 +134,16 @@ Status Read(const Texts& texts, Options& options) {
   KILN_TRY(options.unreachable_wait, Time("--unreachable-wait", texts.unreachable_wait));
   KILN_TRY(options.executor_idle, Time("--executor-idle", texts.executor_idle));
   KILN_TRY(options.quarantine, Time("--quarantine", texts.quarantine));
+  KILN_TRY(options.preemption.min_run, Time("--min-run", texts.min_run));
+  const auto one_of = [&](const char* one) {
+    return texts.preempt == one || texts.preempt == "both";
+  };
+  options.preemption.by_priority = one_of("priority");
+  options.preemption.by_quota = one_of("quota");
+  if (!one_of("priority") && !one_of("quota") && texts.preempt != "none") {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--preempt is \"{}\", expected priority, quota, both or none", texts.preempt);
+  }
   if (texts.encoding == "json") {
     options.encoding = wire::Encoding::kJson;
   } else if (texts.encoding != "protobuf") {

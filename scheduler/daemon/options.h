@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "model/role.h"
 #include "scheduler/placement/levels.h"
+#include "scheduler/placement/preemption.h"
 #include "wire/mesos/json.h"
 
 namespace kiln::scheduler {
@@ -34,6 +35,7 @@ struct Options {
   Duration unreachable_wait = std::chrono::minutes(1);
   Duration executor_idle = std::chrono::minutes(1);
   Duration quarantine = std::chrono::minutes(2);
+  PreemptionSettings preemption;
   std::string executor;
   std::string executor_uri;
   std::string address_file;  // gets the address of the API once it listens

@@ -45,6 +45,7 @@ Settings Scheduler::LifecycleSettings() const {
   settings.unreachable_wait = options_.unreachable_wait;
   settings.executor_idle = options_.executor_idle;
   settings.quarantine.min = options_.quarantine;
+  settings.preemption = options_.preemption;
   return settings;
 }
 
@@ -160,8 +161,10 @@ void Scheduler::Wake() {
 void Scheduler::Turn() {
   const Instant now = loop_.Now();
   ++counters_.cycles;
-  auto [effects, calls] = cycle_.Run(*lifecycle_, connected_, now);
+  auto [effects, calls, evicted] = cycle_.Run(*lifecycle_, connected_, now);
   counters_.launches += effects.starts.size();
+  counters_.preemptions += evicted > 0 ? 1 : 0;
+  counters_.evictions += evicted;
   if (effects.Durable()) {
     ++counters_.commits;
     if (const Status written = ledger_.Write(state(), effects); !written) {

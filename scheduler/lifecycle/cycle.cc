@@ -4,12 +4,16 @@
 #include <iterator>
 
 #include "scheduler/lifecycle/models.h"
-#include "scheduler/placement/around.h"
+#include "scheduler/placement/claims.h"
+#include "scheduler/placement/limits.h"
+#include "scheduler/placement/preemption.h"
 #include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
 namespace {
 
+constexpr int kJobsTried = 8;     // in one cycle, by preemption
+constexpr int kLooksBetween = 5;  // by others, before a job that found nobody looks again
 constexpr size_t kHeads = 8;       // groups of a role that may be its head
 constexpr size_t kEstimates = 64;  // groups of a role that are told when they start
 constexpr const char* kNotWhile = "none while this lasts";
@@ -30,11 +34,13 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   std::set<std::string> wanted = sight.roles;
   Plan plan;
   if (connected) plan = Decide(lifecycle, std::move(sight), now);
-  Outcome outcome{.effects = lifecycle.TakeEffects()};
-  for (const Freed& freed : outcome.effects.freed) {
+  for (const Freed& freed : lifecycle.effects().freed) {
     book_.Freed(freed.agent, freed.role, freed.resources);
   }
-  Charge(lifecycle, plan, outcome.effects.starts, now);
+  Charge(lifecycle, plan, lifecycle.effects().starts, now);
+  Outcome outcome;
+  if (connected) outcome.evicted = Preempt(lifecycle, now);
+  outcome.effects = lifecycle.TakeEffects();
   std::set<std::string> elsewhere;
   if (current_) {
     sight = lifecycle.See(now);
@@ -50,9 +56,11 @@ bool Cycle::IsDue(const Sight& sight, Instant now) const {
 }
 
 std::optional<Instant> Cycle::Next(Instant now) const {
-  if (!current_) return explained_ + kReasonsAge;
+  std::optional<Instant> next = preempt_next_;
+  if (!current_) {
+    return next ? std::min(*next, explained_ + kReasonsAge) : explained_ + kReasonsAge;
+  }
   // What is kept for a start that does not come is free then.
-  std::optional<Instant> next;
   for (const Refusal& refusal : refusals_) {
     const auto& start = refusal.estimate.start;
     if (start && *start > now && (!next || *start < *next)) next = start;
@@ -73,6 +81,7 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
                     .warm = &lifecycle.Warm(),
                     .shared = lifecycle.FreeShares(),
                     .bars = lifecycle.GetBars(),
+                    .claims = lifecycle.Claims(),
                     .usual = std::move(usual),
                     .outlook = &outlook,
                     .executor = lifecycle.settings().executor,
@@ -83,6 +92,7 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
 }
 
 Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
+  may_evict_ = false;
   if (sight.jobs.empty()) return {};
   Outlook outlook = lifecycle.OutlookAt(now);
   outlook.known = [this](const AgentId& agent, const std::string& role) {
@@ -94,7 +104,11 @@ Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
       SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), outlook);
   if (snapshot.offers.empty()) return {};
   snapshot.brief = true;
-  Plan plan = PlaceAround(snapshot, policy_);
+  Plan plan = PlaceByClaims(snapshot, policy_);
+  Limits limits(&*snapshot.sharing);
+  may_evict_ = std::any_of(snapshot.jobs.begin(), snapshot.jobs.end(), [&](const WaitingJob& job) {
+    return MayEvict(lifecycle, job, limits, now);
+  });
   if (plan.launches.empty()) return plan;
   std::map<AgentId, Agent> agents;  // that have had no task so far
   for (const Offer& offer : snapshot.offers) {
@@ -103,6 +117,41 @@ Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   }
   lifecycle.LaunchAll(plan.launches, agents, now);
   return plan;
+}
+
+bool Cycle::MayEvict(const Lifecycle& lifecycle, const WaitingJob& job, Limits& limits,
+                     Instant now) const {
+  return scheduler::MayEvict(job, lifecycle.GetRunning(), limits,
+                             lifecycle.settings().preemption) &&
+         lifecycle.MayEvictAgain(job.job->name, now);
+}
+
+// Looks for those who have to end for what waits: for one job in a cycle.
+size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
+  if (!may_evict_) preempt_next_.reset();
+  if (!may_evict_ || (preempt_next_ && now < *preempt_next_)) return 0;
+  const PreemptionSettings& settings = lifecycle.settings().preemption;
+  preempt_next_ = now + settings.again;
+  std::erase_if(found_nobody_, [now](const auto& job) { return job.second <= now; });
+  Sight sight = lifecycle.See(now);
+  const Outlook outlook = lifecycle.OutlookAt(now);
+  Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs), {}, outlook);
+  Limits limits(&*snapshot.sharing);
+  std::optional<Eviction> eviction;
+  int tried = 0;
+  for (const WaitingJob& job : snapshot.jobs) {
+    if (eviction || tried == kJobsTried) break;
+    const std::string& name = job.job->name;
+    if (found_nobody_.contains(name) || !MayEvict(lifecycle, job, limits, now)) continue;
+    ++tried;
+    eviction = FindEviction(snapshot, job, lifecycle.GetRunning(), settings, policy_, now);
+    if (!eviction) found_nobody_[name] = now + kLooksBetween * settings.again;
+  }
+  book_.TakeBack(std::move(snapshot.offers));
+  if (!eviction) return 0;
+  lifecycle.Evict(*eviction, now);
+  preempt_next_ = now;
+  return eviction->victims.size();
 }
 
 // What a plan takes of each agent: its launches are the starts, in their order.
@@ -135,7 +184,7 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
     const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
     Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs),
                                    std::move(sight.usual), outlook);
-    Plan wider = PlaceAround(snapshot, policy_);
+    Plan wider = PlaceByClaims(snapshot, policy_);
     book_.TakeBack(std::move(snapshot.offers));
     refusals_ = std::move(wider.refusals);
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
@@ -158,6 +207,10 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
     for (Refusal& refusal : *list) {
       if (refusal.estimate.words.empty()) refusal.estimate.words = kNotWhile;
     }
+  }
+  for (Refusal& refusal : refusals_) {
+    const std::string evicted = lifecycle.EvictionWords(refusal.job, refusal.group);
+    if (!evicted.empty()) refusal.reason += "; " + evicted;
   }
   return elsewhere;
 }
@@ -219,7 +272,7 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
   }
   const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
   Plan plan =
-      PlaceAround(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook), policy_);
+      PlaceByClaims(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook), policy_);
   plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
   for (Refusal& refusal : plan.refusals) {
     std::string& words = refusal.estimate.words;

@@ -23,8 +23,9 @@ inline constexpr size_t kSmallCluster = 2'000;  // agents and jobs that wait, to
 class Cycle {
  public:
   struct Outcome {
-    Effects effects;   // to be written, and then to be done
-    OfferCalls calls;  // to be made after them
+    Effects effects;     // to be written, and then to be done
+    OfferCalls calls;    // to be made after them
+    size_t evicted = 0;  // tasks that have to end for others
   };
 
   Cycle(const Policy& policy, OfferBook& book) : policy_(policy), book_(book) {}
@@ -41,6 +42,10 @@ class Cycle {
 
  private:
   Plan Decide(Lifecycle& lifecycle, Sight sight, Instant now);
+  bool MayEvict(const Lifecycle& lifecycle, const WaitingJob& job, Limits& limits,
+                Instant now) const;
+  // Gives how many have to end.
+  size_t Preempt(Lifecycle& lifecycle, Instant now);
   void Charge(const Lifecycle& lifecycle, const Plan& plan, const std::vector<LaunchCall>& starts,
               Instant now);
   bool IsDue(const Sight& sight, Instant now) const;
@@ -54,10 +59,13 @@ class Cycle {
 
   const Policy& policy_;
   OfferBook& book_;
-  std::vector<Refusal> refusals_;  // of what fits nowhere
-  std::vector<Refusal> blocked_;   // of what may not start, wherever
-  Instant explained_;              // when they were judged
-  bool current_ = true;            // nothing has happened since
+  std::vector<Refusal> refusals_;                // of what fits nowhere
+  std::vector<Refusal> blocked_;                 // of what may not start, wherever
+  Instant explained_;                            // when they were judged
+  bool current_ = true;                          // nothing has happened since
+  bool may_evict_ = false;                       // something that waited has the right to
+  std::map<std::string, Instant> found_nobody_;  // jobs that look for victims again then
+  std::optional<Instant> preempt_next_;          // nobody looks before
 };
 
 }  // namespace kiln::scheduler

@@ -111,7 +111,9 @@ void Lifecycle::SetPhase(JobRecord& record, JobPhase phase, std::string message,
   record.message = std::move(message);
   TouchJob(record);
   effects_.notices.push_back({"job", name, JobPhaseName(phase), record.message});
+  if (phase == JobPhase::kKilling || IsEnded(phase)) DropClaim(record);
   if (!IsEnded(phase)) return;
+  std::erase_if(evicted_, [&](const auto& entry) { return entry.first.first == name; });
   record.ended = now;
   order_.erase(OrderOf(record));
   runs_.at(name).groups.clear();

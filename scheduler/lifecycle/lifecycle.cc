@@ -52,6 +52,14 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     } else {
       order_.emplace(OrderOf(record), Queued{&record, &runs_[name]});
     }
+    if (record.claim) claimants_.insert(name);
+  }
+  for (const auto& [id, task] : state_.tasks) {
+    CountPast(task);
+    if (task.preempted_by.empty() || !IsTerminal(task.state)) continue;
+    const auto [group, member] = Find(task.member);
+    const bool last = member != nullptr && member->attempts == task.attempt + 1;
+    if (last && !member->finished) evicted_[{task.member.job, task.member.group}] = id;
   }
   for (const auto& [id, task] : state_.tasks) CountPast(task);
   // Agents without tasks are of no use to anybody.
@@ -178,7 +186,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
                           const std::map<AgentId, Agent>& agents, Instant now) {
   auto agent = state_.agents.end();  // of the launch before
   for (const Launch& launch : launches) {
-    const JobRecord& record = state_.jobs.at(launch.member.job);
+    JobRecord& record = state_.jobs.at(launch.member.job);
     const auto [group, member] = Find(launch.member);
     KILN_CHECK(group != nullptr && group->ready.Erase(launch.member.index));
     if (agent == state_.agents.end() || agent->first != launch.agent) {
@@ -196,6 +204,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
               .member = launch.member,
               .attempt = member->attempts++,
               .failures = member->failures,
+              .evictions = member->evictions,
               .agent = launch.agent,
               .hostname = agent->second.hostname,
               .resources = launch.resources,
@@ -220,6 +229,10 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
       start.new_executor = use.is_new;
     }
     ++group->live;
+    const auto evicted = evicted_.find({launch.member.job, launch.member.group});
+    const bool comes_back =
+        evicted != evicted_.end() && state_.tasks.at(evicted->second).member == launch.member;
+    if (comes_back) evicted_.erase(evicted);
     while (member->ended.size() > settings_.attempts_kept) {
       state_.tasks.erase(member->ended.front());
       effects_.tasks.insert(member->ended.front());
@@ -232,6 +245,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     Touch(known);
     quarantine_.Launched(known);
     member->live = &known;
+    UseClaim(record);
   }
 }
 
@@ -256,6 +270,7 @@ void Lifecycle::Tick(Instant now) {
     for (const auto& [id, agent] : again) SendKill(id, agent, now);
   }
   quarantine_.Tick(now);
+  TickClaims(now);
   for (ShutdownCall& call : executors_.TakeIdle(now, settings_.executor_idle)) {
     effects_.shutdowns.push_back(std::move(call));
   }
@@ -276,6 +291,7 @@ std::optional<Instant> Lifecycle::NextTick(Instant now) const {
   }
   if (const auto idle = executors_.NextIdle(settings_.executor_idle)) earlier(*idle);
   if (const auto due = quarantine_.Next()) earlier(*due);
+  for (const std::string& job : claimants_) earlier(state_.jobs.at(job).claim->until);
   return next;
 }
 

@@ -23,6 +23,7 @@
 #include "scheduler/lifecycle/state.h"
 #include "scheduler/placement/outlook.h"
 #include "scheduler/placement/plan.h"
+#include "scheduler/placement/preemption.h"
 #include "scheduler/placement/role_usage.h"
 #include "scheduler/placement/snapshot.h"
 
@@ -42,6 +43,7 @@ struct StatusUpdate {
   std::string endpoint;
   std::string result;
   std::vector<GpuId> sick_gpus;  // of those that the task holds
+  int64_t checkpoints = 0;       // of the task so far
 };
 
 // What waits: what may start, and why the rest may not.
@@ -65,6 +67,7 @@ class Lifecycle {
   const State& state() const { return state_; }
   const Settings& settings() const { return settings_; }
   // What has come up since it was last taken.
+  const Effects& effects() const { return effects_; }
   Effects TakeEffects() { return std::exchange(effects_, {}); }
 
   // Users. Jobs are valid and not expanded yet.
@@ -116,6 +119,16 @@ class Lifecycle {
   // not.
   void LaunchAll(const std::vector<Launch>& launches, const std::map<AgentId, Agent>& agents,
                  Instant now);
+
+  // Preemption (evictions.cc).
+  const Running& GetRunning() const { return running_; }
+  std::vector<Claim> Claims() const;
+  // The budget of the job allows another eviction, and none is under way for it.
+  bool MayEvictAgain(const std::string& job, Instant now) const;
+  // The victims are killed, and what they had is kept for the job.
+  void Evict(const Eviction& eviction, Instant now);
+  // "preempted by job urgent of priority 90", or nothing: of members of the group that wait.
+  std::string EvictionWords(const std::string& job, const std::string& group) const;
 
   // Time.
   void Tick(Instant now);
@@ -172,6 +185,12 @@ class Lifecycle {
   void StartRunning(const Task& task);
   void Remember(const Task& task);
 
+  // Preemption (evictions.cc).
+  void Evicted(const Task& task, GroupRun& group, Member& member);
+  void DropClaim(JobRecord& record);
+  void UseClaim(JobRecord& record);
+  void TickClaims(Instant now);
+
   // Sight (see.cc).
   void SeeJob(const JobRecord& record, const JobRun& run, Instant now, Sight& sight) const;
   std::optional<Refusal> Blocked(const JobRecord& record, const Group& group,
@@ -201,6 +220,9 @@ class Lifecycle {
   Quarantine quarantine_;
   Running running_;
   Durations durations_;
+  std::set<std::string> claimants_;  // jobs with a claim
+  // By job and group that waits, the last attempt that ended for others.
+  std::map<std::pair<std::string, std::string>, TaskId> evicted_;
   std::set<std::pair<Instant, MemberId>> resting_;
   std::map<TaskId, Instant> cut_off_;                    // when it is given up
   std::map<TaskId, std::pair<AgentId, Instant>> kills_;  // to be sent again at this time

@@ -8,6 +8,7 @@ namespace {
 void TellMember(const Task& newest, Member& member) {
   member.attempts = newest.attempt + 1;
   member.failures = newest.failures + (newest.charge == Charge::kJob ? 1 : 0);
+  member.evictions = newest.evictions + (newest.preempted_by.empty() ? 0 : 1);
   member.losses = newest.charge == Charge::kCluster ? 1 : 0;
   if (!IsTerminal(newest.state)) {
     if (!GivenUp(newest)) member.live = &newest;
@@ -44,6 +45,8 @@ JobRun Derive(const Job& job, const std::vector<const Task*>& tasks) {
     if (IsTerminal(task.state)) member.ended.push_back(task.id);
     const bool newest = i + 1 == ordered.size() || ordered[i + 1]->member != task.member;
     if (newest) TellMember(task, member);
+    const bool lives = newest && !IsTerminal(task.state) && !GivenUp(task);
+    if (lives && !task.preempted_by.empty()) ++run.groups[static_cast<size_t>(index)].leaving;
   }
   for (size_t g = 0; g < run.groups.size(); ++g) {
     GroupRun& group = run.groups[g];

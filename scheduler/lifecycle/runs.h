@@ -19,6 +19,7 @@ struct Member {
   int attempts = 0;           // the number of the next
   int failures = 0;           // charged to the job
   int losses = 0;             // in a row, charged to the cluster
+  int evictions = 0;          // attempts that were ended for other jobs
   Instant rests_until;        // while it rests
   std::vector<TaskId> ended;  // that are remembered, the oldest first
 };
@@ -28,6 +29,7 @@ struct GroupRun {
   MemberSet ready;    // may start
   MemberSet resting;  // may start when their rest is over
   int live = 0;
+  int leaving = 0;  // of those that live, have to end for other jobs
   int finished = 0;
 
   bool Finished() const { return finished == static_cast<int>(members.size()); }

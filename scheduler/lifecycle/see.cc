@@ -115,7 +115,8 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
     const Group& group = job.groups[i];
     const GroupRun& members = run.groups[i];
     const bool in_gang = job.gang_members > 0 && group.after.empty();
-    if (in_gang) waiting.gang_needed -= members.live + members.finished;
+    // Who is about to leave is none of the gang, which starts again as a whole.
+    if (in_gang) waiting.gang_needed -= members.live - members.leaving + members.finished;
     if (group.gpus.Any()) {
       sight.usual.emplace_back(&group, members.members.size() - members.ready.size());
     }

@@ -8,6 +8,7 @@
 #include "model/resources.h"
 #include "model/role.h"
 #include "scheduler/placement/levels.h"
+#include "scheduler/placement/preemption.h"
 
 namespace kiln::scheduler {
 
@@ -53,6 +54,7 @@ struct Settings {
   size_t ended_jobs_max = 1000;                              // more are forgotten, the oldest first
   size_t attempts_kept = 5;                                  // ended tasks of one member
   QuarantineSettings quarantine;
+  PreemptionSettings preemption;
 };
 
 }  // namespace kiln::scheduler

@@ -12,6 +12,7 @@
 #include "model/offer.h"
 #include "model/task.h"
 #include "scheduler/lifecycle/suspicion.h"
+#include "scheduler/placement/claims.h"
 
 namespace kiln::scheduler {
 
@@ -34,6 +35,8 @@ struct JobRecord {
   std::string message;  // why it ended as it did
   Instant submitted;
   Instant ended;
+  std::optional<Claim> claim;    // while others end for it
+  std::vector<Instant> evicted;  // when it had others ended, lately
 
   bool operator==(const JobRecord&) const = default;
 };

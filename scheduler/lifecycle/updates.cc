@@ -30,6 +30,12 @@ std::string NameOf(const MemberId& member) {
   return fmt::format("{}[{}]", member.group, member.index);
 }
 
+// Who has to end for another job says so, whatever it says besides.
+std::string MessageOf(const Task& task, const std::string& message) {
+  if (task.preempted_by.empty() || task.state == TaskState::kFinished) return message;
+  return "preempted by " + task.preempted_by + (message.empty() ? "" : ": " + message);
+}
+
 }  // namespace
 
 void Lifecycle::Update(const StatusUpdate& update, Instant now) {
@@ -74,7 +80,10 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   const bool counted = Counts(task);
   if (update.state == TaskState::kUnreachable) {
     task.state = update.state;
-    if (!task.kill_wanted) cut_off_.emplace(task.id, now + settings_.unreachable_wait);
+    // Who is evicted has to make room elsewhere as well.
+    if (!task.kill_wanted || !task.preempted_by.empty()) {
+      cut_off_.emplace(task.id, now + settings_.unreachable_wait);
+    }
     kills_.erase(task.id);
   } else {
     cut_off_.erase(task.id);
@@ -89,8 +98,12 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   // An attempt does not lose what it has done: a report may leave its fraction out.
   if (update.fraction) task.fraction = std::max(task.fraction, *update.fraction);
   if (!update.endpoint.empty()) task.endpoint = update.endpoint;
+  if (update.checkpoints > task.checkpoints) {
+    task.checkpoints = update.checkpoints;
+    task.checkpointed = now;
+  }
   if (update.reason != "RECONCILIATION") {
-    task.message = update.message;
+    task.message = MessageOf(task, update.message);
     task.reason = update.reason;
   }
   Touch(task);
@@ -114,12 +127,12 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   task.state = state;
   Count(task, counted, now);
   task.reason = reason;
-  task.message = message;
+  task.message = MessageOf(task, message);
   task.ended = now;
   if (state == TaskState::kFinished) task.fraction = 1;
   Remember(task);
   Touch(task);
-  effects_.notices.push_back({"task", task.id.text, TaskStateName(state), message});
+  effects_.notices.push_back({"task", task.id.text, TaskStateName(state), task.message});
   kills_.erase(task.id);
   cut_off_.erase(task.id);
   reconciliation_.Answered(task.id);
@@ -181,10 +194,12 @@ void Lifecycle::FreeMember(const Task& task, Instant now) {
   member->live = nullptr;
   --group->live;
   JobRecord& record = *RecordOf(task);
+  if (!task.preempted_by.empty()) Evicted(task, *group, *member);
   if (record.phase == JobPhase::kKilling) return;
   if (task.state == TaskState::kFinished && EndsByItself(record.job.kind)) {
     member->finished = true;
     ++group->finished;
+    running_.Finish(task.member);
     return;
   }
   switch (task.charge) {
@@ -249,6 +264,7 @@ void Lifecycle::GiveUp(Task& task, Instant now) {
   if (member == nullptr || member->live != &task) return;
   member->live = nullptr;
   --group->live;
+  if (!task.preempted_by.empty()) Evicted(task, *group, *member);
   Rest(task.member, *group, *member, member->losses++, now);
 }
 

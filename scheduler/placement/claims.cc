@@ -48,6 +48,7 @@ class ByClaims {
  public:
   ByClaims(const Snapshot& snapshot, const Policy& policy)
       : snapshot_(snapshot), policy_(policy), rest_(Frame(snapshot)) {
+    rest_.outlook = snapshot.outlook;
     for (const Claim& claim : snapshot.claims) {
       by_job_.emplace(claim.job, &claim);
       for (const AgentId& agent : claim.agents) owners_.emplace(agent, &claim);

@@ -163,6 +163,7 @@ v1::Job ToProto(const Job& job) {
   proto.mutable_after()->Assign(job.after.begin(), job.after.end());
   proto.mutable_labels()->insert(job.labels.begin(), job.labels.end());
   proto.set_pool(job.pool);
+  proto.set_not_preemptible(!job.preemptible);
   return proto;
 }
 
@@ -174,6 +175,7 @@ Result<Job> FromProto(const v1::Job& proto) {
           .gang_members = proto.gang_members(),
           .gang_require = proto.gang_require(),
           .gang_prefer = proto.gang_prefer(),
+          .preemptible = !proto.not_preemptible(),
           .retries = proto.retries(),
           .after = {proto.after().begin(), proto.after().end()},
           .pool = proto.pool(),

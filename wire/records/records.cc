@@ -51,6 +51,7 @@ Task Get(const v1::TaskRecord& proto) {
             .member = {proto.job(), proto.group(), proto.index()},
             .attempt = proto.attempt(),
             .failures = proto.failures(),
+            .evictions = proto.evictions(),
             .agent = {proto.agent()},
             .hostname = proto.hostname(),
             .executor = {proto.executor()},
@@ -63,6 +64,9 @@ Task Get(const v1::TaskRecord& proto) {
             .endpoint = proto.endpoint(),
             .result = proto.result(),
             .kill_wanted = proto.kill_wanted(),
+            .preempted_by = proto.preempted_by(),
+            .checkpoints = proto.checkpoints(),
+            .checkpointed = {proto.checkpointed()},
             .launched = {proto.launched()},
             .started = {proto.started()},
             .ended = {proto.ended()},
@@ -111,6 +115,12 @@ Agent Get(const v1::AgentRecord& proto) {
   return agent;
 }
 
+scheduler::Claim Get(const std::string& job, const v1::Claim& proto) {
+  scheduler::Claim claim{.job = job, .members = proto.members(), .until = {proto.until()}};
+  for (const std::string& agent : proto.agents()) claim.agents.push_back({agent});
+  return claim;
+}
+
 scheduler::Suspicion Get(const v1::SuspicionRecord& proto) {
   scheduler::Suspicion suspicion{.hostname = proto.hostname(),
                                  .standing = static_cast<scheduler::Standing>(proto.standing()),
@@ -144,6 +154,13 @@ std::string Encode(const scheduler::JobRecord& job) {
   proto.set_message(job.message);
   proto.set_submitted(job.submitted.nanoseconds);
   proto.set_ended(job.ended.nanoseconds);
+  if (job.claim) {
+    v1::Claim& claim = *proto.mutable_claim();
+    claim.set_members(job.claim->members);
+    for (const AgentId& agent : job.claim->agents) claim.add_agents(agent.text);
+    claim.set_until(job.claim->until.nanoseconds);
+  }
+  for (const Instant& at : job.evicted) proto.add_evicted(at.nanoseconds);
   return record.SerializeAsString();
 }
 
@@ -156,6 +173,7 @@ std::string Encode(const Task& task) {
   proto.set_index(task.member.index);
   proto.set_attempt(task.attempt);
   proto.set_failures(task.failures);
+  proto.set_evictions(task.evictions);
   proto.set_agent(task.agent.text);
   proto.set_hostname(task.hostname);
   proto.set_executor(task.executor.text);
@@ -169,6 +187,9 @@ std::string Encode(const Task& task) {
   proto.set_endpoint(task.endpoint);
   proto.set_result(task.result);
   proto.set_kill_wanted(task.kill_wanted);
+  proto.set_preempted_by(task.preempted_by);
+  proto.set_checkpoints(task.checkpoints);
+  proto.set_checkpointed(task.checkpointed.nanoseconds);
   proto.set_launched(task.launched.nanoseconds);
   proto.set_started(task.started.nanoseconds);
   proto.set_ended(task.ended.nanoseconds);
@@ -263,12 +284,15 @@ Status Decode(std::string_view bytes, State& state) {
       const v1::JobRecord& proto = record.job();
       KILN_TRY(Job job, FromProto(proto.job()));
       const std::string name = job.name;
-      state.jobs[name] = {.job = std::move(job),
-                          .digest = proto.digest(),
-                          .phase = static_cast<scheduler::JobPhase>(proto.phase()),
-                          .message = proto.message(),
-                          .submitted = {proto.submitted()},
-                          .ended = {proto.ended()}};
+      scheduler::JobRecord& known = state.jobs[name];
+      known = {.job = std::move(job),
+               .digest = proto.digest(),
+               .phase = static_cast<scheduler::JobPhase>(proto.phase()),
+               .message = proto.message(),
+               .submitted = {proto.submitted()},
+               .ended = {proto.ended()}};
+      if (proto.has_claim()) known.claim = Get(name, proto.claim());
+      for (const int64_t at : proto.evicted()) known.evicted.push_back({at});
       return {};
     }
     case v1::Record::kTask: {

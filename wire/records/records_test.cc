@@ -60,6 +60,7 @@ Job FullJob() {
   job.gang_members = 2;
   job.gang_require = "zone";
   job.gang_prefer = "rack";
+  job.preemptible = false;
   job.retries = 1;
   job.after = {"before"};
   job.pool = "warm";
@@ -76,6 +77,21 @@ const scheduler::Suspicion kSuspicion = {.hostname = "h",
                                          .reason = "r",
                                          .probe = {"t2"}};
 
+const Agent kAgent = {.id = {"a"},
+                      .hostname = "h",
+                      .address = "h:5051",
+                      .region = "r",
+                      .zone = "z",
+                      .attributes = {{"rack", "1"}},
+                      .gpus = {{.id = {"GPU-1"},
+                                .model = "A100",
+                                .memory = GiB(40),
+                                .minor = 1,
+                                .mig = "1g.5gb",
+                                .link_group = "x",
+                                .link = GpuLink::kNvlink,
+                                .healthy = false}}};
+
 State FullState() {
   State state{.framework_id = "f-0001", .incarnation = 12};
   state.suspicions[{{"a"}, {"GPU-1"}}] = kSuspicion;
@@ -84,11 +100,14 @@ State FullState() {
                        .phase = scheduler::JobPhase::kFailed,
                        .message = "no",
                        .submitted = {5},
-                       .ended = {6}};
+                       .ended = {6},
+                       .claim = scheduler::Claim{"all", 2, {{"a"}, {"b"}}, {9}},
+                       .evicted = {{3}, {4}}};
   state.tasks[{"t1"}] = {.id = {"t1"},
                          .member = {"all", "g0", 2},
                          .attempt = 4,
                          .failures = 3,
+                         .evictions = 2,
                          .agent = {"a"},
                          .hostname = "h",
                          .executor = {"e"},
@@ -108,6 +127,9 @@ State FullState() {
                          .endpoint = "h:1",
                          .result = "row\n1\n",
                          .kill_wanted = true,
+                         .preempted_by = "job x of priority 9",
+                         .checkpoints = 7,
+                         .checkpointed = {2},
                          .launched = {1},
                          .started = {2},
                          .ended = {3},
@@ -126,20 +148,7 @@ State FullState() {
                        .metrics = {{"accuracy", 0.97}},
                        .parameters = {{"trees", "3"}},
                        .created = {8}};
-  state.agents[{"a"}] = {.id = {"a"},
-                         .hostname = "h",
-                         .address = "h:5051",
-                         .region = "r",
-                         .zone = "z",
-                         .attributes = {{"rack", "1"}},
-                         .gpus = {{.id = {"GPU-1"},
-                                   .model = "A100",
-                                   .memory = GiB(40),
-                                   .minor = 1,
-                                   .mig = "1g.5gb",
-                                   .link_group = "x",
-                                   .link = GpuLink::kNvlink,
-                                   .healthy = false}}};
+  state.agents[{"a"}] = kAgent;
   return state;
 }
 

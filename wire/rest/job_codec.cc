@@ -335,6 +335,7 @@ void DescribeJob(Form& form, Job& job) {
   Int(form, {"priority", "the higher may preempt the lower"}, job.priority, 0, 100);
   List(form, {"groups", "identical members each", true}, job.groups, DescribeGroup, {}, 1);
   form.Special({"gang", "which members start together or not at all"}, GangParts(job));
+  form.Flag({"preemptible", "others of the role may evict it by priority"}, job.preemptible);
   Int(form, {"retries", "of one member, after failures of its own"}, job.retries, 0, 1000);
   form.Texts({"after", "jobs that must have finished"}, job.after);
   form.Text({"pool", "jobs with the same pool share warm executors; empty: executors of its own"},

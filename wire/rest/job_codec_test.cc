@@ -23,6 +23,7 @@ groups:
     run:
       train: {algorithm: random_forest, trees: 200, data: digits.csv, target: digit, model: digits}
 gang: all
+preemptible: false
 retries: 5
 after: [digits-clean]
 labels: {team: vision}
@@ -49,6 +50,7 @@ Job TrainingJob() {
   job.priority = 60;
   job.groups = {group};
   job.gang_members = 4;
+  job.preemptible = false;
   job.retries = 5;
   job.after = {"digits-clean"};
   job.labels = {{"team", "vision"}};
@@ -86,7 +88,7 @@ TEST(JobCodec, WritesWhatDiffersFromTheDefaults) {
       R"({"name":"trainer","count":4,"cpus":1.5,"mem":"1GiB","gpus":{"count":2},"constraints":)"
       R"([["hostname","MAX_PER","2"],["@zone","GROUP_BY"]],"run":{"train":{"algorithm":)"
       R"("random_forest","data":"digits.csv","target":"digit","model":"digits","trees":200}}}],)"
-      R"("gang":"all","retries":5,"after":["digits-clean"],"labels":{"team":"vision"}})");
+      R"("gang":"all","preemptible":false,"retries":5,"after":["digits-clean"],"labels":{"team":"vision"}})");
 }
 
 TEST(JobCodec, WhatItWritesItReadsBack) {

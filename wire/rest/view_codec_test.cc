@@ -30,6 +30,8 @@ TEST(TaskToJson, HasTheWholeTask) {
   task.id = {"kiln-1-0"};
   task.member = {"digits", "trainer", 2};
   task.attempt = 1;
+  task.evictions = 2;
+  task.preempted_by = "job x of priority 9";
   task.agent = {"agent-S0"};
   task.hostname = "host1";
   task.executor = {"executor-1"};
@@ -45,10 +47,11 @@ TEST(TaskToJson, HasTheWholeTask) {
   task.launched = {1'000'000'000};
   EXPECT_EQ(
       DumpJson(TaskToJson(task)),
-      R"({"id":"kiln-1-0","job":"digits","group":"trainer","index":2,"attempt":1,)"
+      R"({"id":"kiln-1-0","job":"digits","group":"trainer","index":2,"attempt":1,"evictions":2,)"
       R"("state":"TASK_FAILED","message":"exit status 1",)"
       R"("reason":"COMMAND_EXECUTOR_FAILED","charge":"job","healthy":true,"fraction":0.5,)"
-      R"("endpoint":"host1:31000","result":"row\n1\n","agent_id":"agent-S0","hostname":"host1",)"
+      R"("endpoint":"host1:31000","result":"row\n1\n","preempted_by":"job x of priority 9",)"
+      R"("checkpointed":null,"agent_id":"agent-S0","hostname":"host1",)"
       R"("executor_id":"executor-1","resources":{"cpus":1.0},)"
       R"("launched":"1970-01-01T00:00:01.000Z","started":null,"ended":null})");
 }
