@@ -10,6 +10,7 @@
 #include "scheduler/placement/expected_fill.h"
 #include "scheduler/placement/fragmentation.h"
 #include "scheduler/placement/policy.h"
+#include "tests/benchmarks/placement/evictions.h"
 #include "tests/benchmarks/placement/openb.h"
 #include "tests/benchmarks/placement/plans.h"
 #include "tests/benchmarks/placement/replay.h"
@@ -176,6 +177,9 @@ void MeasureTrace(const std::string& folder, std::vector<Measurement>& measureme
 int main(int argc, char** argv) {
   std::vector<kiln::bench::Measurement> measurements = kiln::bench::MeasureScale();
   for (auto& plan : kiln::bench::MeasurePlans()) measurements.push_back(std::move(plan));
+  for (auto& eviction : kiln::bench::MeasureEvictions()) {
+    measurements.push_back(std::move(eviction));
+  }
   if (argc == 2) {
     kiln::bench::MeasureTrace(argv[1], measurements);
   } else {
