@@ -80,7 +80,8 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--min-run", texts.min_run,
                  "nobody is evicted who runs for less; doubles with each eviction (1min)");
   app.add_option("--evictions", options.preemption.evictions_max,
-                 "how often a job may have others evicted within 10min (3)");
+                 "how often a job may have others evicted within 10min (3)")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--executor", options.executor,
                  "path of kiln-executor on the agents (beside this program)");
   app.add_option("--executor-uri", options.executor_uri, "where agents fetch kiln-executor from");

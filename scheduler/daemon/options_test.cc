@@ -21,7 +21,8 @@ TEST(Options, FlagsAreRead) {
   const auto parsed =
       Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80", "--role=a",
              "--role=b", "--quarantine=5min", "--topology=zone,rack", "--failover-timeout=2d",
-             "--hold=5s", "--encoding=json", "--executor=/x/kiln-executor"});
+             "--preempt=quota", "--min-run=2min", "--evictions=5", "--hold=5s", "--encoding=json",
+             "--executor=/x/kiln-executor"});
   ASSERT_TRUE(parsed) << parsed.error().message;
   const Options& options = parsed->options;
   EXPECT_THAT(options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
@@ -31,6 +32,9 @@ TEST(Options, FlagsAreRead) {
   EXPECT_EQ(options.failover_timeout, std::chrono::hours(48));
   EXPECT_EQ(options.hold, std::chrono::seconds(5));
   EXPECT_EQ(options.quarantine, std::chrono::minutes(5));
+  EXPECT_EQ(options.preemption,
+            (PreemptionSettings{
+                .by_priority = false, .min_run = std::chrono::minutes(2), .evictions_max = 5}));
   EXPECT_THAT(options.topology, testing::ElementsAre("zone", "rack"));
   EXPECT_EQ(options.encoding, wire::Encoding::kJson);
   EXPECT_EQ(options.artifacts, "/s.artifacts");
@@ -64,6 +68,9 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:1", "--state=/s", "--listen=x"}, "--listen: "},
       {{"--master=m:1", "--state=/s", "--hold=5"}, "--hold: "},
       {{"--master=m:1", "--state=/s", "--topology=rack,host"}, "--topology: topology has the "},
+      {{"--master=m:1", "--state=/s", "--preempt=all"}, "--preempt is \"all\""},
+      {{"--master=m:1", "--state=/s", "--min-run=5"}, "--min-run: "},
+      {{"--master=m:1", "--state=/s", "--evictions=-1"}, "--evictions: "},
       {{"--master=m:1", "--state=/s", "--encoding=xml"}, "--encoding is \"xml\""},
       {{"--master=m:1", "--state=/s", "--secret-file=/none/x"}, "--secret-file: "},
       {{"--master=m:1", "--state=/s", "--roles-file=/none/x"}, "--roles-file: "},
