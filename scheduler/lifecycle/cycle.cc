@@ -12,8 +12,8 @@
 namespace kiln::scheduler {
 namespace {
 
-constexpr int kJobsTried = 8;     // in one cycle, by preemption
-constexpr int kLooksBetween = 5;  // by others, before a job that found nobody looks again
+constexpr int kJobsTried = 8;      // in one cycle, by preemption
+constexpr int kLooksBetween = 5;   // by others, before a job that found nobody looks again
 constexpr size_t kHeads = 8;       // groups of a role that may be its head
 constexpr size_t kEstimates = 64;  // groups of a role that are told when they start
 constexpr const char* kNotWhile = "none while this lasts";
@@ -102,13 +102,13 @@ Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   outlook.estimates = kHeads;
   Snapshot snapshot =
       SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), outlook);
-  if (snapshot.offers.empty()) return {};
-  snapshot.brief = true;
-  Plan plan = PlaceByClaims(snapshot, policy_);
   Limits limits(&*snapshot.sharing);
   may_evict_ = std::any_of(snapshot.jobs.begin(), snapshot.jobs.end(), [&](const WaitingJob& job) {
     return MayEvict(lifecycle, job, limits, now);
   });
+  if (snapshot.offers.empty()) return {};
+  snapshot.brief = true;
+  Plan plan = PlaceByClaims(snapshot, policy_);
   if (plan.launches.empty()) return plan;
   std::map<AgentId, Agent> agents;  // that have had no task so far
   for (const Offer& offer : snapshot.offers) {
@@ -271,8 +271,8 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
                               .in_gang = job.gang_members > 0});
   }
   const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
-  Plan plan =
-      PlaceByClaims(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook), policy_);
+  Plan plan = PlaceByClaims(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook),
+                            policy_);
   plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
   for (Refusal& refusal : plan.refusals) {
     std::string& words = refusal.estimate.words;
