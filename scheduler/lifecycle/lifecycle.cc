@@ -61,7 +61,6 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     const bool last = member != nullptr && member->attempts == task.attempt + 1;
     if (last && !member->finished) evicted_[{task.member.job, task.member.group}] = id;
   }
-  for (const auto& [id, task] : state_.tasks) CountPast(task);
   // Agents without tasks are of no use to anybody.
   for (auto agent = state_.agents.begin(); agent != state_.agents.end();) {
     if (agents.contains(agent->first)) {

@@ -356,13 +356,13 @@ Snapshot Scenario::SnapshotNow() {
                     .bars = quarantine_.GetBars(),
                     .claims = claims_,
                     .executor = kExecutor};
-  const Outlook outlook{.now = now_,
-                        .running = &running_,
-                        .took = [this](const Group& group) { return durations_.Of(group); },
-                        .hold = hold_,
-                        .estimates = 16,
-                        .details = true};
-  snapshot.outlook = &outlook;
+  outlook_ = {.now = now_,
+              .running = &running_,
+              .took = [this](const Group& group) { return durations_.Of(group); },
+              .hold = hold_,
+              .estimates = 16,
+              .details = true};
+  snapshot.outlook = &outlook_;
   for (const auto& [agent, shares] : shared_) {
     if (!shares.empty()) snapshot.shared[{agent, agents_.at(agent.text).role}] = shares;
   }

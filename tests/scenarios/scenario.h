@@ -75,6 +75,7 @@ class Scenario {
   Instant now_{1};
   Duration hold_ = std::chrono::seconds(30);
   Durations durations_;
+  Outlook outlook_;  // of the last snapshot
   const Policy* policy_ = &kFill;
   Plan plan_;
   QuarantineSettings settings_;
