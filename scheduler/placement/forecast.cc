@@ -10,10 +10,10 @@
 namespace kiln::scheduler {
 namespace {
 
-constexpr size_t kTasksSeen = 20'000;    // when the agents are taken down
-constexpr size_t kLayersSeen = 100'000;  // by all that is booked; then nothing more is
-constexpr size_t kSitesTried = 1'024;    // agents that Place is asked about
-constexpr int kTries = 16;               // times at which it is asked
+constexpr size_t kTasksSeen = 5'000;    // when the agents are taken down
+constexpr size_t kLayersSeen = 20'000;  // by all that is booked; then nothing more is
+constexpr size_t kSitesTried = 1'024;   // agents that Place is asked about
+constexpr int kTries = 12;              // times at which it is asked
 
 constexpr const char* kAtLatest = "at the latest, by the max_completion of what runs";
 constexpr const char* kAbout = "about, by how long work like what runs took";
@@ -234,9 +234,14 @@ Forecast::Booking Forecast::Book(const WaitingJob& job) {
     booking.estimate.words = kTooMany;
     return booking;
   }
+  if (!ends_) {
+    // At this moment it does not fit, as Place has found.
+    booking.estimate.words = kNoEnd;
+    return booking;
+  }
   const auto found = First(job, Times(job, static_cast<size_t>(std::max(job.gang_needed, 1))));
   if (!found) {
-    booking.estimate.words = ends_ ? kTooLittle : kNoEnd;
+    booking.estimate.words = kTooLittle;
     return booking;
   }
   const auto& [start, launches] = *found;
