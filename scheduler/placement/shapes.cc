@@ -28,7 +28,8 @@ Shape Shapes::Of(const Agent& agent, const Resources& free, int16_t kind) {
   std::fill_n(shape.free.begin(), whole, static_cast<int16_t>(kWhole));
   size_t seen = whole;
   for (const GpuShare& share : free.gpu_shares) {
-    if (seen < kDevicesMax) shape.free[seen++] = static_cast<int16_t>(share.milli);
+    if (seen < kDevicesMax)
+      shape.free[seen++] = static_cast<int16_t>(std::min(share.milli, kWhole));
   }
   std::sort(shape.free.begin(), shape.free.end(), std::greater<>());
   shape.devices =
