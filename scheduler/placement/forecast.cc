@@ -271,6 +271,14 @@ void Forecast::Take(const WaitingJob& job, Instant start, const std::vector<Laun
         }
       }
     }
+    // A device that is whole only once its shares are back is taken as all of its shares.
+    for (const GpuId& id : launch.resources.gpu_ids) {
+      const bool whole = std::any_of(site.layers.begin(), site.layers.end(), [&](const Layer& one) {
+        return one.at <= start &&
+               std::binary_search(one.what.gpu_ids.begin(), one.what.gpu_ids.end(), id);
+      });
+      if (!whole) OpenDevice(id, left);
+    }
     const Resources taken = left;
     // Of what is given back last, so that little of what is free has to stay so.
     for (auto layer = site.layers.rbegin(); layer != site.layers.rend(); ++layer) {

@@ -159,6 +159,29 @@ TEST(Forecast, NamedDevicesThatAreFreeAreKept) {
   EXPECT_EQ(plan.refusals[1].blocker, Blocker::kReserved);
 }
 
+// What is whole when its shares are back is one device, and not two, for those behind.
+TEST(Forecast, ADeviceIsWholeWhenItsSharesAreBack) {
+  World world;
+  world.AddAgent("a", Cpus(8), {{"g"}});
+  Job& half = world.AddJob("half", 2, 1000, hours(1));
+  for (int i = 0; i < 2; ++i) world.Run(half, "a", {.gpu_shares = {{{"g"}, 500}}}, kNow);
+  for (const char* name : {"first", "second", "third"}) {
+    Job& whole = world.AddJob(name, 1, 1000, hours(1));
+    whole.groups[0].gpus.count = 1;
+    world.Wait(whole);
+  }
+  Job& share = world.AddJob("share", 1, 1000, hours(1));
+  share.groups[0].gpus.share = 0.5;
+  world.Wait(share);
+  std::vector<int> starts;
+  for (const Refusal& refusal : world.Decide().refusals) {
+    starts.push_back(refusal.estimate.start
+                         ? static_cast<int>((*refusal.estimate.start - kNow) / hours(1))
+                         : -1);
+  }
+  EXPECT_THAT(starts, ElementsAre(1, 2, 3, 4));
+}
+
 // Whatever goes round the head, the head starts no later for it.
 TEST(Backfill, NeverDelaysTheHead) {
   int foreseen = 0;
