@@ -170,8 +170,8 @@ TEST_F(Evictions, AVictimThatIsCutOffIsGivenUp) {
   harness_.Advance(minutes(1));
   harness_.Advance(seconds(2));
   EXPECT_THAT(Waiting("low"), ElementsAre(1));
-  const auto role = harness_.life().SharingAt(harness_.now(), {}).use.find("*");
-  EXPECT_EQ(role->second.used, (Amounts{}));  // the launches of the harness hold nothing
+  const Sharing sharing = harness_.life().SharingAt(harness_.now(), {});
+  EXPECT_EQ(sharing.use.at("*").used, (Amounts{}));  // the launches of the harness hold nothing
 }
 
 TEST_F(Evictions, CheckpointsAreCountedOnce) {
