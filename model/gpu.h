@@ -39,6 +39,8 @@ struct GpuRequest {
   bool Any() const { return count > 0 || share > 0; }
   // A device without a name, of which nothing is known, does not do.
   bool Particular() const { return !model.empty() || memory.count > 0 || !mig.empty(); }
+  // Devices by count do.
+  bool AnyDevice() const { return !Particular() && link.empty(); }
 };
 
 }  // namespace kiln

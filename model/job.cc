@@ -251,6 +251,13 @@ Status Validate(const Job& job) {
   return {};
 }
 
+const Group* FindGroup(const Job& job, std::string_view name) {
+  for (const Group& group : job.groups) {
+    if (group.name == name) return &group;
+  }
+  return nullptr;
+}
+
 Job ExpandGroups(Job job) {
   std::vector<Group> merges;
   for (const Group& group : job.groups) {

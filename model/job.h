@@ -182,6 +182,9 @@ struct Job {
   bool operator==(const Job&) const = default;
 };
 
+// Null when there is none of that name.
+const Group* FindGroup(const Job& job, std::string_view name);
+
 // Work that ends by itself, as against serving and services, which run until they are killed.
 inline bool EndsByItself(JobKind kind) {
   return kind == JobKind::kTraining || kind == JobKind::kScoring;

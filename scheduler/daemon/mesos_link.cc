@@ -161,8 +161,7 @@ Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const Stat
                                              wire::OfferedResources& offered) {
   const Task& task = state.tasks.at(start.task);
   const JobRecord& record = state.jobs.at(task.member.job);
-  const Group& group =
-      record.job.groups[static_cast<size_t>(GroupIndex(record.job, task.member.group))];
+  const Group& group = *FindGroup(record.job, task.member.group);
   mesos::v1::ExecutorInfo executor;
   if (const auto known = executors_.find(task.executor); known != executors_.end()) {
     executor = known->second;

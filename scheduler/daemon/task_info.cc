@@ -145,8 +145,7 @@ Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
                                         wire::ResourceList resources,
                                         const TaskInfoOptions& options) {
   const JobRecord& record = state.jobs.at(task.member.job);
-  const Group& group =
-      record.job.groups[static_cast<size_t>(GroupIndex(record.job, task.member.group))];
+  const Group& group = *FindGroup(record.job, task.member.group);
   v1::Work work;
   work.set_job(task.member.job);
   work.set_group(task.member.group);

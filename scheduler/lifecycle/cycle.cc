@@ -268,7 +268,7 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
     }
     waiting.groups.push_back({.group = &group,
                               .members = MemberRange::First(static_cast<size_t>(group.count)),
-                              .in_gang = job.gang_members > 0});
+                              .in_gang = IsInGang(job, group)});
   }
   const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
   Plan plan = PlaceByClaims(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook),

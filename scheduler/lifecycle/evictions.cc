@@ -42,8 +42,8 @@ void Lifecycle::Evict(const Eviction& eviction, Instant now) {
   for (const TaskId& id : eviction.victims) {
     Task& task = state_.tasks.at(id);
     const Job& job = RecordOf(task)->job;
-    const int group = GroupIndex(job, task.member.group);
-    if (group >= 0) grace = std::max(grace, job.groups[static_cast<size_t>(group)].kill_grace);
+    const Group* group = FindGroup(job, task.member.group);
+    if (group != nullptr) grace = std::max(grace, group->kill_grace);
     if (const auto [run, member] = Find(task.member); member != nullptr && member->live == &task) {
       ++run->leaving;
     }

@@ -196,8 +196,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
       effects_.agents.insert(launch.agent);
     }
 
-    const Group& spec =
-        record.job.groups[static_cast<size_t>(GroupIndex(record.job, launch.member.group))];
+    const Group& spec = *FindGroup(record.job, launch.member.group);
     Task task{.id = {fmt::format("{}.{}.{}.{}", launch.member.job, launch.member.group,
                                  launch.member.index, NextId())},
               .member = launch.member,

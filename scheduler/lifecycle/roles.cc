@@ -122,9 +122,8 @@ void Lifecycle::Remember(const Task& task) {
   if (record == nullptr || task.state != TaskState::kFinished || task.started.nanoseconds == 0) {
     return;
   }
-  const int group = GroupIndex(record->job, task.member.group);
-  if (group < 0) return;
-  durations_.Add(record->job.groups[static_cast<size_t>(group)], task.ended - task.started);
+  const Group* group = FindGroup(record->job, task.member.group);
+  if (group != nullptr) durations_.Add(*group, task.ended - task.started);
 }
 
 Outlook Lifecycle::OutlookAt(Instant now) const {

@@ -114,7 +114,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
   for (size_t i = 0; i < job.groups.size(); ++i) {
     const Group& group = job.groups[i];
     const GroupRun& members = run.groups[i];
-    const bool in_gang = job.gang_members > 0 && group.after.empty();
+    const bool in_gang = IsInGang(job, group);
     // Who is about to leave is none of the gang, which starts again as a whole.
     if (in_gang) waiting.gang_needed -= members.live - members.leaving + members.finished;
     if (group.gpus.Any()) {

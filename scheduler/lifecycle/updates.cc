@@ -151,8 +151,8 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
 
 uint64_t Lifecycle::LikenessOfWork(const Task& task) {
   const JobRecord* record = RecordOf(task);
-  const int group = record == nullptr ? -1 : GroupIndex(record->job, task.member.group);
-  return group < 0 ? 0 : LikenessOf(record->job.groups[static_cast<size_t>(group)]);
+  const Group* group = record == nullptr ? nullptr : FindGroup(record->job, task.member.group);
+  return group == nullptr ? 0 : LikenessOf(*group);
 }
 
 // A task that never reached a shared executor may be refused because the launch that was to bring

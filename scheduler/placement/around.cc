@@ -12,8 +12,9 @@ constexpr size_t kProbesTried = 8;  // the smallest groups that wait
 class Around {
  public:
   Around(const Snapshot& snapshot, const Policy& policy)
-      : bars_(snapshot.bars), policy_(policy), shared_(snapshot.shared), open_(snapshot) {
-    open_.offers.clear();
+      : bars_(snapshot.bars), policy_(policy), shared_(snapshot.shared), open_(FrameOf(snapshot)) {
+    open_.jobs = snapshot.jobs;
+    open_.outlook = snapshot.outlook;
     for (auto& [key, shares] : open_.shared) {
       const auto bar = bars_.find(key.first);
       if (bar == bars_.end()) continue;
@@ -98,16 +99,9 @@ class Around {
   }
 
   Snapshot Of(std::vector<Offer> offers) const {
-    return {.offers = std::move(offers),
-            .sharing = open_.sharing,
-            .agents = open_.agents,
-            .levels = open_.levels,
-            .warm = open_.warm,
-            .brief = open_.brief,
-            .shared = open_.shared,
-            .usual = open_.usual,
-            .executor = open_.executor,
-            .seed = open_.seed};
+    Snapshot snapshot = FrameOf(open_);
+    snapshot.offers = std::move(offers);
+    return snapshot;
   }
 
   // What the agents that are barred have left, in one offer for each role.
@@ -188,6 +182,19 @@ Offer WithoutBarred(Offer offer, const Bar& bar) {
     if (bar.gpus.contains(gpu.id)) gpu.healthy = false;
   }
   return offer;
+}
+
+Snapshot FrameOf(const Snapshot& snapshot) {
+  return {.sharing = snapshot.sharing,
+          .agents = snapshot.agents,
+          .levels = snapshot.levels,
+          .warm = snapshot.warm,
+          .brief = snapshot.brief,
+          .shared = snapshot.shared,
+          .bars = snapshot.bars,
+          .usual = snapshot.usual,
+          .executor = snapshot.executor,
+          .seed = snapshot.seed};
 }
 
 Plan PlaceAround(const Snapshot& snapshot, const Policy& policy) {

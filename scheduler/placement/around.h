@@ -9,6 +9,10 @@ namespace kiln::scheduler {
 // its own and has a retry left. What would have room behind a bar says so. Pure, as Place is.
 Plan PlaceAround(const Snapshot& snapshot, const Policy& policy);
 
+// What every plan of a part of this cluster goes by: the same without offers, jobs, claims and an
+// outlook.
+Snapshot FrameOf(const Snapshot& snapshot);
+
 // The offer without the devices that are barred.
 Offer WithoutBarred(Offer offer, const Bar& bar);
 

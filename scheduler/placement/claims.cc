@@ -9,20 +9,6 @@
 namespace kiln::scheduler {
 namespace {
 
-// What all parts of the plan go by.
-Snapshot Frame(const Snapshot& snapshot) {
-  return {.sharing = snapshot.sharing,
-          .agents = snapshot.agents,
-          .levels = snapshot.levels,
-          .warm = snapshot.warm,
-          .brief = snapshot.brief,
-          .shared = snapshot.shared,
-          .bars = snapshot.bars,
-          .usual = snapshot.usual,
-          .executor = snapshot.executor,
-          .seed = snapshot.seed};
-}
-
 // The job without the members that have started, who are the first ones.
 void RemoveStarted(const std::set<MemberId>& started, WaitingJob& job) {
   for (WaitingGroup& group : job.groups) {
@@ -47,7 +33,7 @@ std::string WaitWords(const Claim& claim) {
 class ByClaims {
  public:
   ByClaims(const Snapshot& snapshot, const Policy& policy)
-      : snapshot_(snapshot), policy_(policy), rest_(Frame(snapshot)) {
+      : snapshot_(snapshot), policy_(policy), rest_(FrameOf(snapshot)) {
     rest_.outlook = snapshot.outlook;
     for (const Claim& claim : snapshot.claims) {
       by_job_.emplace(claim.job, &claim);
@@ -89,7 +75,7 @@ class ByClaims {
  private:
   // The job of the claim alone, on its agents.
   void PlaceOwn(const Claim& claim, Plan& kept) {
-    Snapshot own = Frame(snapshot_);
+    Snapshot own = FrameOf(snapshot_);
     own.sharing = rest_.sharing;
     own.offers = std::move(kept_[&claim]);
     for (const WaitingJob& job : snapshot_.jobs) {

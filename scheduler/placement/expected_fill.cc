@@ -68,6 +68,10 @@ ExpectedFill::ExpectedFill(const Workload& workload) {
 }
 
 void ExpectedFill::Solve(const std::vector<Task>& tasks, int devices, Tables& tables) const {
+  if (tasks.empty()) {  // nothing is worth anything
+    tables.asks.assign(kHundred + 1, 0);
+    return;
+  }
   tables.asks.push_back(0);
   tables.shared.emplace_back(kSteps + 1);
   for (int free = 1; free <= kHundred; ++free) {

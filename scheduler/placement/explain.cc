@@ -80,16 +80,6 @@ RoomList With(const RoomList& rooms, const GpuRequest& request) {
   return with;
 }
 
-// Thousandths of one device that the request accepts.
-int64_t MostOfOne(const GpuRequest& request, const Room& room) {
-  int most = 0;
-  for (const GpuShare& part : PartsFor(request, *room.agent, room.free)) {
-    most = std::max(most, part.milli);
-  }
-  const bool any = !request.Particular();
-  return any && room.free.gpus > 0 ? kWhole : most;
-}
-
 // The devices themselves, before any other resource; empty reason when some agent has enough.
 Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
   const bool shares = request.share > 0;
@@ -97,12 +87,8 @@ Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
   const Show show = shares ? Thousandths : Count;
   const std::string start = "needs " + Wanted(request) + ": " + Agents(rooms.size());
   const auto free = [](const GpuRequest& asked) {
-    return [asked](const Room& room) -> int64_t {
-      if (asked.share > 0) return MostOfOne(asked, room);
-      const int named = MostTogether(asked, *room.agent, room.free.gpu_ids);
-      const bool any = !asked.Particular() && asked.link.empty();
-      return any ? std::max(named, room.free.gpus) : named;
-    };
+    return
+        [asked](const Room& room) -> int64_t { return MostFreeFor(asked, *room.agent, room.free); };
   };
   RoomList with = rooms;
   std::string found;

@@ -20,16 +20,13 @@ constexpr const char* kAbout = "about, by how long work like what runs took";
 constexpr const char* kAtOnce = "as soon as the agents offer what they have free";
 constexpr const char* kNoEnd = "none: nothing that runs has a max_completion or a known duration";
 constexpr const char* kTooLittle = "none: what ends at a known time does not free enough";
-constexpr const char* kTooMany = "none: too much waits before it";
 
 Resources FreeAt(const auto& site, Instant time) {
   Resources free;
   for (const auto& layer : site.layers) {
     if (layer.at <= time) free += layer.what;
   }
-  for (const GpuShare& share : std::vector<GpuShare>(free.gpu_shares)) {
-    if (share.milli == kWhole) CloseDevice(share.id, free);
-  }
+  CloseDevices(free);
   return free;
 }
 
@@ -39,9 +36,8 @@ size_t DevicesFor(const GpuRequest& request, const Agent& agent, const Resources
   unlinked.link.clear();
   const auto linked = static_cast<size_t>(MostTogether(request, agent, free.gpu_ids));
   const auto named = static_cast<size_t>(MostTogether(unlinked, agent, free.gpu_ids));
-  const bool any = !request.Particular() && request.link.empty();
   return std::max(linked < count ? 0 : named / count,
-                  any ? static_cast<size_t>(free.gpus) / count : 0);
+                  request.AnyDevice() ? static_cast<size_t>(free.gpus) / count : 0);
 }
 
 // So many members that have room by their amounts: never too few.
@@ -146,9 +142,7 @@ std::vector<Instant> Forecast::Times(const WaitingJob& job, size_t needed) {
       ++spent_;
       free += layer.what;
       Resources whole = free;
-      for (const GpuShare& share : free.gpu_shares) {
-        if (share.milli == kWhole) CloseDevice(share.id, whole);
-      }
+      CloseDevices(whole);
       for (size_t g = 0; g < counts.size(); ++g) {
         const size_t count = CountOf(*job.groups[g].group, *site.agent, whole);
         if (count <= counts[g]) continue;
@@ -263,14 +257,7 @@ void Forecast::Take(const WaitingJob& job, Instant start, const std::vector<Laun
     Resources left = TakenBy(launch);
     const bool executor = SharesExecutor(*group->group) && !SharesDevice(*group->group);
     if (executor && warmed.emplace(group->group, launch.agent).second) left += snapshot_.executor;
-    for (const GpuShare& share : launch.resources.gpu_shares) {
-      for (Layer& layer : site.layers) {
-        const auto& whole = layer.what.gpu_ids;
-        if (std::binary_search(whole.begin(), whole.end(), share.id)) {
-          OpenDevice(share.id, layer.what);
-        }
-      }
-    }
+    for (Layer& layer : site.layers) OpenDevices(launch.resources.gpu_shares, layer.what);
     // A device that is whole only once its shares are back is taken as all of its shares.
     for (const GpuId& id : launch.resources.gpu_ids) {
       const bool whole = std::any_of(site.layers.begin(), site.layers.end(), [&](const Layer& one) {

@@ -24,6 +24,9 @@
 
 namespace kiln::scheduler {
 
+// Why nobody tells when it starts: to foresee it would cost too much.
+inline constexpr const char* kTooMany = "none: too much waits before it";
+
 // Of one role. The snapshot, its outlook and its offers outlive it.
 class Forecast {
  public:

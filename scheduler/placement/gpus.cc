@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "scheduler/placement/shape.h"
+
 namespace kiln::scheduler {
 namespace {
 
@@ -119,6 +121,14 @@ int MostTogether(const GpuRequest& request, const Agent& agent, const std::vecto
   return static_cast<int>(most);
 }
 
+int MostFreeFor(const GpuRequest& request, const Agent& agent, const Resources& free) {
+  const int counted = request.AnyDevice() ? free.gpus : 0;
+  if (request.share == 0) return std::max(counted, MostTogether(request, agent, free.gpu_ids));
+  int most = counted > 0 ? kWhole : 0;
+  for (const GpuShare& part : PartsFor(request, agent, free)) most = std::max(most, part.milli);
+  return most;
+}
+
 std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agent,
                                     const Resources& free) {
   const int count = DevicesOf(request);
@@ -136,8 +146,7 @@ std::optional<GpuChoice> ChooseGpus(const GpuRequest& request, const Agent& agen
     std::sort(choice.ids.begin(), choice.ids.end());
     return choice;
   }
-  const bool any = !request.Particular() && request.link.empty();
-  if (any && free.gpus >= count) return GpuChoice{count, {}};
+  if (request.AnyDevice() && free.gpus >= count) return GpuChoice{count, {}};
   return std::nullopt;
 }
 
@@ -157,12 +166,25 @@ std::optional<GpuShare> ChooseShare(const GpuRequest& request, const Agent& agen
 
 void OpenDevice(const GpuId& device, Resources& free) {
   free -= {.gpu_ids = {device}};
-  free += {.gpu_shares = {{device, 1000}}};
+  free += {.gpu_shares = {{device, kWhole}}};
 }
 
 void CloseDevice(const GpuId& device, Resources& free) {
-  free -= {.gpu_shares = {{device, 1000}}};
+  free -= {.gpu_shares = {{device, kWhole}}};
   free += {.gpu_ids = {device}};
+}
+
+void OpenDevices(const std::vector<GpuShare>& taken, Resources& free) {
+  for (const GpuShare& share : taken) {
+    const auto& whole = free.gpu_ids;
+    if (std::binary_search(whole.begin(), whole.end(), share.id)) OpenDevice(share.id, free);
+  }
+}
+
+void CloseDevices(Resources& free) {
+  for (const GpuShare& share : std::vector<GpuShare>(free.gpu_shares)) {
+    if (share.milli == kWhole) CloseDevice(share.id, free);
+  }
 }
 
 }  // namespace kiln::scheduler

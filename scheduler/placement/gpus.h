@@ -32,6 +32,10 @@ int MostTogether(const GpuRequest& request, const Agent& agent, const std::vecto
 std::vector<GpuShare> PartsFor(const GpuRequest& request, const Agent& agent,
                                const Resources& free);
 
+// The most that the request could have of what is free there: thousandths of one device for a
+// share, else devices that it accepts together.
+int MostFreeFor(const GpuRequest& request, const Agent& agent, const Resources& free);
+
 // The device for a share: one with exactly `wanted_free` thousandths free, when there is one; else
 // the fullest that has room. A free device counts as well as one that is shared already. Nothing
 // when no device with a name has room.
@@ -40,6 +44,10 @@ std::optional<GpuShare> ChooseShare(const GpuRequest& request, const Agent& agen
 // A free device is to be shared from here on; and the other way round.
 void OpenDevice(const GpuId& device, Resources& free);
 void CloseDevice(const GpuId& device, Resources& free);
+// The free devices among those of which shares are taken.
+void OpenDevices(const std::vector<GpuShare>& taken, Resources& free);
+// Those of which all shares are free.
+void CloseDevices(Resources& free);
 
 // Named devices when the agent has them, else a count. The smallest linked set that is large enough
 // is taken, so that larger ones stay whole. Nothing when the request cannot be met from `free`.

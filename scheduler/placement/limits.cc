@@ -45,23 +45,28 @@ std::string Limits::BeyondAll(const Amounts& asked) const {
   return {};
 }
 
-std::string Limits::Owed(const std::string& role, const Amounts& asked) {
-  if (entries_.empty()) return {};
+std::optional<std::pair<const Limits::Entry*, size_t>> Limits::Owing(const std::string& role,
+                                                                     const Amounts& asked) {
+  if (entries_.empty()) return std::nullopt;
   for (const Entry* entry : Above(role)) {
-    const auto i = QuotaCovers(entry->role->quota, entry->used, asked);
-    if (!i) continue;
-    return fmt::format("role {}, which has {} of its quota of {}", entry->role->name,
-                       AmountText(*i, entry->used[*i]), AmountText(*i, entry->role->quota[*i]));
+    if (const auto i = QuotaCovers(entry->role->quota, entry->used, asked)) {
+      return std::pair(entry, *i);
+    }
   }
-  return {};
+  return std::nullopt;
+}
+
+std::string Limits::Owed(const std::string& role, const Amounts& asked) {
+  const auto owing = Owing(role, asked);
+  if (!owing) return {};
+  const auto& [entry, i] = *owing;
+  return fmt::format("role {}, which has {} of its quota of {}", entry->role->name,
+                     AmountText(i, entry->used[i]), AmountText(i, entry->role->quota[i]));
 }
 
 const Role* Limits::OwedQuota(const std::string& role, const Amounts& asked) {
-  if (entries_.empty()) return nullptr;
-  for (const Entry* entry : Above(role)) {
-    if (QuotaCovers(entry->role->quota, entry->used, asked)) return entry->role;
-  }
-  return nullptr;
+  const auto owing = Owing(role, asked);
+  return owing ? owing->first->role : nullptr;
 }
 
 void Limits::Take(const std::string& role, const Amounts& amounts) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/role.h"
@@ -38,6 +39,9 @@ class Limits {
     Amounts used{};
   };
   const std::vector<Entry*>& Above(const std::string& role);
+  // The lowest role whose quota covers so much more, and a resource of which it does.
+  std::optional<std::pair<const Entry*, size_t>> Owing(const std::string& role,
+                                                       const Amounts& asked);
 
   const Sharing* sharing_;
   std::map<std::string_view, Entry> entries_;         // of roles with a limit or a quota

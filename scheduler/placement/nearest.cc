@@ -70,19 +70,10 @@ int64_t NeedOf(Thing thing, const Group& group, const Resources& overhead) {
   return 0;
 }
 
-bool AnyDevice(const GpuRequest& request) { return !request.Particular() && request.link.empty(); }
-
 // Thousandths of devices that the request could have there.
 int64_t FreeGpus(const GpuRequest& request, const Room& room) {
-  const int64_t counted = AnyDevice(request) ? 1000 * room.free.gpus : 0;
-  if (request.share == 0) {
-    return std::max(counted, int64_t{1000} * MostTogether(request, *room.agent, room.free.gpu_ids));
-  }
-  int64_t most = std::min<int64_t>(counted, 1000);
-  for (const GpuShare& part : PartsFor(request, *room.agent, room.free)) {
-    most = std::max<int64_t>(most, part.milli);
-  }
-  return most;
+  const int64_t most = MostFreeFor(request, *room.agent, room.free);
+  return request.share > 0 ? most : 1000 * most;
 }
 
 struct Lack {
@@ -107,7 +98,7 @@ bool HasDevices(const Group& group, const Room& room, const Outlook& outlook) {
   if (!group.gpus.Any()) return true;
   const auto wanted = static_cast<size_t>(DevicesOf(group.gpus));
   if (Acceptable(group.gpus, *room.agent).size() >= wanted) return true;
-  if (!AnyDevice(group.gpus)) return false;
+  if (!group.gpus.AnyDevice()) return false;
   int64_t counted = room.free.gpus;
   for (const RunningTask& task : TasksOn(*room.agent, outlook))
     counted += task.task->resources.gpus;

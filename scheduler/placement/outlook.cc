@@ -1,7 +1,5 @@
 #include "scheduler/placement/outlook.h"
 
-#include <algorithm>
-
 namespace kiln::scheduler {
 namespace {
 
@@ -22,9 +20,8 @@ std::optional<End> EndOf(const Job& job, const Group& group, Instant start,
 std::optional<End> EndOf(const RunningTask& running, const Outlook& outlook) {
   const Task& task = *running.task;
   const Job& job = *running.job->job;
-  const auto group = std::find_if(job.groups.begin(), job.groups.end(),
-                                  [&](const Group& one) { return one.name == task.member.group; });
-  if (group == job.groups.end()) return std::nullopt;
+  const Group* group = FindGroup(job, task.member.group);
+  if (group == nullptr) return std::nullopt;
   std::optional<End> end;
   if (task.kill_wanted && task.kill_sent.nanoseconds > 0) {
     end = End{task.kill_sent + group->kill_grace, true};

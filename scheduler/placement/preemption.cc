@@ -223,10 +223,7 @@ class Search {
     }
     for (const Launch& launch : plan.launches) {
       Resources& free = left.at(launch.agent);
-      for (const GpuShare& share : launch.resources.gpu_shares) {
-        const auto& whole = free.gpu_ids;
-        if (std::binary_search(whole.begin(), whole.end(), share.id)) OpenDevice(share.id, free);
-      }
+      OpenDevices(launch.resources.gpu_shares, free);
       free -= launch.resources;
     }
     auto& departures = slots_.departures();

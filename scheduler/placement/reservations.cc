@@ -8,7 +8,6 @@ namespace kiln::scheduler {
 namespace {
 
 const std::vector<size_t> kNoRooms;
-constexpr const char* kTooMany = "none: too much waits before it";
 
 }  // namespace
 

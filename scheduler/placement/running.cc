@@ -5,9 +5,8 @@
 namespace kiln::scheduler {
 
 bool IsInGang(const Job& job, const std::string& group) {
-  const auto found = std::find_if(job.groups.begin(), job.groups.end(),
-                                  [&](const Group& one) { return one.name == group; });
-  return found != job.groups.end() && IsInGang(job, *found);
+  const Group* found = FindGroup(job, group);
+  return found != nullptr && IsInGang(job, *found);
 }
 
 void Running::Start(const Job& job, const std::string& role, int finished, const Task& task) {

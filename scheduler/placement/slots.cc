@@ -246,10 +246,7 @@ bool Slots::Settle(const Group& spec, size_t number, const Slot& slot) {
     ++spot.version;
     return false;
   }
-  for (const GpuShare& share : taken->gpu_shares) {
-    const auto& whole = spot.free.gpu_ids;
-    if (std::binary_search(whole.begin(), whole.end(), share.id)) OpenDevice(share.id, spot.free);
-  }
+  OpenDevices(taken->gpu_shares, spot.free);
   spot.free -= *taken;
   spot.executor = true;
   spot.used = true;
