@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "cli/commands/local_agents.h"
 #include "local/node/node.h"
+#include "wire/net/server.h"
 #include "wire/rest/json.h"
 
 namespace kiln::cli {
@@ -150,22 +151,34 @@ class Scheduler {
   std::thread thread_;
 };
 
-Status MakeFolder(const std::string& dir) {
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error) return Failure(FileError("make", dir, error.value()));
+Status CheckPort(const char* flag, int port) {
+  const auto listener = net::Listener::Open("127.0.0.1", port);
+  if (listener) return {};
+  Error error = listener.error();
+  error.message += ", expected a free port or 0";
+  return Failure(Within(flag, std::move(error)));
+}
+
+// Nothing is made where something is in the way.
+Status MakeFolder(const LocalOptions& options) {
+  const std::string& dir = options.dir;
   if (auto pid = RunningPid(dir)) {
     return Fail(ErrorCode::kConflict,
                 "a local node runs in {} (pid {}): expected none, `kiln local down` ends it", dir,
                 *pid);
   }
+  KILN_TRY_OK(CheckPort("--port", options.port));
+  KILN_TRY_OK(CheckPort("--api-port", options.api_port));
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) return Failure(FileError("make", dir, error.value()));
   return {};
 }
 
 }  // namespace
 
 Status RunLocal(const LocalOptions& options, std::function<void(const Json&)> ready) {
-  KILN_TRY_OK(MakeFolder(options.dir));
+  KILN_TRY_OK(MakeFolder(options));
   local::NodeOptions node;
   node.port = options.port;
   node.work_dir = options.dir + "/mesos";
@@ -198,7 +211,7 @@ Status RunLocal(const LocalOptions& options, std::function<void(const Json&)> re
 }
 
 Result<Json> RunLocalDetached(const LocalOptions& options) {
-  KILN_TRY_OK(MakeFolder(options.dir));
+  KILN_TRY_OK(MakeFolder(options));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Failure(FileError("make", "a pipe", errno));
   const pid_t pid = fork();

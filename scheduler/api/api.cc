@@ -60,11 +60,10 @@ struct Api::Parts {
 Api::Api(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Api::~Api() = default;
 
-Result<std::unique_ptr<Api>> Api::Listen(net::Loop& loop, Backend& backend, ApiOptions options) {
+Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener, Backend& backend,
+                                        ApiOptions options) {
   KILN_TRY(std::shared_ptr<ArtifactStore> artifacts, ArtifactStore::Open(options.artifacts));
   net::ServerOptions server;
-  server.host = options.host;
-  server.port = options.port;
   server.body_limit = kBodyMax;
   auto parts = std::unique_ptr<Parts>(
       new Parts{{loop, backend, std::move(options), std::move(artifacts), false, {}, {}}, {}, {}});
@@ -72,11 +71,11 @@ Result<std::unique_ptr<Api>> Api::Listen(net::Loop& loop, Backend& backend, ApiO
   server.sink = [&context = parts->context](const net::Request& head) {
     return ArtifactSink(context, head);
   };
-  KILN_TRY(parts->server,
-           net::Server::Listen(loop, std::move(server),
-                               [&router = *parts->router](std::shared_ptr<net::Exchange> exchange) {
-                                 router.Dispatch(std::move(exchange));
-                               }));
+  parts->server =
+      net::Server::Serve(loop, std::move(listener), std::move(server),
+                         [&router = *parts->router](std::shared_ptr<net::Exchange> exchange) {
+                           router.Dispatch(std::move(exchange));
+                         });
   if (parts->context.options.uninstall) StartUninstall(parts->context);
   return std::unique_ptr<Api>(new Api(std::move(parts)));
 }

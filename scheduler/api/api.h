@@ -9,14 +9,13 @@
 #include "scheduler/api/router.h"
 
 namespace kiln::net {
+class Listener;
 class Loop;
-}
+}  // namespace kiln::net
 
 namespace kiln::scheduler {
 
 struct ApiOptions {
-  std::string host = "127.0.0.1";
-  int port = 0;           // 0: a free one
   std::string artifacts;  // folder of the artifact store; made when it is missing
   std::string service_name = "kiln";
   // Started to be uninstalled: everything is torn down, and v1/plans/deploy tells when that is
@@ -27,8 +26,9 @@ struct ApiOptions {
 // Threads: the loop's alone. Owner: the daemon; `loop` and `backend` outlive it.
 class Api {
  public:
-  // kUnavailable when the address is taken; errors of the artifact folder.
-  static Result<std::unique_ptr<Api>> Listen(net::Loop& loop, Backend& backend, ApiOptions options);
+  // Errors: those of the artifact folder.
+  static Result<std::unique_ptr<Api>> Serve(net::Loop& loop, net::Listener listener,
+                                            Backend& backend, ApiOptions options);
   ~Api();
 
   int port() const;

@@ -8,6 +8,7 @@
 #include "scheduler/api/api.h"
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/scheduler.h"
+#include "wire/net/server.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -51,6 +52,8 @@ std::string Reachable(const Options& options, const Api& api) {
 Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
   for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
+  // Nothing is made before the address is known to be free.
+  KILN_TRY(net::Listener listener, net::Listener::Open(options.listen_host, options.listen_port));
   net::Loop loop;
   KILN_TRY(std::unique_ptr<Store> store, OpenSqliteStore(options.state));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
@@ -60,12 +63,10 @@ Result<int> Run(const Options& options) {
     code = Failed(error);
     loop.Stop();
   });
-  KILN_TRY(const std::unique_ptr<Api> api, Api::Listen(loop, *scheduler,
-                                                       {.host = options.listen_host,
-                                                        .port = options.listen_port,
-                                                        .artifacts = options.artifacts,
-                                                        .service_name = options.framework_name,
-                                                        .uninstall = options.uninstall}));
+  KILN_TRY(const std::unique_ptr<Api> api, Api::Serve(loop, std::move(listener), *scheduler,
+                                                      {.artifacts = options.artifacts,
+                                                       .service_name = options.framework_name,
+                                                       .uninstall = options.uninstall}));
   const std::string address = Reachable(options, *api);
   scheduler->SetApiUrl("http://" + address);
   if (!options.address_file.empty()) KILN_TRY_OK(WriteFile(options.address_file, address));

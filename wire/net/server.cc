@@ -1,6 +1,7 @@
 #include "wire/net/server.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -10,7 +11,6 @@
 #include "wire/net/server_connection.h"
 
 namespace kiln::net {
-namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -31,31 +31,18 @@ class ServerImpl final : public Server {
     for (auto& [key, connection] : connections_) connection->Detach();
   }
 
-  Status Open() {
-    error_code ec;
-    const ServerOptions& options = shared_->options;
-    auto found = tcp::resolver(acceptor_.get_executor())
-                     .resolve(options.host, std::to_string(options.port), ec);
-    if (!ec) {
-      tcp::endpoint endpoint = *found.begin();
-      acceptor_.open(endpoint.protocol(), ec);
-      if (!ec) fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
-      if (!ec) acceptor_.set_option(tcp::acceptor::reuse_address(true), ec);
-      if (!ec) acceptor_.bind(endpoint, ec);
-      if (!ec) acceptor_.listen(4096, ec);
-    }
-    if (ec) {
-      std::string why = ec.message();
-      why[0] = static_cast<char>(std::tolower(why[0]));
-      return Fail(ErrorCode::kUnavailable, "cannot listen on {}:{}: {}", options.host, options.port,
-                  why);
-    }
+  void Open(Listener listener) {
+    shared_->options.host = listener.host_;
+    sockaddr_storage address = {};
+    socklen_t length = sizeof address;
+    getsockname(listener.fd_, reinterpret_cast<sockaddr*>(&address), &length);
+    acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(),
+                     std::exchange(listener.fd_, -1));
     port_ = acceptor_.local_endpoint().port();
     Accept();
-    Duration pause = std::clamp<Duration>(options.idle_timeout / 4, std::chrono::milliseconds(5),
-                                          std::chrono::seconds(1));
+    Duration pause = std::clamp<Duration>(shared_->options.idle_timeout / 4,
+                                          std::chrono::milliseconds(5), std::chrono::seconds(1));
     sweep_ = shared_->loop->Every(pause, [this] { Sweep(); });
-    return {};
   }
 
   int port() const override { return port_; }
@@ -103,11 +90,43 @@ class ServerImpl final : public Server {
   std::unordered_map<ServerConnection*, std::shared_ptr<ServerConnection>> connections_;
 };
 
-}  // namespace
+Result<Listener> Listener::Open(std::string host, int port) {
+  asio::io_context context;
+  tcp::acceptor acceptor(context);
+  error_code ec;
+  auto found = tcp::resolver(context).resolve(host, std::to_string(port), ec);
+  if (!ec) {
+    tcp::endpoint endpoint = *found.begin();
+    acceptor.open(endpoint.protocol(), ec);
+    if (!ec) fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
+    if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+    if (!ec) acceptor.bind(endpoint, ec);
+    if (!ec) acceptor.listen(4096, ec);
+  }
+  if (ec) {
+    std::string why = ec.message();
+    why[0] = static_cast<char>(std::tolower(why[0]));
+    return Fail(ErrorCode::kUnavailable, "cannot listen on {}:{}: {}", host, port, why);
+  }
+  return Listener(std::move(host), acceptor.release());
+}
+
+Listener::Listener(Listener&& other) noexcept
+    : host_(std::move(other.host_)), fd_(std::exchange(other.fd_, -1)) {}
+
+Listener::~Listener() {
+  if (fd_ >= 0) close(fd_);
+}
 
 Result<std::unique_ptr<Server>> Server::Listen(Loop& loop, ServerOptions options, Handler handler) {
+  KILN_TRY(Listener listener, Listener::Open(options.host, options.port));
+  return Serve(loop, std::move(listener), std::move(options), std::move(handler));
+}
+
+std::unique_ptr<Server> Server::Serve(Loop& loop, Listener listener, ServerOptions options,
+                                      Handler handler) {
   auto server = std::make_unique<ServerImpl>(loop, std::move(options), std::move(handler));
-  KILN_TRY_OK(server->Open());
+  server->Open(std::move(listener));
   return server;
 }
 

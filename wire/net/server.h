@@ -72,13 +72,37 @@ struct ServerOptions {
   std::function<Result<std::unique_ptr<BodySink>>(const Request& head)> sink;
 };
 
+// A bound address, for whoever wants to have it before there is anything to answer with: those that
+// connect meanwhile wait.
+// Threads: one at a time. Owner: whoever opened it, until a server takes it.
+class Listener {
+ public:
+  // kUnavailable when the address cannot be bound: "cannot listen on 127.0.0.1:5050: address
+  // already in use".
+  static Result<Listener> Open(std::string host, int port);
+  Listener(Listener&& other) noexcept;
+  Listener& operator=(Listener&&) = delete;
+  ~Listener();
+
+  const std::string& host() const { return host_; }
+
+ private:
+  friend class ServerImpl;
+  Listener(std::string host, int fd) : host_(std::move(host)), fd_(fd) {}
+
+  std::string host_;
+  int fd_ = -1;
+};
+
 // Threads: the loop's alone. Handlers run on the loop and may answer at once or later.
 // Owner: the daemon. Destroying it closes the listener and all connections.
 class Server {
  public:
-  // kUnavailable when the address cannot be bound: "cannot listen on 127.0.0.1:5050: address
-  // already in use".
+  // Errors: as of Listener::Open.
   static Result<std::unique_ptr<Server>> Listen(Loop& loop, ServerOptions options, Handler handler);
+  // On an address that is bound already, instead of that of the options.
+  static std::unique_ptr<Server> Serve(Loop& loop, Listener listener, ServerOptions options,
+                                       Handler handler);
   virtual ~Server() = default;
   virtual int port() const = 0;
   virtual std::string address() const = 0;  // host:port

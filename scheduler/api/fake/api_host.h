@@ -13,6 +13,7 @@
 #include "scheduler/api/api.h"
 #include "scheduler/api/fake/fake_backend.h"
 #include "wire/net/loop.h"
+#include "wire/net/server.h"
 
 namespace kiln::scheduler {
 
@@ -25,7 +26,9 @@ class ApiHost {
     options.artifacts = folder_ / "artifacts";
     thread_ = std::thread([this] { loop_.Run(); });
     OnLoop([&] {
-      auto api = Api::Listen(loop_, backend_, options);
+      auto listener = net::Listener::Open("127.0.0.1", 0);
+      KILN_CHECK(listener.has_value());
+      auto api = Api::Serve(loop_, *std::move(listener), backend_, options);
       KILN_CHECK(api.has_value());
       api_ = *std::move(api);
     });
