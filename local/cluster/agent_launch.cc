@@ -126,15 +126,15 @@ void Agent::Run(Instant now, AgentFramework& framework, const Launch& launch) {
   executor.info = launch.executor;
   executor.command = launch.command;
   executor.checkpoint = framework.info.checkpoint();
-  executor.share = ShareOf(executor.info.resources());
+  executor.Take(executor.info.resources());
   executor.deadline = now + options_.executor_registration_timeout;
   if (executor.checkpoint) {
     actions_.emplace_back(SaveFramework{framework.info});
     actions_.emplace_back(SaveExecutor{executor.key, executor.info, executor.command});
   }
   Queue(now, framework, executor, launch);
-  LaunchContainer action{executor.key, framework.info,    executor.info, executor.share,
-                         {},           executor.Volumes()};
+  LaunchContainer action{executor.key, framework.info,  executor.info, executor.share,
+                         {},           executor.volumes};
   if (launch.command) action.command_task = launch.tasks.front();
   actions_.emplace_back(std::move(action));
 }
@@ -143,7 +143,7 @@ void Agent::Queue(Instant, AgentFramework& framework, AgentExecutor& executor,
                   const Launch& launch) {
   for (const TaskInfo& task : launch.tasks) {
     framework.executor_of_task[task.task_id().value()] = executor.key.executor_id;
-    executor.share += ShareOf(task.resources());
+    executor.Take(task.resources());
     if (executor.checkpoint) {
       actions_.emplace_back(
           SaveTask{executor.key, TaskOf(task, mesos::v1::TASK_STAGING, framework.info.id())});
@@ -173,7 +173,7 @@ void Agent::Deliver(AgentFramework& framework, AgentExecutor& executor, const Qu
     for (const TaskInfo& member : group.tasks()) launched(member);
   }
   executor.had_task = true;
-  actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.Volumes()});
+  actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.volumes});
   SendEvent(executor, std::move(event));
 }
 

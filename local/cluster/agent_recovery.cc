@@ -19,7 +19,7 @@ AgentExecutor RecoverExecutor(AgentFramework& framework, const RecoveredExecutor
   executor.checkpoint = true;
   executor.pid = saved.pid;
   executor.had_task = true;
-  executor.share = ShareOf(saved.info.resources());
+  executor.Take(saved.info.resources());
   for (const RecoveredTask& recovered : saved.tasks) {
     Task task = recovered.task;
     const std::string& task_id = task.task_id().value();
@@ -30,7 +30,7 @@ AgentExecutor RecoverExecutor(AgentFramework& framework, const RecoveredExecutor
     }
     updates.Recover({framework.id(), task_id}, recovered.updates, recovered.acknowledged);
     if (!IsTerminal(task.state())) {
-      executor.share += ShareOf(task.resources());
+      executor.Take(task.resources());
       executor.launched[task_id] = task;
     } else if (!acknowledged) {
       executor.terminated[task_id] = task;

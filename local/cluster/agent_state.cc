@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "local/cluster/operations.h"
@@ -47,6 +48,16 @@ mesos::v1::Resource Scalar(const char* name, double value, const std::string& ro
   resource.mutable_scalar()->set_value(value);
   if (!role.empty()) resource.mutable_allocation_info()->set_role(role);
   return resource;
+}
+
+ContainerShare ShareOf(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources) {
+  ContainerShare share;
+  for (const auto& resource : resources) {
+    const int64_t amount = std::llround(resource.scalar().value() * 1000);
+    if (resource.name() == "cpus") share.milli_cpus += amount;
+    if (resource.name() == "mem") share.milli_mem += amount;
+  }
+  return share;
 }
 
 std::vector<TaskInfo> TasksOf(const QueuedWork& work) {
@@ -109,50 +120,38 @@ std::vector<TaskInfo> AgentExecutor::QueuedTasks() const {
   return all;
 }
 
-namespace {
-
-// Of the executor and all its tasks that have not ended.
-template <typename Visit>
-void EachResource(const AgentExecutor& executor, Visit visit) {
-  for (const auto& resource : executor.info.resources()) visit(resource);
-  for (const TaskInfo& task : executor.QueuedTasks()) {
-    for (const auto& resource : task.resources()) visit(resource);
-  }
-  for (const auto& [id, task] : executor.launched) {
-    for (const auto& resource : task.resources()) visit(resource);
-  }
-}
-
-}  // namespace
-
-std::vector<mesos::v1::Resource> AgentExecutor::Volumes() const {
-  std::vector<mesos::v1::Resource> volumes;
-  EachResource(*this, [&](const auto& resource) {
-    if (IsVolume(resource)) volumes.push_back(resource);
-  });
-  return volumes;
-}
-
 std::vector<mesos::v1::Resource> AgentExecutor::Resources() const {
-  std::vector<mesos::v1::Resource> all;
-  EachResource(*this, [&](const auto& resource) { all.push_back(resource); });
+  std::vector<mesos::v1::Resource> all(info.resources().begin(), info.resources().end());
+  const auto add = [&all](const auto& of) {
+    all.insert(all.end(), of.resources().begin(), of.resources().end());
+  };
+  for (const TaskInfo& task : QueuedTasks()) add(task);
+  for (const auto& [id, task] : launched) add(task);
   return all;
+}
+
+void AgentExecutor::Take(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources) {
+  share += ShareOf(resources);
+  std::copy_if(resources.begin(), resources.end(), std::back_inserter(volumes), IsVolume);
+}
+
+void AgentExecutor::Return(
+    const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources) {
+  share -= ShareOf(resources);
+  for (const auto& resource : resources) {
+    if (!IsVolume(resource)) continue;
+    const auto is_it = [&](const auto& volume) {
+      return volume.disk().persistence().id() == resource.disk().persistence().id();
+    };
+    const auto found = std::find_if(volumes.begin(), volumes.end(), is_it);
+    if (found != volumes.end()) volumes.erase(found);
+  }
 }
 
 bool AgentFramework::PartitionAware() const {
   return std::any_of(info.capabilities().begin(), info.capabilities().end(), [](const auto& it) {
     return it.type() == mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE;
   });
-}
-
-ContainerShare ShareOf(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources) {
-  ContainerShare share;
-  for (const auto& resource : resources) {
-    const int64_t amount = std::llround(resource.scalar().value() * 1000);
-    if (resource.name() == "cpus") share.milli_cpus += amount;
-    if (resource.name() == "mem") share.milli_mem += amount;
-  }
-  return share;
 }
 
 AgentExecutor* AgentFramework::ExecutorOf(const std::string& task_id) {

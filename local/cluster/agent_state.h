@@ -40,7 +40,9 @@ struct AgentExecutor {
   std::optional<Instant> deadline;  // to register, or to end
   std::optional<Termination> termination;
   bool had_task = false;  // some task was sent to it
-  ContainerShare share;   // of the executor and all its tasks that have not ended
+  // Of the executor and all its tasks that have not ended.
+  ContainerShare share;
+  std::vector<mesos::v1::Resource> volumes;
 
   std::vector<QueuedWork> queued;  // until it subscribes
   std::map<std::string, mesos::v1::Task> launched;
@@ -56,7 +58,8 @@ struct AgentExecutor {
   std::vector<mesos::v1::TaskInfo> QueuedTasks() const;
   // Of the executor and all its tasks that have not ended.
   std::vector<mesos::v1::Resource> Resources() const;
-  std::vector<mesos::v1::Resource> Volumes() const;  // among these
+  void Take(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources);
+  void Return(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources);
 };
 
 struct AgentFramework {
@@ -71,8 +74,6 @@ struct AgentFramework {
   // The executor that has this task queued, launched or terminated.
   AgentExecutor* ExecutorOf(const std::string& task_id);
 };
-
-ContainerShare ShareOf(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources);
 // The task as masters and agents list it.
 mesos::v1::Task TaskOf(const mesos::v1::TaskInfo& info, mesos::v1::TaskState state,
                        const mesos::v1::FrameworkID& framework_id);

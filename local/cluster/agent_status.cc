@@ -125,11 +125,11 @@ void Agent::NoteState(AgentFramework& framework, AgentExecutor& executor,
   } else {
     return;
   }
-  executor.share -= ShareOf(ended.resources());
+  executor.Return(ended.resources());
   Note(ended, status);
   executor.terminated[task_id] = std::move(ended);
   if (executor.state == ExecutorState::kRunning) {
-    actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.Volumes()});
+    actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.volumes});
   }
 }
 
