@@ -144,7 +144,7 @@ TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
             "hello kiln GPU-a,GPU-b GPU-a,GPU-b t 31005 31009 31005,31009 127.0.0.1 j 2 4\n");
 }
 
-TEST_F(CommandDaemonTest, CommandsThatShareAGpuHaveFoldersOfTheirOwn) {
+TEST_F(CommandDaemonTest, CommandsThatShareAGpuHaveFoldersAndOutputOfTheirOwn) {
   Start();
   for (const std::string id : {"one", "two"}) {
     v1::Work work;
@@ -152,13 +152,14 @@ TEST_F(CommandDaemonTest, CommandsThatShareAGpuHaveFoldersOfTheirOwn) {
     work.set_gpu_milli(250);
     work.mutable_command()->set_shell(true);
     work.mutable_command()->set_value(
-        "echo $CUDA_VISIBLE_DEVICES $KILN_GPU_SHARE $MESOS_TASK_ID > out");
+        "echo $CUDA_VISIBLE_DEVICES $KILN_GPU_SHARE $MESOS_TASK_ID; echo oops $MESOS_TASK_ID >&2");
     agent_.Launch(WorkTask(id, work));
   }
   RunUntilEnd("one");
   RunUntilEnd("two");
-  EXPECT_EQ(ReadFile(folder_ + "/one/out").value_or(""), "GPU-c 0.25 one\n");
-  EXPECT_EQ(ReadFile(folder_ + "/two/out").value_or(""), "GPU-c 0.25 two\n");
+  EXPECT_EQ(ReadFile(folder_ + "/one/stdout").value_or(""), "GPU-c 0.25 one\n");
+  EXPECT_EQ(ReadFile(folder_ + "/two/stdout").value_or(""), "GPU-c 0.25 two\n");
+  EXPECT_EQ(ReadFile(folder_ + "/two/stderr").value_or(""), "oops two\n");
 }
 
 TEST_F(CommandDaemonTest, ACommandNamesThoseOfItsGpusThatAreSick) {

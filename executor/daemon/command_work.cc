@@ -92,6 +92,10 @@ class CommandWork final : public RunningWork {
   void Start() {
     ProcessSpec spec =
         SpecOf(InfoOf(context_.work.command(), context_.task), context_.surroundings);
+    if (context_.surroundings.own_output) {
+      spec.stdout_path = context_.surroundings.sandbox + "/stdout";
+      spec.stderr_path = context_.surroundings.sandbox + "/stderr";
+    }
     auto process = Process::Start(*context_.loop, std::move(spec), [this](ExitStatus status) {
       v1::Report report;
       AddSickGpus(context_, report);

@@ -198,6 +198,7 @@ void Daemon::Perform(const StartWork& effect) {
   std::error_code error;
   std::filesystem::create_directories(sandbox, error);  // a process says what is wrong with it
   running.surroundings = SurroundingsOf(effect.task, *work, sandbox, host_);
+  running.surroundings.own_output = shares;
   running.work = runner({&loop_, effect.task, *std::move(work), running.surroundings,
                          environment_.sandbox + "/.work/" + folder, host_, Teller()});
 }

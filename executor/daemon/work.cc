@@ -77,7 +77,7 @@ std::vector<int> PortsOf(const mesos::v1::TaskInfo& task) {
 
 Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
                             const std::string& sandbox, const std::string& host) {
-  Surroundings surroundings{sandbox, OwnEnvironment()};
+  Surroundings surroundings{.sandbox = sandbox, .environment = OwnEnvironment()};
   auto& environment = surroundings.environment;
   environment["MESOS_TASK_ID"] = task.task_id().value();
   environment["KILN_CHECKPOINT"] = sandbox + "/checkpoint";

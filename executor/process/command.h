@@ -13,6 +13,7 @@ namespace kiln::executor {
 struct Surroundings {
   std::string sandbox;
   std::map<std::string, std::string> environment;
+  bool own_output = false;  // in the sandbox's stdout and stderr, and not in those of this process
 };
 
 // The environment of this process without what is not for tasks (the executor's token), with a

@@ -98,8 +98,8 @@ class Backend {
   virtual std::vector<Event> EventsAfter(uint64_t sequence) const = 0;
   virtual std::shared_ptr<void> Subscribe(std::function<void(const Event&)> listener) = 0;
 
-  // Where the sandbox of a task is to be read: the agent's "host:port", and the path of the run on
-  // it.
+  // Where stdout and stderr of a task are to be read: the agent's "host:port", and the path of
+  // their folder on it.
   struct Sandbox {
     std::string agent;
     std::string path;

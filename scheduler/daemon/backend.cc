@@ -165,9 +165,15 @@ Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {
     return Fail(ErrorCode::kNotFound, "the address of agent {} is not known",
                 task->second.agent.text);
   }
-  return Sandbox{agent->second.address,
-                 fmt::format("/frameworks/{}/executors/{}/runs/latest", state().framework_id,
-                             task->second.executor.text)};
+  Sandbox sandbox{agent->second.address,
+                  fmt::format("/frameworks/{}/executors/{}/runs/latest", state().framework_id,
+                              task->second.executor.text)};
+  const Job& job = state().jobs.at(task->second.member.job).job;
+  const bool command =
+      std::holds_alternative<CommandWork>(FindGroup(job, task->second.member.group)->work);
+  // Commands that share a device have a folder each in the sandbox of their executor.
+  if (command && !task->second.resources.gpu_shares.empty()) sandbox.path += "/" + id.text;
+  return sandbox;
 }
 
 }  // namespace kiln::scheduler

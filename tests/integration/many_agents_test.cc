@@ -10,7 +10,6 @@
 namespace kiln::integration {
 namespace {
 
-using testing::HasSubstr;
 using testing::SizeIs;
 using wire::Json;
 
@@ -74,7 +73,7 @@ name: halves
 kind: training
 groups:
 - {name: g, count: 2, cpus: 0.5, mem: 16MiB, gpus: {share: 0.5, model: T4},
-   run: {command: 'echo $CUDA_VISIBLE_DEVICES; sleep 1'}})");
+   run: {command: 'echo $CUDA_VISIBLE_DEVICES $KILN_INDEX; sleep 1'}})");
   Submit(R"(
 name: huge
 kind: training
@@ -97,8 +96,8 @@ groups:
   EXPECT_LT(halves[1].at("started"), halves[0].at("ended"));
   for (const Json& task : halves) {
     const std::string log = "/v1/jobs/halves/log?task=" + task.at("id").get<std::string>();
-    // They share an executor, and its output.
-    EXPECT_THAT(Ask("GET", api_ + log).body, HasSubstr(share.begin().key() + "\n"));
+    EXPECT_EQ(Ask("GET", api_ + log).body,
+              fmt::format("{} {}\n", share.begin().key(), task.at("index").get<int>()));
   }
   const auto huge = [&] { return Get("/v1/jobs/huge/why").at("refusals").at(0); };
   EXPECT_EQ(huge().at("blocker"), "GPUS");
