@@ -162,6 +162,26 @@ TEST_F(CommandDaemonTest, CommandsThatShareAGpuHaveFoldersAndOutputOfTheirOwn) {
   EXPECT_EQ(ReadFile(folder_ + "/two/stderr").value_or(""), "oops two\n");
 }
 
+TEST_F(CommandDaemonTest, ACheckpointIsToldEachTimeThatItsFileIsTouched) {
+  Start();
+  const std::string wait = "; while [ ! -e again ]; do sleep 0.01; done; ";
+  for (const auto& [id, then] : std::map<std::string, std::string>{
+           {"once", "sleep 1000"}, {"twice", "touch $KILN_CHECKPOINT; sleep 1000"}}) {
+    v1::Work work;
+    work.set_gpu("GPU-c");  // so that they share the executor
+    work.mutable_command()->set_shell(true);
+    work.mutable_command()->set_value("touch $KILN_CHECKPOINT" + wait + then);
+    agent_.Launch(WorkTask(id, work));
+  }
+  RunUntil([&] { return ReportOf("twice").checkpoints() == 1; });
+  ASSERT_TRUE(WriteFile(folder_ + "/once/again", ""));
+  ASSERT_TRUE(WriteFile(folder_ + "/twice/again", ""));
+  RunUntil([&] { return ReportOf("twice").checkpoints() == 2; });
+  EXPECT_EQ(ReportOf("once").checkpoints(), 1);
+  agent_.ShutDown();
+  RunUntilExit();
+}
+
 TEST_F(CommandDaemonTest, ACommandNamesThoseOfItsGpusThatAreSick) {
   Start();
   v1::Work work;
