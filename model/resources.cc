@@ -11,6 +11,10 @@ namespace {
 
 void AddPorts(std::vector<PortRange>& ports, const std::vector<PortRange>& more) {
   if (more.empty()) return;
+  if (ports.empty()) {
+    ports = more;
+    return;
+  }
   std::vector<PortRange> all = ports;
   all.insert(all.end(), more.begin(), more.end());
   std::sort(all.begin(), all.end(),
@@ -60,8 +64,11 @@ Resources& Resources::operator+=(const Resources& other) {
   mem = mem + other.mem;
   disk = disk + other.disk;
   gpus += other.gpus;
-  if (!other.gpu_ids.empty()) {
+  if (gpu_ids.empty()) {
+    gpu_ids = other.gpu_ids;
+  } else if (!other.gpu_ids.empty()) {
     std::vector<GpuId> both;
+    both.reserve(gpu_ids.size() + other.gpu_ids.size());
     std::set_union(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(), other.gpu_ids.end(),
                    std::back_inserter(both));
     gpu_ids = std::move(both);

@@ -24,22 +24,30 @@ Slots::Slots(const Snapshot& snapshot, const WaitingJob& job, const Regions& reg
              Victims& victims)
     : snapshot_(snapshot), job_(job), regions_(regions), region_(region), victims_(victims) {
   for (const Claim& claim : snapshot.claims) kept_.insert(claim.agents.begin(), claim.agents.end());
+  numbers_.reserve(snapshot_.offers.size());
+  spots_.reserve(snapshot_.offers.size());
   for (const Offer& offer : snapshot_.offers) {
     if (offer.role != job_.role) continue;
     if (Spot* spot = SpotOf(offer.agent.id, &offer.agent)) spot->base += offer.resources;
   }
   for (const Task* task : victims_.Leaving()) {
-    if (Spot* spot = SpotOf(task->agent, Known(task->agent))) spot->base += task->resources;
+    if (Spot* spot = SpotOf(task->agent, nullptr)) spot->base += task->resources;
   }
+  const AgentId* last = nullptr;
+  Spot* spot = nullptr;
   for (size_t i = 0; i < victims_.All().size(); ++i) {
     const AgentId& agent = victims_.All()[i].task->agent;
-    if (Spot* spot = SpotOf(agent, Known(agent))) spot->candidates.push_back(i);
+    if (last == nullptr || agent != *last) spot = SpotOf(agent, nullptr);
+    last = &agent;
+    if (spot != nullptr) spot->candidates.push_back(i);
   }
-  for (Spot& spot : spots_) {
-    const auto shared = snapshot_.shared.find({spot.agent->id, job_.role});
-    if (shared != snapshot_.shared.end()) spot.base += {.gpu_shares = shared->second};
-    spot.free = spot.base;
+  for (const auto& [key, shares] : snapshot_.shared) {
+    if (key.second != job_.role) continue;
+    const auto number = numbers_.find(key.first);
+    if (number == numbers_.end() || number->second == kNoSpot) continue;
+    spots_[number->second].base += {.gpu_shares = shares};
   }
+  for (Spot& one : spots_) one.free = one.base;
 }
 
 const Agent* Slots::Known(const AgentId& id) const {
@@ -52,6 +60,7 @@ const Agent* Slots::Known(const AgentId& id) const {
 Spot* Slots::SpotOf(const AgentId& id, const Agent* agent) {
   const auto [number, is_new] = numbers_.try_emplace(id, spots_.size());
   if (!is_new) return number->second == kNoSpot ? nullptr : &spots_[number->second];
+  if (agent == nullptr) agent = Known(id);
   const auto bar = snapshot_.bars.find(id);
   const bool barred = bar != snapshot_.bars.end();
   if (agent == nullptr || !regions_.Has(region_, id) || kept_.contains(id) ||

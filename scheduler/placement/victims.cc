@@ -38,9 +38,10 @@ Victims::Victims(const Running& running, const Preemptor& preemptor, const Shari
       if (IsWithin(name, role.name)) Add(quota.used, use.used);
     }
   }
+  TeamNumbers numbers;
   for (const auto& [agent, tasks] : running.Agents()) {
     for (const RunningTask& one : tasks) {
-      if (one.job->role == preemptor.offers) Look(one, preemptor, settings, now);
+      if (one.job->role == preemptor.offers) Look(one, preemptor, settings, now, numbers);
     }
   }
   for (Team& team : teams_) {
@@ -51,28 +52,24 @@ Victims::Victims(const Running& running, const Preemptor& preemptor, const Shari
   }
 }
 
-Victims::Right Victims::RightOver(const RunningJob& running, const Preemptor& preemptor,
-                                  const PreemptionSettings& settings) const {
+bool Victims::HasRightOver(const RunningJob& running, const Preemptor& preemptor,
+                           const PreemptionSettings& settings) {
   const Job& job = *running.job;
-  if (job.name == preemptor.job->name) return Right::kNone;
   if (job.role == preemptor.job->role) {
-    const bool lower = job.priority < preemptor.job->priority;
-    return settings.by_priority && job.preemptible && lower ? Right::kPriority : Right::kNone;
+    return settings.by_priority && job.preemptible && job.priority < preemptor.job->priority;
   }
   const bool owed = settings.by_quota && !preemptor.owed_quota.empty();
-  return owed && !IsWithin(job.role, preemptor.owed_quota) ? Right::kQuota : Right::kNone;
+  return owed && !IsWithin(job.role, preemptor.owed_quota);
 }
 
 void Victims::Look(const RunningTask& one, const Preemptor& preemptor,
-                   const PreemptionSettings& settings, Instant now) {
+                   const PreemptionSettings& settings, Instant now, TeamNumbers& numbers) {
   if (Leaves(*one.task)) {
     leaving_.push_back(one.task);
     return;
   }
-  const auto [standing, is_new] = standings_.try_emplace(one.job);
-  if (is_new) standing->second.right = RightOver(*one.job, preemptor, settings);
-  if (standing->second.right == Right::kNone) return;
-  const size_t team = TeamOf(one, standing->second);
+  if (!HasRightOver(*one.job, preemptor, settings)) return;
+  const size_t team = TeamOf(one, numbers);
   if (team != 0) ++teams_[team].spare;
   if (!MayEnd(*one.task, settings, now)) {
     teams_[team].whole = false;
@@ -83,12 +80,13 @@ void Victims::Look(const RunningTask& one, const Preemptor& preemptor,
 }
 
 // Members that live count from below zero: what a team needs is no spare.
-size_t Victims::TeamOf(const RunningTask& one, Standing& standing) {
+size_t Victims::TeamOf(const RunningTask& one, TeamNumbers& numbers) {
   const Job& job = *one.job->job;
   const std::string& group = one.task->member.group;
   const bool gang = IsInGang(job, group);
   if (!gang && EndsByItself(job.kind)) return 0;
-  const auto [team, is_new] = standing.teams.try_emplace(gang ? "" : group, teams_.size());
+  const auto [team, is_new] =
+      numbers.try_emplace({one.job, gang ? std::string_view() : group}, teams_.size());
   if (is_new) {
     const int needed = gang ? std::max(job.gang_members - one.job->finished, 0) : 1;
     teams_.push_back({.gang = gang, .spare = -needed, .whole = gang && EndsByItself(job.kind)});
@@ -107,6 +105,7 @@ double Victims::CostOf(const Task& task, Duration lost) const {
 }
 
 bool Victims::QuotaAllows(const RunningJob& job, const Amounts& amounts) const {
+  if (quotas_.empty()) return true;
   for (std::string_view role = job.job->role; !role.empty(); role = ParentRole(role)) {
     const auto quota = quotas_.find(role);
     if (quota == quotas_.end()) continue;

@@ -5,7 +5,8 @@
 #include <limits>
 #include <map>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/role.h"
@@ -55,7 +56,6 @@ class Victims {
   bool Stay(const Departure& departure);
 
  private:
-  enum class Right { kNone, kPriority, kQuota };
   // Tasks that depend on each other: of a gang, or of a group that keeps its last member.
   struct Team {
     std::vector<size_t> members;  // candidates
@@ -66,20 +66,18 @@ class Victims {
     double cost = 0;     // of all members that have not gone
     Amounts amounts{};   // theirs
   };
-  struct Standing {  // of a job that runs
-    Right right = Right::kNone;
-    std::map<std::string, size_t> teams;  // by group; a gang has one, without a name
-  };
+  // By job and group; a gang has one, without a name.
+  using TeamNumbers = std::map<std::pair<const RunningJob*, std::string_view>, size_t>;
   struct Quota {
     Amounts quota{};
     Amounts used{};
   };
 
-  Right RightOver(const RunningJob& running, const Preemptor& preemptor,
-                  const PreemptionSettings& settings) const;
+  static bool HasRightOver(const RunningJob& running, const Preemptor& preemptor,
+                           const PreemptionSettings& settings);
   void Look(const RunningTask& one, const Preemptor& preemptor, const PreemptionSettings& settings,
-            Instant now);
-  size_t TeamOf(const RunningTask& one, Standing& standing);
+            Instant now, TeamNumbers& numbers);
+  size_t TeamOf(const RunningTask& one, TeamNumbers& numbers);
   double CostOf(const Task& task, Duration lost) const;
   bool QuotaAllows(const RunningJob& job, const Amounts& amounts) const;
   void Charge(const RunningJob& job, const Amounts& amounts);
@@ -90,7 +88,6 @@ class Victims {
   std::vector<Candidate> candidates_;
   std::vector<const Task*> leaving_;
   std::vector<Team> teams_ = {{}};
-  std::unordered_map<const RunningJob*, Standing> standings_;
   std::map<std::string, Quota, std::less<>> quotas_;  // of roles whose quota others heed
 };
 
