@@ -52,7 +52,11 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
 }
 
 bool Cycle::IsDue(const Sight& sight, Instant now) const {
-  return book_.KnownSize() + sight.jobs.size() <= kSmallCluster || now - explained_ >= kReasonsAge;
+  return IsSmall(sight) || now - explained_ >= kReasonsAge;
+}
+
+bool Cycle::IsSmall(const Sight& sight) const {
+  return book_.KnownSize() + sight.jobs.size() <= kSmallCluster;
 }
 
 std::optional<Instant> Cycle::Next(Instant now) const {
@@ -256,8 +260,10 @@ std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& j
 Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const {
   const Job job = ExpandGroups(std::move(submitted));
   Plan blocked;
-  WaitingJob waiting{
-      .job = &job, .role = lifecycle.OfferRole(job.role), .gang_needed = job.gang_members};
+  WaitingJob waiting{.job = &job,
+                     .role = lifecycle.OfferRole(job.role),
+                     .since = now,
+                     .gang_needed = job.gang_members};
   for (const Group& group : job.groups) {
     const Status models = HasModels(lifecycle.state().models, group.work);
     if (!group.after.empty() || !models) {
@@ -271,12 +277,20 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
                               .in_gang = IsInGang(job, group)});
   }
   const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
-  Plan plan = PlaceByClaims(SnapshotOf(lifecycle, book_.Known(), {std::move(waiting)}, {}, outlook),
-                            policy_);
+  Sight sight = lifecycle.See(now);
+  const bool queued = IsSmall(sight);
+  if (!queued) sight = {};
+  std::erase_if(sight.jobs, [&](const WaitingJob& one) { return one.job->name == job.name; });
+  sight.jobs.push_back(std::move(waiting));
+  Plan plan = PlaceByClaims(
+      SnapshotOf(lifecycle, book_.Known(), std::move(sight.jobs), std::move(sight.usual), outlook),
+      policy_);
+  std::erase_if(plan.launches, [&](const Launch& one) { return one.member.job != job.name; });
+  std::erase_if(plan.refusals, [&](const Refusal& one) { return one.job != job.name; });
   plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
   for (Refusal& refusal : plan.refusals) {
     std::string& words = refusal.estimate.words;
-    if (refusal.estimate.start) words += ", if nothing that waits goes first";
+    if (refusal.estimate.start && !queued) words += ", if nothing that waits goes first";
     if (words.empty()) words = kNotWhile;
   }
   plan.held.clear();

@@ -37,7 +37,8 @@ class Cycle {
   std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now) const;
   // When a cycle has something to do though nothing else happens.
   std::optional<Instant> Next(Instant now) const;
-  // What would become of a job that has not been submitted, with all that agents have free.
+  // What would become of a job that was submitted at this moment, with all that agents have free:
+  // among those that wait on a small cluster, as if nothing else waited on a large one.
   Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
 
  private:
@@ -49,6 +50,7 @@ class Cycle {
   void Charge(const Lifecycle& lifecycle, const Plan& plan, const std::vector<LaunchCall>& starts,
               Instant now);
   bool IsDue(const Sight& sight, Instant now) const;
+  bool IsSmall(const Sight& sight) const;
   // Gives the roles of which work would fit into what is known but not in hand.
   std::set<std::string> Explain(const Lifecycle& lifecycle, Sight sight, bool connected,
                                 Instant now);

@@ -101,5 +101,57 @@ TEST_F(CycleTest, WhatWouldFitElsewhereIsAskedForAgain) {
                           "offer"));
 }
 
+TEST_F(CycleTest, ADryRunStandsInItsPlaceAmongWhatWaits) {
+  OfferFrom(0, 1);
+  Submit(JobOf("first", 1000));
+  struct Case {
+    const char* name;
+    int priority;
+    const char* plan;  // of the job alone, whatever becomes of the others
+  };
+  for (const Case& c : {Case{"next", 50, "next waits"},
+                        {"urgent", 90, "urgent on a0"},
+                        {"first", 50, "first on a0"}}) {
+    Job job = JobOf(c.name, 1000);
+    job.priority = c.priority;
+    const Plan plan = cycle_.DryRun(life_, job, now_);
+    std::vector<std::string> lines;
+    for (const Launch& one : plan.launches) {
+      lines.push_back(one.member.job + " on " + one.agent.text);
+    }
+    for (const Refusal& one : plan.refusals) lines.push_back(one.job + " waits");
+    EXPECT_THAT(lines, ElementsAre(c.plan));
+  }
+}
+
+TEST_F(CycleTest, ADryRunTellsOfAStartBehindTheQueueOrThatItDidNotLookAtIt) {
+  constexpr Duration kHour = std::chrono::hours(1);
+  const auto hourly = [&](const std::string& name, int count) {
+    Job job = JobOf(name, 1000);
+    job.groups[0].count = count;
+    job.groups[0].max_completion = kHour;
+    job.groups[0].kill_grace = {};
+    return job;
+  };
+  const auto estimate = [&] {
+    const Plan plan = cycle_.DryRun(life_, hourly("new", 1), now_);
+    return plan.refusals.size() == 1 ? plan.refusals[0].estimate : Estimate{};
+  };
+  OfferFrom(0, 1);
+  Submit(hourly("runs", 1));
+  Submit(hourly("waits", 1));
+  ASSERT_EQ(Run().effects.starts.size(), 1U);
+  const char* words = "at the latest, by the max_completion of what runs";
+  EXPECT_EQ(estimate(), (Estimate{now_ + 2 * kHour, words}));
+
+  const int more = static_cast<int>(kSmallCluster);
+  OfferFrom(1, kSmallCluster);
+  Submit(hourly("more", more - 1));  // beside the one that waits
+  ASSERT_EQ(Run().effects.starts.size(), kSmallCluster);
+  Submit(hourly("late", 1));
+  EXPECT_EQ(estimate(),
+            (Estimate{now_ + kHour, std::string(words) + ", if nothing that waits goes first"}));
+}
+
 }  // namespace
 }  // namespace kiln::scheduler
