@@ -77,6 +77,9 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
                  "how long an agent that fails work gets none at first; 0s: none is judged (2min)");
   app.add_option("--preempt", texts.preempt,
                  "who may have others evicted: priority, quota, both or none (both)");
+  app.add_flag("--move", options.preemption.move,
+               "work that touches $KILN_CHECKPOINT moves to another agent when a gang, or a larger "
+               "member, then fits and would lose more by waiting (off)");
   app.add_option("--min-run", texts.min_run,
                  "nobody is evicted who runs for less; doubles with each eviction (1min)");
   app.add_option("--evictions", options.preemption.evictions_max,

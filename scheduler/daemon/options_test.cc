@@ -21,8 +21,8 @@ TEST(Options, FlagsAreRead) {
   const auto parsed =
       Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80", "--role=a",
              "--role=b", "--quarantine=5min", "--topology=zone,rack", "--failover-timeout=2d",
-             "--preempt=quota", "--min-run=2min", "--evictions=5", "--hold=5s", "--encoding=json",
-             "--executor=/x/kiln-executor"});
+             "--preempt=quota", "--move", "--min-run=2min", "--evictions=5", "--hold=5s",
+             "--encoding=json", "--executor=/x/kiln-executor"});
   ASSERT_TRUE(parsed) << parsed.error().message;
   const Options& options = parsed->options;
   EXPECT_THAT(options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
@@ -32,9 +32,10 @@ TEST(Options, FlagsAreRead) {
   EXPECT_EQ(options.failover_timeout, std::chrono::hours(48));
   EXPECT_EQ(options.hold, std::chrono::seconds(5));
   EXPECT_EQ(options.quarantine, std::chrono::minutes(5));
-  EXPECT_EQ(options.preemption,
-            (PreemptionSettings{
-                .by_priority = false, .min_run = std::chrono::minutes(2), .evictions_max = 5}));
+  EXPECT_EQ(options.preemption, (PreemptionSettings{.by_priority = false,
+                                                    .move = true,
+                                                    .min_run = std::chrono::minutes(2),
+                                                    .evictions_max = 5}));
   EXPECT_THAT(options.topology, testing::ElementsAre("zone", "rack"));
   EXPECT_EQ(options.encoding, wire::Encoding::kJson);
   EXPECT_EQ(options.artifacts, "/s.artifacts");

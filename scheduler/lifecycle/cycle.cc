@@ -6,6 +6,7 @@
 #include "scheduler/lifecycle/models.h"
 #include "scheduler/placement/claims.h"
 #include "scheduler/placement/limits.h"
+#include "scheduler/placement/moves.h"
 #include "scheduler/placement/preemption.h"
 #include "scheduler/placement/turns.h"
 
@@ -143,11 +144,12 @@ size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
   Limits limits(&*snapshot.sharing);
   std::optional<Eviction> eviction;
   int tried = 0;
-  for (const WaitingJob& job : snapshot.jobs) {
+  for (WaitingJob& job : snapshot.jobs) {
     if (eviction || tried == kJobsTried) break;
     const std::string& name = job.job->name;
     if (found_nobody_.contains(name) || !MayEvict(lifecycle, job, limits, now)) continue;
     ++tried;
+    job.expected = ExpectedStart(name, refusals_);
     eviction = FindEviction(snapshot, job, lifecycle.GetRunning(), settings, policy_, now);
     if (!eviction) found_nobody_[name] = now + kLooksBetween * settings.again;
   }

@@ -2,11 +2,13 @@
 #include <algorithm>
 
 #include "scheduler/lifecycle/lifecycle.h"
+#include "scheduler/placement/moves.h"
 
 namespace kiln::scheduler {
 namespace {
 
-std::string ReasonOf(const Job& preemptor, const Job& victim) {
+std::string ReasonOf(const Job& preemptor, const Job& victim, bool moves) {
+  if (moves) return fmt::format("job {}, which fits when this has moved", preemptor.name);
   if (preemptor.role == victim.role) {
     return fmt::format("job {} of priority {}", preemptor.name, preemptor.priority);
   }
@@ -37,6 +39,7 @@ bool Lifecycle::MayEvictAgain(const std::string& job, Instant now) const {
 
 void Lifecycle::Evict(const Eviction& eviction, Instant now) {
   JobRecord& record = state_.jobs.at(eviction.job);
+  const bool moves = !eviction.moves.empty();
   std::map<std::string, std::pair<size_t, std::string>> victims;  // by job
   Duration grace{};
   for (const TaskId& id : eviction.victims) {
@@ -47,7 +50,7 @@ void Lifecycle::Evict(const Eviction& eviction, Instant now) {
     if (const auto [run, member] = Find(task.member); member != nullptr && member->live == &task) {
       ++run->leaving;
     }
-    task.preempted_by = ReasonOf(record.job, job);
+    task.preempted_by = ReasonOf(record.job, job, moves);
     task.message = "preempted by " + task.preempted_by;
     WantKill(task, now);
     Touch(task);
@@ -63,18 +66,18 @@ void Lifecycle::Evict(const Eviction& eviction, Instant now) {
   }
   effects_.notices.push_back(
       {"job", eviction.job, JobPhaseName(record.phase),
-       fmt::format("preempts {} of {}", TasksText(eviction.victims.size()),
+       fmt::format("{} {} of {}", moves ? "moves" : "preempts", TasksText(eviction.victims.size()),
                    victims.size() == 1 ? "job " + victims.begin()->first
                                        : fmt::format("{} jobs", victims.size()))});
   std::erase_if(record.evicted,
                 [&](const Instant& at) { return now - at >= settings_.preemption.window; });
   record.evicted.push_back(now);
-  record.claim = {.job = eviction.job,
-                  .members = eviction.members,
-                  .agents = eviction.agents,
-                  .until = now + grace + settings_.preemption.claim};
-  claimants_.insert(eviction.job);
-  TouchJob(record);
+  for (Claim& claim : ClaimsOf(eviction, now + grace + settings_.preemption.claim)) {
+    JobRecord& claimant = state_.jobs.at(claim.job);
+    claimants_.insert(claim.job);
+    claimant.claim = std::move(claim);
+    TouchJob(claimant);
+  }
 }
 
 void Lifecycle::DropClaim(JobRecord& record) {

@@ -61,9 +61,35 @@ TEST_F(Evictions, VictimsAreKilledAndEverybodyIsTold) {
           Notice{"job", "low", "RUNNING", "1 task preempted by job high of priority 90"},
           Notice{"job", "high", "WAITING", "preempts 1 task of job low"}));
   // The last grace, and a minute to start in.
-  EXPECT_EQ(Record("high").claim,
-            (Claim{"high", 1, {{"a1"}}, harness_.now() + seconds(20) + minutes(1)}));
+  EXPECT_EQ(Record("high").claim, (Claim{"high",
+                                         1,
+                                         {{"a1"}},
+                                         harness_.now() + seconds(20) + minutes(1),
+                                         "waits for tasks on agent a1 that end for it"}));
   EXPECT_FALSE(harness_.life().MayEvictAgain("high", harness_.now()));
+}
+
+TEST_F(Evictions, WhoMovesIsToldAndKeptAPlace) {
+  harness_.life().Evict({"high", 1, {tasks_[1]}, {{"a1"}}, {{{"low", "g", 1}, {"a2"}}}},
+                        harness_.now());
+  const std::string words = "preempted by job high, which fits when this has moved";
+  EXPECT_THAT(harness_.Take().notices,
+              ElementsAre(Notice{"task", tasks_[1].text, "TASK_RUNNING", words},
+                          Notice{"job", "low", "RUNNING", "1 task " + words},
+                          Notice{"job", "high", "WAITING", "moves 1 task of job low"}));
+  const Instant until = harness_.now() + seconds(20) + minutes(1);
+  const std::vector<Claim> claims = {
+      {"high", 1, {{"a1"}}, until, "waits for tasks on agent a1 that move for it"},
+      {"low", 1, {{"a2"}}, until, "moves, for job high: its place is kept on agent a2"}};
+  EXPECT_EQ(harness_.life().Claims(), claims);
+  harness_.Restart();
+  EXPECT_EQ(harness_.life().Claims(), claims);
+  harness_.Connect();
+  harness_.Tell(tasks_[0], TaskState::kRunning, "RECONCILIATION");
+  harness_.Tell(tasks_[1], TaskState::kKilled);
+  EXPECT_EQ(harness_.life().EvictionWords("low", "g"), words);
+  harness_.PlaceAll("a2");
+  EXPECT_THAT(harness_.life().Claims(), IsEmpty());
 }
 
 TEST_F(Evictions, TheAttemptIsNotChargedAndTheMemberWaitsAgain) {

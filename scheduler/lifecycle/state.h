@@ -35,7 +35,7 @@ struct JobRecord {
   std::string message;  // why it ended as it did
   Instant submitted;
   Instant ended;
-  std::optional<Claim> claim;    // while others end for it
+  std::optional<Claim> claim;    // while others end for it, or it moves for others
   std::vector<Instant> evicted;  // when it had others ended, lately
 
   bool operator==(const JobRecord&) const = default;

@@ -24,12 +24,6 @@ void RemoveStarted(const std::set<MemberId>& started, WaitingJob& job) {
   std::erase_if(job.groups, [](const WaitingGroup& group) { return group.members.empty(); });
 }
 
-std::string WaitWords(const Claim& claim) {
-  return fmt::format("waits for tasks on {} that end for it",
-                     claim.agents.size() == 1 ? "agent " + claim.agents[0].text
-                                              : fmt::format("{} agents", claim.agents.size()));
-}
-
 class ByClaims {
  public:
   ByClaims(const Snapshot& snapshot, const Policy& policy)
@@ -47,7 +41,7 @@ class ByClaims {
 
   Plan Run() {
     Plan kept;
-    for (const Claim& claim : snapshot_.claims) PlaceOwn(claim, kept);
+    for (auto& [claim, offers] : kept_) PlaceOwn(*claim, std::move(offers), kept);
     std::set<MemberId> started;
     for (const Launch& launch : kept.launches) started.insert(launch.member);
     for (WaitingJob job : snapshot_.jobs) {
@@ -64,7 +58,7 @@ class ByClaims {
       const auto claim = by_job_.find(refusal.job);
       if (claim != by_job_.end()) {
         refusal.blocker = Blocker::kPreempting;
-        refusal.reason = WaitWords(*claim->second);
+        refusal.reason = claim->second->why;
       } else if (refusal.blocker == Blocker::kNoOffers && !kept_.empty()) {
         refusal.reason = "what agents have free is kept for job " + kept_.begin()->first->job;
       }
@@ -73,19 +67,23 @@ class ByClaims {
   }
 
  private:
-  // The job of the claim alone, on its agents.
-  void PlaceOwn(const Claim& claim, Plan& kept) {
+  // The job of the claim, and those with a claim to the same agents, on these agents.
+  void PlaceOwn(const Claim& claim, std::vector<Offer> offers, Plan& kept) {
     Snapshot own = FrameOf(snapshot_);
     own.sharing = rest_.sharing;
-    own.offers = std::move(kept_[&claim]);
+    own.offers = std::move(offers);
+    std::map<std::string, std::string> roles;
     for (const WaitingJob& job : snapshot_.jobs) {
-      if (job.job->name == claim.job) own.jobs.push_back(job);
+      const auto other = by_job_.find(job.job->name);
+      if (other == by_job_.end() || other->second->agents != claim.agents) continue;
+      roles[job.job->name] = job.job->role;
+      own.jobs.push_back(job);
+      own.jobs.back().may_hold = false;
     }
-    for (WaitingJob& job : own.jobs) job.may_hold = false;
     const Plan plan = PlaceAround(own, policy_);
     for (const Launch& launch : plan.launches) {
       if (!rest_.sharing) break;
-      Add(rest_.sharing->use[own.jobs[0].job->role].used, AmountsOf(launch.resources));
+      Add(rest_.sharing->use[roles.at(launch.member.job)].used, AmountsOf(launch.resources));
     }
     kept.launches.insert(kept.launches.end(), plan.launches.begin(), plan.launches.end());
     kept.held.insert(kept.held.end(), plan.declined.begin(), plan.declined.end());

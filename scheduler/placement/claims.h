@@ -14,6 +14,7 @@ struct Claim {
   int members = 0;              // that are still to start
   std::vector<AgentId> agents;  // sorted
   Instant until;
+  std::string why;  // its job waits
 
   bool operator==(const Claim&) const = default;
 };
@@ -23,7 +24,8 @@ struct Policy;
 struct Snapshot;
 
 // As PlaceAround, on a cluster with claims: what is free on the agents of a claim goes to its job
-// alone, and stays in hand until that job fits. Claims do not overlap.
+// alone, and stays in hand until that job fits. Claims of jobs that move together are for the same
+// agents; others do not overlap.
 Plan PlaceByClaims(const Snapshot& snapshot, const Policy& policy);
 
 }  // namespace kiln::scheduler

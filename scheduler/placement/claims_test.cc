@@ -61,16 +61,27 @@ TEST(PlaceByClaims, WhatIsKeptGoesToNobodyElse) {
 TEST(PlaceByClaims, AGangHoldsWhatIsKeptUntilItFits) {
   const Job gang = JobOf("gang", 3, 3);
   Snapshot snapshot{.offers = {OfferOf("a", 1), OfferOf("b", 1)}, .jobs = {WaitingOf(gang)}};
-  snapshot.claims = {{"gang", 3, {{"a"}, {"b"}, {"c"}}, {}}};
+  snapshot.claims = {{"gang", 3, {{"a"}, {"b"}, {"c"}}, {}, "waits for others"}};
   const Plan plan = PlaceByClaims(snapshot, kPack);
   EXPECT_THAT(plan.launches, IsEmpty());
   EXPECT_THAT(plan.held, ElementsAre(OfferId{"o-a"}, OfferId{"o-b"}));
   EXPECT_THAT(plan.declined, IsEmpty());
-  EXPECT_THAT(plan.refusals, ElementsAre(Refusal{"gang", "g", 3, Blocker::kPreempting,
-                                                 "waits for tasks on 3 agents that end for it"}));
+  EXPECT_THAT(plan.refusals,
+              ElementsAre(Refusal{"gang", "g", 3, Blocker::kPreempting, "waits for others"}));
   snapshot.offers.push_back(OfferOf("c", 1));
   EXPECT_THAT(Started(PlaceByClaims(snapshot, kPack)),
               ElementsAre("gang.0 on a", "gang.1 on b", "gang.2 on c"));
+}
+
+TEST(PlaceByClaims, WhatIsKeptForSeveralIsSharedByThem) {
+  const Job first = JobOf("first", 1);
+  const Job one = JobOf("one", 1);
+  const Job other = JobOf("other", 2);
+  Snapshot snapshot{.offers = {OfferOf("a", 2), OfferOf("b", 1)},
+                    .jobs = {WaitingOf(first), WaitingOf(one), WaitingOf(other)}};
+  snapshot.claims = {{"one", 1, {{"a"}, {"b"}}, {}}, {"other", 2, {{"a"}, {"b"}}, {}}};
+  EXPECT_THAT(Started(PlaceByClaims(snapshot, kPack)),
+              ElementsAre("one.0 on b", "other.0 on a", "other.1 on a"));
 }
 
 TEST(PlaceByClaims, MembersWithoutAClaimGoElsewhere) {

@@ -33,7 +33,7 @@ enum class Blocker {
   kNotConnected,  // no Mesos master
   kLimit,         // its role would have more than it may have
   kNoModel,       // the model it serves or scores with is not registered
-  kPreempting,    // others end for it
+  kPreempting,    // others end for it, or it moves for others
   kQuarantine,    // it has room only on an agent or device that is quarantined
   kReserved,      // it has room only in what is kept for a job before it
 };

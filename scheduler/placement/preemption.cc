@@ -6,6 +6,7 @@
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/gpus.h"
 #include "scheduler/placement/limits.h"
+#include "scheduler/placement/moves.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/place.h"
 #include "scheduler/placement/slots.h"
@@ -14,6 +15,7 @@ namespace kiln::scheduler {
 namespace {
 
 constexpr size_t kSinglesMax = 1000;  // members without a gang, in one eviction
+constexpr int kMovesTried = 4;        // each without the jobs that had no place before
 
 // What starts together: the members that a gang needs, or some of one group.
 using Needed = std::vector<WaitingGroup>;
@@ -47,11 +49,12 @@ std::vector<Needed> NeedsOf(const WaitingJob& job) {
 
 class Search {
  public:
-  Search(const Snapshot& snapshot, const WaitingJob& job, Needed needed, const Victims& victims,
-         const Regions& regions, size_t region, const Policy& policy)
+  Search(const Snapshot& snapshot, const WaitingJob& job, Needed needed, bool moves,
+         const Victims& victims, const Regions& regions, size_t region, const Policy& policy)
       : snapshot_(snapshot),
         job_(job),
         needed_(std::move(needed)),
+        moves_(moves),
         policy_(policy),
         victims_(victims),
         slots_(snapshot, job, regions, region, victims_) {}
@@ -65,10 +68,20 @@ class Search {
     auto plan = Verified();
     if (plan && SpareTheNeedless(*plan)) plan = Verified();
     if (!plan || slots_.departures().empty()) return std::nullopt;
+    Eviction eviction = Told(*plan);
+    if (moves_) {
+      Refuge refuge = FindRefuge(snapshot_, job_, *plan, victims_, slots_.departures(), policy_);
+      stuck_ = std::move(refuge.stuck);
+      if (!stuck_.empty()) return std::nullopt;
+      eviction.moves = std::move(refuge.places);
+    }
     double cost = 0;
     for (const Victims::Departure& departure : slots_.departures()) cost += CostOf(departure);
-    return std::pair(cost, Told(*plan));
+    return std::pair(cost, std::move(eviction));
   }
+
+  // Jobs that have no place to move to.
+  const std::set<std::string>& stuck() const { return stuck_; }
 
  private:
   struct Entry {
@@ -90,14 +103,19 @@ class Search {
     return sum;
   }
 
+  // They go (-1), or stay after all (1). Who moves goes on using as much.
+  void Use(const Victims::Departure& departure, int sign, Sharing& sharing) const {
+    if (moves_) return;
+    for (const size_t one : departure.candidates) {
+      const Amounts amounts = AmountsOf(At(one).task->resources);
+      Add(sharing.use[At(one).job->job->role].used, Times(amounts, sign));
+    }
+  }
+
   // What roles use when those who go have gone.
   Sharing SharingThen() const {
     Sharing sharing = *snapshot_.sharing;
-    for (const Victims::Departure& departure : slots_.departures()) {
-      for (const size_t one : departure.candidates) {
-        Subtract(sharing.use[At(one).job->job->role].used, AmountsOf(At(one).task->resources));
-      }
-    }
+    for (const Victims::Departure& departure : slots_.departures()) Use(departure, -1, sharing);
     return sharing;
   }
 
@@ -109,6 +127,7 @@ class Search {
   bool RelieveLimits() {
     Sharing sharing = *snapshot_.sharing;
     if (!OverLimit(sharing)) return true;
+    if (moves_) return false;
     std::vector<std::pair<double, size_t>> prices;
     for (size_t i = 0; i < victims_.All().size(); ++i) {
       if (At(i).job->job->role == job_.job->role) prices.emplace_back(slots_.Price(i), i);
@@ -117,9 +136,7 @@ class Search {
     for (const auto& [price, candidate] : prices) {
       if (At(candidate).out || slots_.Price(candidate) == Victims::kNever) continue;
       slots_.Evict(candidate);
-      for (const size_t one : slots_.departures().back().candidates) {
-        Subtract(sharing.use[job_.job->role].used, AmountsOf(At(one).task->resources));
-      }
+      Use(slots_.departures().back(), -1, sharing);
       if (!OverLimit(sharing)) return true;
     }
     return false;
@@ -258,9 +275,7 @@ class Search {
       if (!left.at(agent).Contains(needed)) return false;
     }
     Sharing then = sharing;
-    for (const size_t one : departure.candidates) {
-      Add(then.use[At(one).job->job->role].used, AmountsOf(At(one).task->resources));
-    }
+    Use(departure, 1, then);
     if (OverLimit(then) || !victims_.Stay(departure)) return false;
     departures.erase(departures.begin() + static_cast<ptrdiff_t>(index));
     sharing = std::move(then);
@@ -284,9 +299,11 @@ class Search {
   const Snapshot& snapshot_;
   const WaitingJob& job_;
   Needed needed_;
+  bool moves_;
   const Policy& policy_;
   Victims victims_;
   Slots slots_;
+  std::set<std::string> stuck_;
 };
 
 // What one of them asks for: the gang, or a member.
@@ -307,6 +324,95 @@ void TrimTo(Limits& limits, const WaitingJob& job, const std::string& owed, Need
   Trim(needed[0], count);
 }
 
+// Only that it is scattered keeps it from what it asks for.
+bool IsScattered(const Snapshot& snapshot, const std::string& role, const Amounts& asked) {
+  Amounts free{};
+  for (const Offer& offer : snapshot.offers) {
+    if (offer.role == role) Add(free, AmountsOf(offer.resources));
+  }
+  for (const auto& [key, shares] : snapshot.shared) {
+    if (key.second == role) Add(free, AmountsOf(Resources{.gpu_shares = shares}));
+  }
+  return AtLeast(free, asked);
+}
+
+// What it loses while it waits: what it asks for, until it is expected to start. When nobody knows
+// that, as long again as it has waited.
+double PriceOfWaiting(const WaitingJob& job, const Amounts& asked, const Amounts& total,
+                      Instant now) {
+  const Duration wait = job.expected ? *job.expected - now : now - job.since;
+  return ToSeconds(wait) * ShareOf(asked, total);
+}
+
+class Finder {
+ public:
+  Finder(const Snapshot& snapshot, const WaitingJob& job, const Running& running,
+         const PreemptionSettings& settings, const Policy& policy, Instant now)
+      : snapshot_(snapshot),
+        job_(job),
+        running_(running),
+        settings_(settings),
+        policy_(policy),
+        now_(now),
+        limits_(&*snapshot.sharing) {}
+
+  // Nobody has to wait, where that is possible for less than it costs to wait.
+  std::optional<Eviction> Move(Needed needed) {
+    if (job_.gang_needed == 0) Trim(needed[0], 1);
+    const Amounts asked = Each(job_, needed);
+    if (!settings_.move || !IsScattered(snapshot_, job_.role, asked)) return std::nullopt;
+    const double waiting = PriceOfWaiting(job_, asked, snapshot_.sharing->total, now_);
+    Preemptor preemptor{
+        .job = job_.job, .offers = job_.role, .moves = true, .stay = {job_.job->name}};
+    for (const Claim& claim : snapshot_.claims) preemptor.stay.insert(claim.job);
+    for (int i = 0; i < kMovesTried; ++i) {
+      std::set<std::string> stuck;
+      auto found = Cheapest(needed, preemptor, stuck);
+      if (found && found->first < waiting) return std::move(found->second);
+      if (found || stuck.empty()) break;
+      preemptor.stay.merge(stuck);
+    }
+    return std::nullopt;
+  }
+
+  // Those over whom it has a right go, and wait.
+  std::optional<Eviction> Evict(Needed needed) {
+    Preemptor preemptor{.job = job_.job, .offers = job_.role};
+    const Role* owed = limits_.OwedQuota(job_.job->role, Each(job_, needed));
+    if (settings_.by_quota && owed != nullptr) preemptor.owed_quota = owed->name;
+    TrimTo(limits_, job_, preemptor.owed_quota, needed);
+    std::set<std::string> stuck;
+    auto found = Cheapest(needed, preemptor, stuck);
+    if (!found) return std::nullopt;
+    return std::move(found->second);
+  }
+
+ private:
+  std::optional<std::pair<double, Eviction>> Cheapest(const Needed& needed,
+                                                      const Preemptor& preemptor,
+                                                      std::set<std::string>& stuck) const {
+    const Victims victims(running_, preemptor, *snapshot_.sharing, settings_, now_);
+    if (victims.All().empty()) return std::nullopt;
+    const Regions regions(snapshot_, job_, needed, victims);
+    std::optional<std::pair<double, Eviction>> best;
+    for (const size_t region : regions.Enough(Each(job_, needed))) {
+      Search search(snapshot_, job_, needed, preemptor.moves, victims, regions, region, policy_);
+      auto found = search.Run();
+      if (found && (!best || found->first < best->first)) best = std::move(found);
+      stuck.insert(search.stuck().begin(), search.stuck().end());
+    }
+    return best;
+  }
+
+  const Snapshot& snapshot_;
+  const WaitingJob& job_;
+  const Running& running_;
+  const PreemptionSettings& settings_;
+  const Policy& policy_;
+  const Instant now_;
+  Limits limits_;
+};
+
 }  // namespace
 
 bool MayEvict(const WaitingJob& job, const Running& running, Limits& limits,
@@ -316,7 +422,7 @@ bool MayEvict(const WaitingJob& job, const Running& running, Limits& limits,
   const bool higher = settings.by_priority && lowest && *lowest < job.job->priority;
   for (const WaitingGroup& group : job.groups) {
     if (group.in_gang != gang || group.members.empty()) continue;
-    if (higher) return true;
+    if (higher || settings.move) return true;
     if (!settings.by_quota) return false;
     const Amounts asked = gang ? GangAmounts(job) : AmountsOf(*group.group);
     if (limits.OwedQuota(job.job->role, asked) != nullptr) return true;
@@ -328,21 +434,10 @@ bool MayEvict(const WaitingJob& job, const Running& running, Limits& limits,
 std::optional<Eviction> FindEviction(const Snapshot& snapshot, const WaitingJob& job,
                                      const Running& running, const PreemptionSettings& settings,
                                      const Policy& policy, Instant now) {
-  Limits limits(&*snapshot.sharing);
-  for (Needed& needed : NeedsOf(job)) {
-    Preemptor preemptor{.job = job.job, .offers = job.role};
-    const Role* owed = limits.OwedQuota(job.job->role, Each(job, needed));
-    if (settings.by_quota && owed != nullptr) preemptor.owed_quota = owed->name;
-    TrimTo(limits, job, preemptor.owed_quota, needed);
-    const Victims victims(running, preemptor, *snapshot.sharing, settings, now);
-    if (victims.All().empty()) continue;
-    const Regions regions(snapshot, job, needed, victims);
-    std::optional<std::pair<double, Eviction>> best;
-    for (const size_t region : regions.Enough(Each(job, needed))) {
-      auto found = Search(snapshot, job, needed, victims, regions, region, policy).Run();
-      if (found && (!best || found->first < best->first)) best = std::move(found);
-    }
-    if (best) return std::move(best->second);
+  Finder finder(snapshot, job, running, settings, policy, now);
+  for (const Needed& needed : NeedsOf(job)) {
+    if (auto move = finder.Move(needed)) return move;
+    if (auto eviction = finder.Evict(needed)) return eviction;
   }
   return std::nullopt;
 }

@@ -8,9 +8,13 @@
 // Serving and services keep one member of each group. Nothing is evicted unless all members that
 // the eviction is for then fit, which Place itself is asked.
 //
+// What would fit if only others stood elsewhere needs no right: work that has told of a checkpoint
+// moves for it, when it has a place elsewhere at once and that costs less than to wait (moves.h).
+//
 // Pure: no clock, no chance.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +30,7 @@ namespace kiln::scheduler {
 struct PreemptionSettings {
   bool by_priority = true;
   bool by_quota = true;
+  bool move = false;  // work that has told of a checkpoint goes on elsewhere
   // Nobody is evicted who runs for less. Doubles with each eviction of a member.
   Duration min_run = std::chrono::minutes(1);
   Duration restart = std::chrono::seconds(30);  // of work, that every eviction costs
@@ -40,10 +45,11 @@ struct PreemptionSettings {
 };
 
 struct Eviction {
-  std::string job;              // for which it is
-  int members = 0;              // that start when it is done
-  std::vector<TaskId> victims;  // sorted
-  std::vector<AgentId> agents;  // where those members go, sorted
+  std::string job;                    // for which it is
+  int members = 0;                    // that start when it is done
+  std::vector<TaskId> victims;        // sorted
+  std::vector<AgentId> agents;        // where those members go, sorted
+  std::map<MemberId, AgentId> moves;  // where the victims go on; empty: they wait
 
   bool operator==(const Eviction&) const = default;
 };

@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <list>
-
 #include "base/random.h"
 #include "scheduler/placement/claims.h"
-#include "scheduler/placement/place.h"
+#include "scheduler/placement/cluster_for_test.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -16,116 +14,6 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-constexpr Instant kNow{1'000'000'000'000'000};
-
-// Agents, what runs on them, and one job that waits.
-class Cluster {
- public:
-  Cluster() { snapshot_.agents = &agents_; }
-
-  void AddAgent(const std::string& name, int64_t cpus) {
-    agents_[{name}] = {.id = {name}, .hostname = name};
-    free_[{name}] = {.cpus_milli = cpus * 1000, .mem = GiB(64)};
-  }
-
-  Job& AddJob(const std::string& name, int priority, int64_t cpus, int count, int gang = 0) {
-    jobs_.push_back({.name = name,
-                     .role = "*",
-                     .priority = priority,
-                     .groups = {{.name = "g",
-                                 .count = count,
-                                 .cpus_milli = cpus * 1000,
-                                 .mem = GiB(1),
-                                 .work = CommandWork{.shell = "true"}}},
-                     .gang_members = gang});
-    return jobs_.back();
-  }
-
-  bool Start(const Job& job, int index, const std::string& agent, Duration ago = hours(1)) {
-    const Resources resources{.cpus_milli = job.groups[0].cpus_milli, .mem = job.groups[0].mem};
-    if (!free_.at({agent}).Contains(resources)) return false;
-    free_.at({agent}) -= resources;
-    tasks_.push_back({.id = {fmt::format("{}.{}", job.name, index)},
-                      .member = {job.name, "g", index},
-                      .agent = {agent},
-                      .resources = resources,
-                      .state = TaskState::kRunning,
-                      .launched = kNow - ago,
-                      .started = kNow - ago});
-    running_.Start(job, "*", 0, tasks_.back());
-    Add(use_["*"].used, AmountsOf(resources));
-    return true;
-  }
-  Task& LastTask() { return tasks_.back(); }
-  std::list<Task>& tasks() { return tasks_; }
-  const Job& JobOf(const Task& task) const {
-    return *std::find_if(jobs_.begin(), jobs_.end(),
-                         [&](const Job& job) { return job.name == task.member.job; });
-  }
-
-  std::optional<Eviction> Find(const Job& job) {
-    Fill();
-    return FindEviction(snapshot_, Waiting(job), running_, settings_, kPack, kNow);
-  }
-  std::vector<std::string> Victims(const Job& job) {
-    std::vector<std::string> names;
-    if (const auto eviction = Find(job)) {
-      for (const TaskId& id : eviction->victims) names.push_back(id.text);
-    }
-    return names;
-  }
-
-  // The members of the job that start on the agents of the eviction when it is done.
-  size_t StartedAfter(const Eviction& eviction, const Job& job) {
-    std::map<AgentId, Resources> free = free_;
-    for (const Task& task : tasks_) {
-      const bool out =
-          std::binary_search(eviction.victims.begin(), eviction.victims.end(), task.id);
-      if (out) free.at(task.agent) += task.resources;
-    }
-    Snapshot after;
-    for (const AgentId& agent : eviction.agents) {
-      after.offers.push_back(
-          {.agent = agents_.at(agent), .role = "*", .resources = free.at(agent)});
-    }
-    after.jobs = {Waiting(job)};
-    return Place(after, kPack).launches.size();
-  }
-
-  Snapshot& snapshot() { return snapshot_; }
-  PreemptionSettings& settings() { return settings_; }
-
- private:
-  void Fill() {
-    snapshot_.offers.clear();
-    Sharing sharing{.settings = &roles_, .use = use_};
-    for (const auto& [id, free] : free_) {
-      snapshot_.offers.push_back({.agent = agents_.at(id), .role = "*", .resources = free});
-      Add(sharing.total, AmountsOf(free));
-    }
-    Add(sharing.total, use_["*"].used);
-    snapshot_.sharing = sharing;
-  }
-
-  WaitingJob Waiting(const Job& job) const {
-    WaitingJob waiting{.job = &job, .role = "*", .gang_needed = job.gang_members};
-    waiting.groups = {{.group = &job.groups[0],
-                       .members = MemberRange::First(static_cast<size_t>(job.groups[0].count)),
-                       .in_gang = job.gang_members > 0}};
-    return waiting;
-  }
-
-  std::map<AgentId, Agent> agents_;
-  std::map<AgentId, Resources> free_;
-  std::list<Job> jobs_;
-  std::list<Task> tasks_;
-  std::map<std::string, RoleUse> use_;
-  RoleSettings roles_;
-  Running running_;
-  PreemptionSettings settings_;
-  Snapshot snapshot_;
-};
 
 TEST(Preemption, TellsForWhomWhoAndWhere) {
   Cluster cluster;
@@ -220,13 +108,16 @@ TEST(Preemption, AGangBeyondItsNeedEvictsNobody) {
   EXPECT_TRUE(MayEvict(waiting, running, limits, {}));
 }
 
-// Clusters at random: whoever is evicted might be, and those for whom it is then start.
+// Clusters at random: whoever is evicted might be, and those for whom it is then start. Whoever
+// moves has a place, too.
 TEST(PreemptionProperty, NoEvictionForNothing) {
   int evictions = 0;
+  int moves = 0;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     Random random(seed);
     const auto below = [&](uint64_t n) { return static_cast<int>(random() % n); };
     Cluster cluster;
+    cluster.settings().move = seed % 2 == 0;
     const int agents = 1 + below(12);
     for (int a = 0; a < agents; ++a) cluster.AddAgent(fmt::format("a{}", a), 4 + 4 * below(4));
     for (int j = 0; j < 12; ++j) {
@@ -238,7 +129,8 @@ TEST(PreemptionProperty, NoEvictionForNothing) {
       for (int i = 0; i < count; ++i) {
         const std::string agent = fmt::format("a{}", below(static_cast<uint64_t>(agents)));
         if (!cluster.Start(job, i, agent, minutes(below(100)))) continue;
-        if (below(3) == 0) cluster.LastTask().checkpointed = kNow - minutes(below(10));
+        if (below(3) == 0 || cluster.settings().move)
+          cluster.LastTask().checkpointed = kNow - minutes(below(10));
       }
     }
     const int count = 1 + below(4);
@@ -246,7 +138,13 @@ TEST(PreemptionProperty, NoEvictionForNothing) {
     const auto eviction = cluster.Find(high);
     EXPECT_EQ(eviction, cluster.Find(high)) << "seed " << seed;
     if (!eviction) continue;
-    ++evictions;
+    const bool move = !eviction->moves.empty();
+    ++(move ? moves : evictions);
+    if (move) {
+      EXPECT_EQ(eviction->moves.size(), eviction->victims.size()) << "seed " << seed;
+      EXPECT_GE(cluster.After(*eviction, high).size(), eviction->members + eviction->moves.size())
+          << "seed " << seed;
+    }
     EXPECT_FALSE(eviction->victims.empty());
     EXPECT_GE(cluster.StartedAfter(*eviction, high), static_cast<size_t>(eviction->members))
         << "seed " << seed;
@@ -258,7 +156,13 @@ TEST(PreemptionProperty, NoEvictionForNothing) {
       const bool out = std::binary_search(victims.begin(), victims.end(), task.id);
       ++(out ? gone : left)[job.name];
       if (!out) continue;
-      EXPECT_LT(job.priority, 50) << "seed " << seed;
+      if (move) {
+        EXPECT_LE(job.priority, 50) << "seed " << seed;
+        EXPECT_GT(task.checkpointed, Instant()) << "seed " << seed;
+        EXPECT_TRUE(EndsByItself(job.kind)) << "seed " << seed;
+      } else {
+        EXPECT_LT(job.priority, 50) << "seed " << seed;
+      }
       EXPECT_TRUE(job.preemptible) << "seed " << seed;
       EXPECT_GE(kNow - task.started, minutes(1)) << "seed " << seed;
     }
@@ -270,6 +174,7 @@ TEST(PreemptionProperty, NoEvictionForNothing) {
     }
   }
   EXPECT_GT(evictions, 30);
+  EXPECT_GT(moves, 5);
 }
 
 }  // namespace

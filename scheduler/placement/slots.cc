@@ -9,7 +9,6 @@
 #include "scheduler/placement/rooms.h"
 
 namespace kiln::scheduler {
-namespace {
 
 bool AtLeast(const Amounts& have, const Amounts& need) {
   for (size_t i = 0; i < need.size(); ++i) {
@@ -17,8 +16,6 @@ bool AtLeast(const Amounts& have, const Amounts& need) {
   }
   return true;
 }
-
-}  // namespace
 
 Slots::Slots(const Snapshot& snapshot, const WaitingJob& job, const Regions& regions, size_t region,
              Victims& victims)

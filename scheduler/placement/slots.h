@@ -14,6 +14,8 @@
 
 namespace kiln::scheduler {
 
+bool AtLeast(const Amounts& have, const Amounts& need);
+
 // An agent where members may go.
 struct Spot {
   const Agent* agent = nullptr;

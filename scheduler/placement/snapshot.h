@@ -42,6 +42,7 @@ struct WaitingJob {
   bool may_hold = true;  // offers for a gang that nearly fits
   // Where live members of its gang are; only needed where the gang asks for a level.
   std::vector<AgentId> placed;
+  std::optional<Instant> expected;  // its start, as it was foreseen last; only needed for moves
 
   // Its gang is to be near each other, and so is one thing even when enough of it runs.
   bool IsNear() const { return !job->gang_require.empty() || !job->gang_prefer.empty(); }

@@ -10,7 +10,9 @@ constexpr double kEach = 1e-9;    // of equal prices the one with fewer victims
 
 bool Leaves(const Task& task) { return task.kill_wanted && task.state != TaskState::kUnreachable; }
 
-bool MayEnd(const Task& task, const PreemptionSettings& settings, Instant now) {
+bool MayEnd(const Task& task, const Preemptor& preemptor, const PreemptionSettings& settings,
+            Instant now) {
+  if (preemptor.moves && task.checkpointed.nanoseconds == 0) return false;
   if (task.state != TaskState::kRunning && task.state != TaskState::kStarting &&
       task.state != TaskState::kStaging) {
     return false;
@@ -26,12 +28,22 @@ Duration Lost(const Task& task, Instant now) {
 
 }  // namespace
 
+double ShareOf(const Amounts& amounts, const Amounts& total) {
+  double share = 0;
+  for (size_t i = 0; i < amounts.size(); ++i) {
+    if (total[i] == 0) continue;
+    share = std::max(share, static_cast<double>(amounts[i]) / static_cast<double>(total[i]));
+  }
+  return share;
+}
+
 Victims::Victims(const Running& running, const Preemptor& preemptor, const Sharing& sharing,
                  const PreemptionSettings& settings, Instant now)
-    : total_(sharing.total), restart_(settings.restart) {
+    : running_(running), total_(sharing.total), restart_(settings.restart) {
   for (const Role& role : sharing.settings->roles) {
-    // What is exchanged below a role leaves the role as it was.
-    if (role.quota == Amounts{} || IsWithin(preemptor.job->role, role.name)) continue;
+    // What is exchanged below a role leaves the role as it was, and so does a move.
+    if (preemptor.moves || role.quota == Amounts{} || IsWithin(preemptor.job->role, role.name))
+      continue;
     Quota& quota = quotas_[role.name];
     quota.quota = role.quota;
     for (const auto& [name, use] : sharing.use) {
@@ -55,6 +67,11 @@ Victims::Victims(const Running& running, const Preemptor& preemptor, const Shari
 bool Victims::HasRightOver(const RunningJob& running, const Preemptor& preemptor,
                            const PreemptionSettings& settings) {
   const Job& job = *running.job;
+  if (preemptor.moves) {
+    const bool higher = job.role == preemptor.job->role && job.priority > preemptor.job->priority;
+    return EndsByItself(job.kind) && job.preemptible && !higher &&
+           !preemptor.stay.contains(job.name);
+  }
   if (job.role == preemptor.job->role) {
     return settings.by_priority && job.preemptible && job.priority < preemptor.job->priority;
   }
@@ -71,7 +88,7 @@ void Victims::Look(const RunningTask& one, const Preemptor& preemptor,
   if (!HasRightOver(*one.job, preemptor, settings)) return;
   const size_t team = TeamOf(one, numbers);
   if (team != 0) ++teams_[team].spare;
-  if (!MayEnd(*one.task, settings, now)) {
+  if (!MayEnd(*one.task, preemptor, settings, now)) {
     teams_[team].whole = false;
     return;
   }
@@ -95,13 +112,7 @@ size_t Victims::TeamOf(const RunningTask& one, TeamNumbers& numbers) {
 }
 
 double Victims::CostOf(const Task& task, Duration lost) const {
-  const Amounts amounts = AmountsOf(task.resources);
-  double share = 0;
-  for (size_t i = 0; i < amounts.size(); ++i) {
-    if (total_[i] == 0) continue;
-    share = std::max(share, static_cast<double>(amounts[i]) / static_cast<double>(total_[i]));
-  }
-  return ToSeconds(lost + restart_) * share + kEach;
+  return ToSeconds(lost + restart_) * ShareOf(AmountsOf(task.resources), total_) + kEach;
 }
 
 bool Victims::QuotaAllows(const RunningJob& job, const Amounts& amounts) const {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,9 +18,14 @@ namespace kiln::scheduler {
 // For whom somebody is to be evicted.
 struct Preemptor {
   const Job* job = nullptr;
-  std::string offers;      // the role of the offers that it uses
-  std::string owed_quota;  // its role, or one above it, whose quota covers it; or empty
+  std::string offers;          // the role of the offers that it uses
+  std::string owed_quota;      // its role, or one above it, whose quota covers it; or empty
+  bool moves = false;          // the others go on elsewhere, so that no right is needed
+  std::set<std::string> stay;  // jobs that do not move
 };
+
+// Of what the cluster has of the resource of which it is most.
+double ShareOf(const Amounts& amounts, const Amounts& total);
 
 // Threads: one at a time. What runs and the sharing are borrowed.
 class Victims {
@@ -38,6 +44,7 @@ class Victims {
           const PreemptionSettings& settings, Instant now);
 
   const std::vector<Candidate>& All() const { return candidates_; }
+  const Running& running() const { return running_; }
   // Tasks of the same offers that end anyway.
   const std::vector<const Task*>& Leaving() const { return leaving_; }
 
@@ -83,6 +90,7 @@ class Victims {
   void Charge(const RunningJob& job, const Amounts& amounts);
   void Move(const Departure& departure, bool out);
 
+  const Running& running_;
   Amounts total_{};
   Duration restart_;
   std::vector<Candidate> candidates_;

@@ -7,6 +7,7 @@
 #include "model/units.h"
 #include "scheduler/placement/around.h"
 #include "scheduler/placement/gpus.h"
+#include "scheduler/placement/moves.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/turns.h"
 
@@ -202,6 +203,10 @@ Status Scenario::Line(const Words& words) {
   if (verb == "topology") {
     levels_ = Split(words[1], ',');
     return CheckLevels(levels_);
+  }
+  if (verb == "move") {
+    preemption_.move = words[1] == "yes";
+    return {};
   }
   if (verb == "policy") {
     KILN_TRY(policy_, FindPolicy(words[1]));
@@ -410,16 +415,18 @@ void Scenario::Cycle() {
 // Who is evicted ends at once and waits again.
 void Scenario::Preempt() {
   evicted_.clear();
-  const Snapshot snapshot = SnapshotNow();
+  Snapshot snapshot = SnapshotNow();
   Limits limits(&*snapshot.sharing);
-  for (const WaitingJob& job : snapshot.jobs) {
+  for (WaitingJob& job : snapshot.jobs) {
     const bool claims = std::any_of(claims_.begin(), claims_.end(),
                                     [&](const Claim& claim) { return claim.job == job.job->name; });
     if (claims || !MayEvict(job, running_, limits, preemption_)) continue;
+    job.expected = ExpectedStart(job.job->name, plan_.refusals);
     const auto eviction = FindEviction(snapshot, job, running_, preemption_, *policy_, now_);
     if (!eviction) continue;
-    claims_.push_back(
-        {eviction->job, eviction->members, eviction->agents, now_ + preemption_.claim});
+    for (Claim& claim : ClaimsOf(*eviction, now_ + preemption_.claim)) {
+      claims_.push_back(std::move(claim));
+    }
     for (const TaskId& id : eviction->victims) {
       evicted_.push_back(id.text);
       const MemberId member = state_.tasks.at(id).member;

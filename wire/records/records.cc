@@ -116,7 +116,8 @@ Agent Get(const v1::AgentRecord& proto) {
 }
 
 scheduler::Claim Get(const std::string& job, const v1::Claim& proto) {
-  scheduler::Claim claim{.job = job, .members = proto.members(), .until = {proto.until()}};
+  scheduler::Claim claim{
+      .job = job, .members = proto.members(), .until = {proto.until()}, .why = proto.why()};
   for (const std::string& agent : proto.agents()) claim.agents.push_back({agent});
   return claim;
 }
@@ -159,6 +160,7 @@ std::string Encode(const scheduler::JobRecord& job) {
     claim.set_members(job.claim->members);
     for (const AgentId& agent : job.claim->agents) claim.add_agents(agent.text);
     claim.set_until(job.claim->until.nanoseconds);
+    claim.set_why(job.claim->why);
   }
   for (const Instant& at : job.evicted) proto.add_evicted(at.nanoseconds);
   return record.SerializeAsString();

@@ -101,7 +101,7 @@ State FullState() {
                        .message = "no",
                        .submitted = {5},
                        .ended = {6},
-                       .claim = scheduler::Claim{"all", 2, {{"a"}, {"b"}}, {9}},
+                       .claim = scheduler::Claim{"all", 2, {{"a"}, {"b"}}, {9}, "x"},
                        .evicted = {{3}, {4}}};
   state.tasks[{"t1"}] = {.id = {"t1"},
                          .member = {"all", "g0", 2},
