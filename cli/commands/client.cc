@@ -56,6 +56,14 @@ std::string Value(const std::map<std::string, std::string>& environment, const s
   return found == environment.end() ? std::string() : found->second;
 }
 
+// Of a request that had no answer.
+Failure NoAnswer(Error error) {
+  if (error.code == ErrorCode::kUnavailable) {
+    error.message = "no answer from " + error.message + ": expected a kiln-scheduler there";
+  }
+  return Failure(std::move(error));
+}
+
 }  // namespace
 
 Result<Json> Client::Get(const std::string& path) const { return Send("GET", path); }
@@ -64,10 +72,11 @@ Result<Json> Client::Send(const std::string& method, const std::string& path,
                           const std::string& body, const std::string& media_type) const {
   net::Request request{method, "/", headers_, body, ""};
   if (!body.empty()) request.headers.Set("Content-Type", media_type);
-  KILN_TRY(net::Response response, net::Fetch(base_ + path, std::move(request)));
-  KILN_TRY_OK(Check(base_ + path, response));
-  if (response.body.empty()) return Json::object();
-  auto json = wire::ParseJson(response.body);
+  const auto response = net::Fetch(base_ + path, std::move(request));
+  if (!response) return NoAnswer(response.error());
+  KILN_TRY_OK(Check(base_ + path, *response));
+  if (response->body.empty()) return Json::object();
+  auto json = wire::ParseJson(response->body);
   if (json) return json;
   return Failure(Within(base_ + path, json.error()));
 }
@@ -76,9 +85,10 @@ Status Client::Stream(const std::string& path,
                       const std::function<bool(std::string_view)>& piece) const {
   net::FetchOptions options;
   options.timeout = std::chrono::hours(24);  // a log may be silent for long
-  KILN_TRY(net::Response response,
-           net::FetchStream(base_ + path, {"GET", "/", headers_, "", ""}, piece, options));
-  return Check(base_ + path, response);
+  const auto response =
+      net::FetchStream(base_ + path, {"GET", "/", headers_, "", ""}, piece, options);
+  if (!response) return NoAnswer(response.error());
+  return Check(base_ + path, *response);
 }
 
 Status Client::Upload(const std::string& file, const std::string& digest, const std::string& path,
@@ -90,16 +100,21 @@ Status Client::Upload(const std::string& file, const std::string& digest, const 
   headers.Set("X-Kiln-Digest", digest);
   net::FetchOptions options;
   options.progress = std::move(progress);
-  KILN_TRY(net::Response response, net::SendFile(url, file, headers, options));
-  return Check(url, response);
+  const auto response = net::SendFile(url, file, headers, options);
+  if (!response) return NoAnswer(response.error());
+  return Check(url, *response);
 }
 
 Status Client::Download(const std::string& path, const std::string& file,
                         OnProgress progress) const {
   net::FetchOptions options;
   options.progress = std::move(progress);
-  return net::FetchToFile(base_ + "/v1/artifacts/" + net::PercentEncode(path), file, headers_,
-                          options);
+  const Status done = net::FetchToFile(base_ + "/v1/artifacts/" + net::PercentEncode(path), file,
+                                       headers_, options);
+  if (done) return done;
+  if (done.error().code != ErrorCode::kNotFound) return NoAnswer(done.error());
+  return Fail(ErrorCode::kNotFound,
+              "artifact {} is not known: expected one that `kiln artifact list` shows", path);
 }
 
 Result<Client> FindApi(const AddressOptions& options,

@@ -197,7 +197,10 @@ TEST_F(CommandsTest, WaitShowsProgressUntilTheEnd) {
   EXPECT_EQ(outcome.code, kExitFailed);
   EXPECT_EQ(outcome.err,
             "sleeper FAILED, 0 of 2 running, 2 finished\n"
-            "error: job sleeper is FAILED: member 1 failed 4 times\n");
+            "error: job sleeper is FAILED: member 1 failed 4 times\n"
+            "`kiln job log sleeper --stderr` shows what it printed\n");
+  EXPECT_EQ(Kiln({"job", "why", "sleeper"}).err,
+            "nothing of sleeper waits, it is FAILED: member 1 failed 4 times\n");
   // A service is there when all of it runs.
   PutTask("sleeper", 0, TaskState::kRunning);
   PutTask("sleeper", 1, TaskState::kRunning);
@@ -378,8 +381,8 @@ TEST_F(CommandsTest, ErrorsAreOneSentenceWithACode) {
        "error: job nope is not known: expected one of those in /v1/jobs\n"},
       {{"job", "submit", bad},
        64,
-       "error: retrys: " + bad +
-           ": key \"retrys\" is not known: the nearest known key is "
+       "error: " + bad +
+           ": retrys: key \"retrys\" is not known: the nearest known key is "
            "\"retries\"\n"},
       {{"job", "submit", "/no/file.yaml"},
        66,
@@ -388,7 +391,17 @@ TEST_F(CommandsTest, ErrorsAreOneSentenceWithACode) {
        66,
        "error: groups[0].run.data: cannot read " + (host_.folder() / "data/digits.csv").string() +
            ": No such file or directory: expected the data beside the job file\n"},
-      {{"job", "list", "--api", dead}, 69, "error: http://127.0.0.1:1: Connection refused\n"},
+      {{"job", "list", "--api", dead},
+       69,
+       "error: no answer from http://127.0.0.1:1: Connection refused: expected a kiln-scheduler "
+       "there\n"},
+      {{"job", "list", "--phase", "running"},
+       64,
+       "error: phase is running: expected WAITING, RUNNING, SUCCEEDED, FAILED, KILLING or "
+       "KILLED\n"},
+      {{"artifact", "get", "nope"},
+       66,
+       "error: artifact nope is not known: expected one that `kiln artifact list` shows\n"},
       {{"job", "list", "--api", "https://host"},
        70,
        "error: address is https://host: expected http, TLS is not spoken\n"},
@@ -411,21 +424,25 @@ TEST_F(CommandsTest, AConflictIsToldApart) {
 }
 
 TEST(Program, WrongArgumentsAreUsage) {
-  for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{"jbo"},
-                                             {"job"},
-                                             {"job", "show"},
-                                             {"job", "list", "--nope"},
-                                             {"local", "up", "--agents", "0"}}) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"jbo"}, "command is \"jbo\": expected job"},
+      {{"--json", "job", "sumbit", "x"}, "command is \"sumbit\": expected submit"},
+      {{"local", "sideways"}, "command is \"sideways\": expected one of up, down"},
+      {{"submit", "x"}, "command is \"submit\": expected job submit"},
+      {{"logs", "x"}, "command is \"logs\": expected job log"},
+      {{"kill", "x"}, "command is \"kill\": expected one of job kill, task kill"},
+      {{"local"}, "command is missing: expected one of up, down"},
+      {{"job", "show"}, "NAME is required: `kiln job show --help` tells more"},
+      {{"job", "list", "x"}, "argument \"x\" is one too many: `kiln job list --help` tells more"},
+      {{"job", "list", "--fase", "x"}, "option is \"--fase\": expected --phase"},
+      {{"job", "list", "--bogus"}, "option is \"--bogus\": `kiln job list --help` tells more"},
+      {{"local", "up", "--agents", "0"},
+       "--agents: Value 0 not in range 1 to 1000: `kiln local up --help` tells more"}};
+  for (const auto& [arguments, message] : cases) {
     const Outcome outcome = RunWith({}, arguments);
     EXPECT_EQ(outcome.code, kExitUsage);
-    EXPECT_NE(outcome.err, "");
+    EXPECT_EQ(outcome.err, fmt::format("error: {}\n", message));
   }
-  EXPECT_EQ(RunWith({}, {"jbo"}).err, "error: command is \"jbo\": expected job\n");
-  EXPECT_EQ(RunWith({}, {"--json", "job", "sumbit", "x"}).err,
-            "error: command is \"sumbit\": expected submit\n");
-  EXPECT_EQ(RunWith({}, {"local", "sideways"}).err,
-            "error: command is \"sideways\": expected one of up, down\n");
   EXPECT_THAT(RunWith({}, {}).out, HasSubstr("Exit codes: 0 done"));
   EXPECT_EQ(RunWith({}, {"--help"}).code, kExitDone);
   EXPECT_EQ(RunWith({{"HOME", "/nowhere"}}, {"job", "list"}).err,

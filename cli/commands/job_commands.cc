@@ -85,8 +85,10 @@ Result<int> Why(const Session& session, const std::string& name) {
     return kExitDone;
   }
   if (answer["refusals"].empty()) {
-    session.program.err << fmt::format("nothing of {} waits, it is {}\n", name,
-                                       Cell(answer, "phase"));
+    KILN_TRY(const Json job, api.Get(JobPath(name)));
+    const std::string message = Cell(job, "message");
+    session.program.err << fmt::format("nothing of {} waits, it is {}{}\n", name,
+                                       Cell(answer, "phase"), message == "-" ? "" : ": " + message);
     return kExitDone;
   }
   PrintRefusals(session.program.out, answer["refusals"]);
@@ -106,10 +108,16 @@ Result<int> Log(const Session& session, const LogOptions& options) {
   path += options.errors ? "stderr" : "stdout";
   if (options.follow) path += "&follow=true";
   if (!options.task.empty()) path += "&task=" + net::PercentEncodePart(options.task);
-  KILN_TRY_OK(api.Stream(path, [&session](std::string_view piece) {
+  bool any = false;
+  KILN_TRY_OK(api.Stream(path, [&](std::string_view piece) {
+    any = true;
     session.program.out << piece << std::flush;
     return session.program.out.good();
   }));
+  if (!any && !session.quiet) {
+    session.program.err << (options.errors ? "nothing was printed as errors\n"
+                                           : "nothing was printed, --stderr may have more\n");
+  }
   return kExitDone;
 }
 
@@ -153,8 +161,9 @@ void AddJobCommands(CLI::App& app, Session& session) {
   auto log_options = std::make_shared<LogOptions>();
   auto* log = job->add_subcommand("log", "what a task printed");
   log->add_option("NAME", log_options->name)->required();
-  log->add_option("--task", log_options->task,
-                  "its id; the first member's last attempt when it is left out");
+  log->add_option(
+      "--task", log_options->task,
+      "its id; when it is left out the one that failed, or the first member's last attempt");
   log->add_flag("-f,--follow", log_options->follow, "until the task ends");
   log->add_flag("--stderr", log_options->errors, "what it printed as errors");
   log->callback([&session, log_options] {

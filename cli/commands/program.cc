@@ -1,15 +1,12 @@
 #include "cli/commands/program.h"
 
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <optional>
 
-#include "base/nearest.h"
 #include "cli/commands/session.h"
+#include "cli/commands/usage.h"
 #include "cli/output/exit_code.h"
 #include "cli/output/table.h"
 #include "wire/rest/json.h"
@@ -43,9 +40,7 @@ bool IsDcos(const Program& program) {
 }
 
 void PrintError(const Program& program, const Error& error) {
-  program.err << "error: ";
-  if (!error.field.empty()) program.err << error.field << ": ";
-  program.err << error.message << "\n";
+  program.err << "error: " << TextOf(error) << "\n";
 }
 
 // What `dcos config show KEY` prints; empty when there is no such program or key.
@@ -77,36 +72,14 @@ int RunAction(const Session& session) {
   return ExitCodeOf(code.error().code);
 }
 
-// The word that stands where a command was expected; nothing when that is not the fault.
-std::optional<Error> UnknownCommand(const CLI::App& app) {
-  const CLI::App* last = &app;
-  while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
-  std::vector<std::string> names;
-  for (const CLI::App* one : last->get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(one->get_name());
-  }
-  const std::vector<std::string> left = app.remaining(true);
-  if (names.empty() || left.empty() || left.front().starts_with('-')) return std::nullopt;
-  const std::string nearest = NearestName(left.front(), names);
-  return Error{
-      ErrorCode::kInvalidArgument,
-      fmt::format("command is \"{}\": expected {}", left.front(),
-                  nearest.empty() ? fmt::format("one of {}", fmt::join(names, ", ")) : nearest),
-      {}};
-}
-
 int Parse(CLI::App& app, Session& session, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
-    const auto unknown = UnknownCommand(app);
-    if (unknown && error.get_exit_code() != 0) {
-      PrintError(session.program, *unknown);
-      return kExitUsage;
-    }
-    const int code = app.exit(error, session.program.out, session.program.err);
-    return code == 0 ? kExitDone : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error, session.program.out);  // --help
+    PrintError(session.program, UsageError(app, error));
+    return kExitUsage;
   }
   return RunAction(session);
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "cli/commands/session.h"
+#include "cli/commands/usage.h"
 #include "cli/output/exit_code.h"
 #include "model/units.h"
 #include "model/uri.h"
@@ -30,7 +31,7 @@ struct SubmitOptions {
 Result<Job> ReadJob(const std::string& file) {
   KILN_TRY(std::string text, ReadFile(file, 16 << 20));
   auto job = wire::DecodeJob(text);
-  if (!job) return Failure(Within(file, job.error()));
+  if (!job) return Failure(Error{job.error().code, file + ": " + TextOf(job.error()), {}});
   return job;
 }
 
@@ -127,6 +128,10 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
       if (!failed) return kExitDone;
       session.program.err << fmt::format("error: job {} is {}: {}\n", name, phase,
                                          Cell(job, "message"));
+      if (phase == "FAILED") {
+        session.program.err << fmt::format("`kiln job log {} --stderr` shows what it printed\n",
+                                           name);
+      }
       return kExitFailed;
     }
     if (timeout.count() > 0 && std::chrono::steady_clock::now() - start > timeout) {

@@ -7,8 +7,15 @@
 namespace kiln::scheduler {
 namespace {
 
-// Member 0 of the first group that has one, and the last attempt of it.
+// The task that failed last of a job that failed; else the last attempt of member 0 of the first
+// group that has one.
 const Task* DefaultTask(const JobRecord& record, const std::vector<const Task*>& tasks) {
+  const Task* failed = nullptr;
+  for (const Task* task : tasks) {
+    if (task->state != TaskState::kFailed) continue;
+    if (failed == nullptr || failed->ended < task->ended) failed = task;
+  }
+  if (record.phase == JobPhase::kFailed && failed != nullptr) return failed;
   for (const Group& group : record.job.groups) {
     const Task* last = nullptr;
     for (const Task* task : tasks) {
@@ -79,7 +86,8 @@ Result<LogTailOptions> Options(const ApiContext& context, const Call& call) {
 void AddLogRoutes(std::vector<Route>& routes, ApiContext& context) {
   routes.push_back({"GET",
                     "/v1/jobs/{name}/log",
-                    "stdout or stderr of a task, by default the first member's last attempt",
+                    "stdout or stderr of a task, by default of the one that failed, or the first "
+                    "member's last attempt",
                     [&context](const Call& call) {
                       auto options = Options(context, call);
                       if (!options) return call.AnswerError(options.error());

@@ -285,8 +285,20 @@ TEST_F(StreamsTest, ALogIsReadFromTheAgentAndFollowed) {
       });
   EXPECT_EQ(text, "one\ntwo\nthree\n");
 
+  // Of a job that failed, that of the task which did.
+  host_.Change([](FakeBackend& backend) {
+    backend.data.jobs.at("sleeper").phase = JobPhase::kFailed;
+    Task task = backend.data.tasks.at({"t-0"});
+    task.id = {"t-1"};
+    task.member.index = 1;
+    task.state = TaskState::kFailed;
+    backend.data.tasks[task.id] = task;
+    backend.sandboxes[task.id] = backend.sandboxes.at({"t-0"});
+  });
+  EXPECT_EQ(Ask("GET", "/v1/jobs/sleeper/log").headers.Get("X-Kiln-Task"), "t-1");
+
   const std::pair<const char*, const char*> faults[] = {
-      {"file=stderr", "log of t-0: agent"},
+      {"file=stderr&task=t-0", "log of t-0: agent"},
       {"file=secrets", "file is \\\"secrets\\\": expected stdout or stderr"},
       {"offset=-1", "offset is \\\"-1\\\": expected a number of bytes"},
       {"follow=yes", "follow is \\\"yes\\\": expected true or false"},
