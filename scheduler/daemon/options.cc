@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/nearest.h"
 #include "model/units.h"
 #include "wire/net/http.h"
 #include "wire/rest/role_codec.h"
@@ -170,6 +171,23 @@ Status Read(const Texts& texts, Options& options) {
   return {};
 }
 
+// Of an argument that no option takes, also where others are missing.
+Status CheckLeft(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining();
+  if (left.empty()) return {};
+  if (!left[0].starts_with('-')) {
+    return Fail(ErrorCode::kInvalidArgument, "argument \"{}\" is one too many: expected options",
+                left[0]);
+  }
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  const std::string nearest = NearestName(left[0].substr(0, left[0].find('=')), names);
+  return Fail(ErrorCode::kInvalidArgument, "option is \"{}\": expected {}", left[0],
+              nearest.empty() ? "one that --help shows" : nearest);
+}
+
 }  // namespace
 
 Result<Parsed> ParseOptions(int argc, char** argv) {
@@ -183,6 +201,7 @@ Result<Parsed> ParseOptions(int argc, char** argv) {
     parsed.help = app.help();
     return parsed;
   } catch (const CLI::ParseError& error) {
+    KILN_TRY_OK(CheckLeft(app));
     return Fail(ErrorCode::kInvalidArgument, "{}", error.what());
   }
   KILN_TRY_OK(Read(texts, parsed.options));

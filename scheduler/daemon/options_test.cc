@@ -75,7 +75,9 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:1", "--state=/s", "--encoding=xml"}, "--encoding is \"xml\""},
       {{"--master=m:1", "--state=/s", "--secret-file=/none/x"}, "--secret-file: "},
       {{"--master=m:1", "--state=/s", "--roles-file=/none/x"}, "--roles-file: "},
-      {{"--master=m:1", "--state=/s", "--speed=3"}, "The following argument was not expected"}};
+      {{"--master=m:1", "--state=/s", "--speed=3"}, "option is \"--speed=3\""},
+      {{"--hodl=5s"}, "option is \"--hodl=5s\": expected --hold"},
+      {{"--master=m:1", "--state=/s", "now"}, "argument \"now\" is one too many"}};
   for (const auto& [words, message] : cases) {
     const auto parsed = Parse(words);
     ASSERT_FALSE(parsed) << message;

@@ -85,6 +85,14 @@ class Converter {
   int nodes_ = 0;
 };
 
+bool IsIndentedByTab(std::string_view text, int line) {
+  for (; line > 0 && !text.empty(); --line) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  const size_t first = text.find_first_not_of(' ');
+  return first != std::string_view::npos && text[first] == '\t';
+}
+
 Result<Json> ParseYaml(std::string_view text) {
   if (text.size() > kYamlMax) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -104,6 +112,10 @@ Result<Json> ParseYaml(std::string_view text) {
     return Fail(ErrorCode::kInvalidArgument, "nested too deep: expected at most {} levels",
                 kDepthMax);
   } catch (const YAML::Exception& error) {
+    if (IsIndentedByTab(text, error.mark.line)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "line {}: begins with a tab: expected spaces, as YAML does", error.mark.line + 1);
+    }
     return Fail(ErrorCode::kInvalidArgument, "no YAML: line {}, column {}: {}", error.mark.line + 1,
                 error.mark.column + 1, error.msg);
   }

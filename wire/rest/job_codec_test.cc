@@ -169,6 +169,10 @@ const BadFile kBadFiles[] = {
      "no JSON: line 1, column 10: syntax error while parsing value - unexpected '}'; expected "
      "'[', '{', or a literal"},
     {"name: [\n", "", "no YAML: line 2, column 1: end of sequence flow not found"},
+    {"name: a\ngroups:\n\t- name: g\n", "",
+     "line 3: begins with a tab: expected spaces, as YAML does"},
+    {"name: a\ngroups:\n- name: g\n\tcount: 2\n", "",
+     "line 4: begins with a tab: expected spaces, as YAML does"},
     {"{\"name\":\"a\",\"name\":\"b\"}", "", "key \"name\" stands twice: expected once"},
     {"name: a\nname: b\n", "", "line 2: key \"name\" stands twice: expected once"},
     {"name: a\n---\nname: b\n", "", "2 documents in one file: expected one"},
