@@ -167,6 +167,11 @@ Status CheckGroup(const Job& job, const std::string& field, const Group& group) 
   }
   KILN_TRY_OK(CheckConstraints(field + ".constraints", group.constraints, group.count));
   KILN_TRY_OK(CheckGpus(field + ".gpus", group.gpus));
+  if (group.revocable && group.gpus.Any()) {
+    return FailField(field + ".revocable",
+                     "revocable is true in a group with gpus: expected false, devices are whole "
+                     "and cannot be throttled");
+  }
   KILN_TRY_OK(CheckHealth(field + ".health", group));
   return std::visit(CheckWork{run, group}, group.work);
 }

@@ -142,6 +142,7 @@ struct Group {
   std::string name;
   int count = 1;
   int64_t cpus_milli = 1000;
+  bool revocable = false;  // its cpus are revocable ones, and those alone
   Bytes mem = MiB(512);
   Bytes disk;
   int ports = 0;

@@ -114,6 +114,19 @@ TEST(Validate, NamesTheFirstFault) {
   }
 }
 
+TEST(Validate, RevocableWorkHasNoDevices) {
+  Job job = Training(1);
+  job.groups[0].revocable = true;
+  EXPECT_TRUE(Validate(job));
+  job.groups[0].gpus = {.share = 0.5};
+  const Status status = Validate(job);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().field, "groups[0].revocable");
+  EXPECT_EQ(status.error().message,
+            "revocable is true in a group with gpus: expected false, devices are whole and cannot "
+            "be throttled");
+}
+
 TEST(Validate, SlicesHaveAProfileAndNoLink) {
   Job job = Training(1);
   job.groups[0].gpus = {.count = 1, .mig = "1g.5gb"};

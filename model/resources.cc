@@ -61,6 +61,7 @@ void AddShare(std::vector<GpuShare>& shares, const GpuShare& more) {
 
 Resources& Resources::operator+=(const Resources& other) {
   cpus_milli += other.cpus_milli;
+  revocable_cpus_milli += other.revocable_cpus_milli;
   mem = mem + other.mem;
   disk = disk + other.disk;
   gpus += other.gpus;
@@ -81,6 +82,7 @@ Resources& Resources::operator+=(const Resources& other) {
 Resources& Resources::operator-=(const Resources& other) {
   KILN_CHECK(Contains(other));
   cpus_milli -= other.cpus_milli;
+  revocable_cpus_milli -= other.revocable_cpus_milli;
   mem = mem - other.mem;
   disk = disk - other.disk;
   gpus -= other.gpus;
@@ -107,8 +109,8 @@ bool Resources::Contains(const Resources& other) const {
       return share.id == asked.id && share.milli >= asked.milli;
     });
   };
-  return cpus_milli >= other.cpus_milli && mem >= other.mem && disk >= other.disk &&
-         gpus >= other.gpus &&
+  return cpus_milli >= other.cpus_milli && revocable_cpus_milli >= other.revocable_cpus_milli &&
+         mem >= other.mem && disk >= other.disk && gpus >= other.gpus &&
          std::includes(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(),
                        other.gpu_ids.end()) &&
          std::all_of(other.gpu_shares.begin(), other.gpu_shares.end(), has_share) &&
@@ -125,6 +127,7 @@ int Resources::PortCount() const {
 
 Resources Overlap(const Resources& a, const Resources& b) {
   Resources both{.cpus_milli = std::min(a.cpus_milli, b.cpus_milli),
+                 .revocable_cpus_milli = std::min(a.revocable_cpus_milli, b.revocable_cpus_milli),
                  .mem = std::min(a.mem, b.mem),
                  .disk = std::min(a.disk, b.disk),
                  .gpus = std::min(a.gpus, b.gpus)};
@@ -153,6 +156,10 @@ std::string ToText(const Resources& resources) {
   };
   if (resources.cpus_milli > 0) {
     add(fmt::format("cpus {}", static_cast<double>(resources.cpus_milli) / 1000));
+  }
+  if (resources.revocable_cpus_milli > 0) {
+    add(fmt::format("revocable cpus {}",
+                    static_cast<double>(resources.revocable_cpus_milli) / 1000));
   }
   if (resources.mem.count > 0) add("mem " + FormatBytes(resources.mem));
   if (resources.disk.count > 0) add("disk " + FormatBytes(resources.disk));

@@ -28,6 +28,7 @@ struct GpuShare {
 // An amount of each resource. Scalars have Mesos's three decimals, so they are whole thousandths.
 struct Resources {
   int64_t cpus_milli = 0;
+  int64_t revocable_cpus_milli = 0;  // that Mesos may throttle, or take back at any time
   Bytes mem;
   Bytes disk;
   int gpus = 0;                // by count: the scalar `gpus`

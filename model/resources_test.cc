@@ -11,6 +11,7 @@ using testing::ElementsAre;
 
 Resources Sample() {
   return {.cpus_milli = 4000,
+          .revocable_cpus_milli = 2000,
           .mem = GiB(8),
           .disk = GiB(1),
           .gpus = 2,
@@ -22,6 +23,7 @@ Resources Sample() {
 TEST(Resources, SumsAndDifferencesAreWhole) {
   Resources all = Sample();
   const Resources part{.cpus_milli = 1500,
+                       .revocable_cpus_milli = 500,
                        .mem = GiB(2),
                        .gpus = 1,
                        .gpu_ids = {{"GPU-2"}},
@@ -29,6 +31,7 @@ TEST(Resources, SumsAndDifferencesAreWhole) {
                        .ports = {{31002, 31003}, {31010, 31010}}};
   all -= part;
   EXPECT_EQ(all, (Resources{.cpus_milli = 2500,
+                            .revocable_cpus_milli = 1500,
                             .mem = GiB(6),
                             .disk = GiB(1),
                             .gpus = 1,
@@ -43,6 +46,7 @@ TEST(Resources, ContainsAsksForEachThingByName) {
   EXPECT_TRUE(Sample().Contains(Sample()));
   EXPECT_TRUE(Sample().Contains({}));
   EXPECT_FALSE(Sample().Contains({.cpus_milli = 4001}));
+  EXPECT_FALSE(Sample().Contains({.revocable_cpus_milli = 2001}));
   EXPECT_FALSE(Sample().Contains({.mem = GiB(9)}));
   EXPECT_FALSE(Sample().Contains({.disk = GiB(2)}));
   EXPECT_FALSE(Sample().Contains({.gpus = 3}));
@@ -50,6 +54,13 @@ TEST(Resources, ContainsAsksForEachThingByName) {
   EXPECT_FALSE(Sample().Contains({.gpu_shares = {{{"GPU-4"}, 501}}}));
   EXPECT_FALSE(Sample().Contains({.gpu_shares = {{{"GPU-1"}, 1}}}));
   EXPECT_FALSE(Sample().Contains({.ports = {{31005, 31006}}}));
+}
+
+TEST(Resources, AnOverlapIsInBoth) {
+  const Resources other{
+      .cpus_milli = 5000, .revocable_cpus_milli = 1000, .gpu_ids = {{"GPU-2"}, {"GPU-9"}}};
+  EXPECT_EQ(Overlap(Sample(), other),
+            (Resources{.cpus_milli = 4000, .revocable_cpus_milli = 1000, .gpu_ids = {{"GPU-2"}}}));
 }
 
 TEST(Resources, TouchingPortsBecomeOneRange) {
@@ -81,7 +92,7 @@ TEST(Resources, TextNamesOnlyWhatIsThere) {
   EXPECT_EQ(ToText({}), "");
   EXPECT_EQ(ToText({.cpus_milli = 500}), "cpus 0.5");
   EXPECT_EQ(ToText(Sample()),
-            "cpus 4, mem 8GiB, disk 1GiB, gpus 2, gpus {GPU-1, GPU-2, GPU-3}, "
+            "cpus 4, revocable cpus 2, mem 8GiB, disk 1GiB, gpus 2, gpus {GPU-1, GPU-2, GPU-3}, "
             "gpus {0.5 of GPU-4, 0.3 of GPU-5}, "
             "ports [31000-31005, 31010-31010]");
   EXPECT_TRUE(Resources{}.Empty());

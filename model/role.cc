@@ -88,7 +88,7 @@ Amounts AmountsOf(const Resources& resources) {
 }
 
 Amounts AmountsOf(const Group& group) {
-  return {group.cpus_milli, group.mem.count, group.disk.count,
+  return {group.revocable ? 0 : group.cpus_milli, group.mem.count, group.disk.count,
           std::llround(1000 * (group.gpus.share + group.gpus.count))};
 }
 

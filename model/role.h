@@ -26,6 +26,7 @@ inline constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 using Amounts = std::array<int64_t, kShared.size()>;
 inline constexpr Amounts kNoLimit = {kUnlimited, kUnlimited, kUnlimited, kUnlimited};
 
+// Revocable cpus count for nobody's share, quota or limit: they are lent.
 Amounts AmountsOf(const Resources& resources);
 // Of one member.
 Amounts AmountsOf(const Group& group);

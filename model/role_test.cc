@@ -12,6 +12,7 @@ Amounts GpuLimit(int64_t count) { return {kUnlimited, kUnlimited, kUnlimited, co
 
 TEST(Role, AmountsCountWhatHasNames) {
   const Resources resources{.cpus_milli = 1500,
+                            .revocable_cpus_milli = 700,
                             .mem = GiB(2),
                             .disk = GiB(3),
                             .gpus = 1,
@@ -21,6 +22,9 @@ TEST(Role, AmountsCountWhatHasNames) {
   EXPECT_EQ(AmountsOf(resources), (Amounts{1500, 2 * kGiB, 3 * kGiB, 3250}));
   Group group{.cpus_milli = 250, .mem = GiB(1), .disk = GiB(4), .gpus = {.count = 2}};
   EXPECT_EQ(AmountsOf(group), (Amounts{250, kGiB, 4 * kGiB, 2000}));
+  group.revocable = true;
+  EXPECT_EQ(AmountsOf(group), (Amounts{0, kGiB, 4 * kGiB, 2000}));
+  group.revocable = false;
   group.gpus = {.share = 0.5};
   EXPECT_EQ(AmountsOf(group), (Amounts{250, kGiB, 4 * kGiB, 500}));
 }

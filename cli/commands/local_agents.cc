@@ -20,6 +20,7 @@ constexpr int kPorts = 30000;
 // What one agent has.
 struct Having {
   double cpus = 0;
+  double revocable_cpus = 0;
   double mem = 0;   // MiB
   double disk = 0;  // MiB
   std::vector<Gpu> gpus;
@@ -48,6 +49,7 @@ std::vector<Having> OfFile(const std::vector<wire::AgentShape>& shapes) {
     for (int i = 0; i < shape.count; ++i) {
       const size_t number = agents.size();
       Having agent{.cpus = shape.cpus,
+                   .revocable_cpus = shape.revocable.cpus,
                    .mem = shape.mem.Megabytes(),
                    .disk = shape.disk.Megabytes(),
                    .gpus = GpusOf(shape.gpus, number + 1),
@@ -84,6 +86,7 @@ local::NodeAgent FlagsOf(const Having& agent, size_t number, int ports,
   const int first = kFirstPort + static_cast<int>(number - 1) * ports;
   std::string resources = fmt::format("--resources=cpus:{};mem:{:.0f};disk:{:.0f};ports:[{}-{}]",
                                       agent.cpus, agent.mem, agent.disk, first, first + ports - 1);
+  if (agent.revocable_cpus > 0) resources += fmt::format(";cpus{{REV}}:{}", agent.revocable_cpus);
   std::string attributes;
   for (const auto& [name, value] : agent.attributes) {
     attributes += fmt::format("{}{}:{}", attributes.empty() ? "" : ";", name, value);

@@ -54,7 +54,9 @@ ContainerShare ShareOf(const google::protobuf::RepeatedPtrField<mesos::v1::Resou
   ContainerShare share;
   for (const auto& resource : resources) {
     const int64_t amount = std::llround(resource.scalar().value() * 1000);
-    if (resource.name() == "cpus") share.milli_cpus += amount;
+    if (resource.name() == "cpus") {
+      (resource.has_revocable() ? share.milli_revocable_cpus : share.milli_cpus) += amount;
+    }
     if (resource.name() == "mem") share.milli_mem += amount;
   }
   return share;

@@ -37,16 +37,19 @@ struct RunKey {
 
 // Processor time and memory, in thousandths of a processor and of a megabyte: sums are exact.
 struct ContainerShare {
-  int64_t milli_cpus = 0;
+  int64_t milli_cpus = 0;  // that are not revocable
+  int64_t milli_revocable_cpus = 0;
   int64_t milli_mem = 0;
   bool operator==(const ContainerShare&) const = default;
   ContainerShare& operator+=(const ContainerShare& other) {
     milli_cpus += other.milli_cpus;
+    milli_revocable_cpus += other.milli_revocable_cpus;
     milli_mem += other.milli_mem;
     return *this;
   }
   ContainerShare& operator-=(const ContainerShare& other) {
     milli_cpus -= other.milli_cpus;
+    milli_revocable_cpus -= other.milli_revocable_cpus;
     milli_mem -= other.milli_mem;
     return *this;
   }

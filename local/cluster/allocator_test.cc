@@ -148,6 +148,14 @@ TEST_F(AllocatorTest, ScalarGpusAreForThoseWhoCanUseThem) {
   EXPECT_THAT(Allocate(), ElementsAre("f2 b s1 cpus:4; gpus:2"));
 }
 
+TEST_F(AllocatorTest, RevocableResourcesAreForThoseWhoSayThatTheyMayLoseThem) {
+  AddAgent("s1", "cpus{REV}:2;cpus:4");
+  AddFramework("f1", {"a"});
+  EXPECT_THAT(Allocate(), ElementsAre("f1 a s1 cpus:4"));
+  AddFramework("f2", {"b"}, {FrameworkInfo::Capability::REVOCABLE_RESOURCES});
+  EXPECT_THAT(Allocate(), ElementsAre("f2 b s1 cpus{REV}:2"));
+}
+
 TEST_F(AllocatorTest, ARemainderBelowTheMinimumIsNotOffered) {
   AddAgent("s1", "nvidia_gpu:{a,b};ports:[1-10]");
   AddFramework("f1", {"a"});

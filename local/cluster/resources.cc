@@ -267,6 +267,14 @@ Resources Resources::AllocatedTo(const std::string& role) const {
   return all;
 }
 
+Resources Resources::Revocable() const {
+  return Where([](const Resource& item) { return item.has_revocable(); });
+}
+
+Resources Resources::NonRevocable() const {
+  return Where([](const Resource& item) { return !item.has_revocable(); });
+}
+
 Resources Resources::Unallocated() const {
   Resources all;
   for (Resource item : items_) {

@@ -44,6 +44,8 @@ class Resources {
   Resources Where(const std::function<bool(const mesos::v1::Resource&)>& keep) const;
   Resources AllocatedTo(const std::string& role) const;
   Resources Unallocated() const;
+  Resources Revocable() const;
+  Resources NonRevocable() const;
 
   // Of all kinds of this name: scalars in their unit, ranges and sets by their items.
   double Quantity(std::string_view name) const;
@@ -73,11 +75,15 @@ void ToEndpointFormat(mesos::v1::Resource* resource);
 // "cpus(allocated: research):4; ports(allocated: research):[31000-31009]"
 std::string ToText(const mesos::v1::Resource& resource);
 std::string ToText(const Resources& resources);
+// Scalars as endpoints show them: those that are revocable have names of their own, such as
+// "cpus_revocable".
+std::map<std::string, double> ShownScalars(const Resources& resources);
 // A number as Mesos prints a scalar: three decimals kept, no trailing zeros.
 std::string ScalarText(double value);
 
 // The agent flags --resources and --attributes: "cpus:4;mem(research):512;ports:[31000-31009,1-2]",
-// "rack:r1;span:[1-5]". kInvalidArgument names the wrong part.
+// "rack:r1;span:[1-5]". "cpus{REV}:2" is what an estimator of Mesos finds to lend, for which Mesos
+// has no flag. kInvalidArgument names the wrong part.
 Result<std::vector<mesos::v1::Resource>> ParseResources(std::string_view text);
 Result<std::vector<mesos::v1::Attribute>> ParseAttributes(std::string_view text);
 

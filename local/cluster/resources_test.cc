@@ -23,6 +23,7 @@ TEST(ResourcesText, ParsesWhatAgentsAreGiven) {
       {" cpus : 0.5 ; ports:[31000-31009, 31010-31020]", "cpus:0.5; ports:[31000-31020]"},
       {"nvidia_gpu:{GPU-b,GPU-a}", "nvidia_gpu:{GPU-b, GPU-a}"},
       {"cpus:1;cpus:2;disk:0", "cpus:3"},
+      {"cpus{REV}:4;cpus:1;cpus{REV}:1", "cpus{REV}:5; cpus:1"},
       {"cpus(research):2;cpus:4", "cpus(reservations: [(STATIC,research)]):2; cpus:4"},
       {"", "{}"},
   };

@@ -14,6 +14,8 @@ using mesos::v1::Value;
 
 namespace {
 
+constexpr std::string_view kRevocableMark = "{REV}";
+
 std::string RangesText(const Value::Ranges& ranges) {
   std::string text = "[";
   for (const auto& range : ranges.range()) {
@@ -158,7 +160,7 @@ std::string ToText(const Resource& resource) {
     text += "[" + (disk.has_persistence() ? disk.persistence().id() : "") +
             (disk.has_volume() ? ":" + disk.volume().container_path() : "") + "]";
   }
-  if (resource.has_revocable()) text += "{REV}";
+  if (resource.has_revocable()) text += kRevocableMark;
   if (resource.has_shared()) text += "<SHARED>";
   return text + ":" + ValueText(resource);
 }
@@ -170,6 +172,14 @@ std::string ToText(const Resources& resources) {
     text += ToText(item);
   }
   return text.empty() ? "{}" : text;
+}
+
+std::map<std::string, double> ShownScalars(const Resources& resources) {
+  std::map<std::string, double> scalars = resources.NonRevocable().Scalars();
+  for (const auto& [name, value] : resources.Revocable().Scalars()) {
+    scalars[name + "_revocable"] = value;
+  }
+  return scalars;
 }
 
 Result<std::vector<Resource>> ParseResources(std::string_view text) {
@@ -186,6 +196,10 @@ Result<std::vector<Resource>> ParseResources(std::string_view text) {
     }
     Resource resource;
     std::string name = part.substr(0, colon);
+    if (name.ends_with(kRevocableMark)) {
+      resource.mutable_revocable();
+      name.resize(name.size() - kRevocableMark.size());
+    }
     if (size_t open = name.find('('); open != std::string::npos) {
       if (name.back() != ')') {
         return Fail(ErrorCode::kInvalidArgument, "resource '{}' is not NAME(ROLE):VALUE", part);

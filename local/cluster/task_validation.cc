@@ -57,6 +57,20 @@ Objection ValidateAndUpgrade(TaskInfo* task) {
 }
 
 // What all resources of a task, or of an executor, must keep to together.
+// Of one name, all are revocable or none is.
+Objection ValidateOneKind(const ResourceList& resources, const std::string& who) {
+  std::map<std::string, bool> revocable;
+  for (const Resource& resource : resources) {
+    const auto [seen, fresh] = revocable.emplace(resource.name(), resource.has_revocable());
+    if (fresh || seen->second == resource.has_revocable()) continue;
+    return fmt::format(
+        "{} revocable and non-revocable resources: Cannot use both revocable and "
+        "non-revocable '{}' at the same time",
+        who, resource.name());
+  }
+  return std::nullopt;
+}
+
 Objection ValidateTogether(const ResourceList& resources, const char* owner) {
   for (const Resource& resource : resources) {
     if (resource.name() == "gpus" && resource.type() == Value::SCALAR &&
@@ -67,7 +81,6 @@ Objection ValidateTogether(const ResourceList& resources, const char* owner) {
           owner);
     }
   }
-  std::map<std::string, bool> revocable;
   for (const Resource& resource : resources) {
     const Resource& first = resources.Get(0);
     if (resource.allocation_info().role() != first.allocation_info().role()) {
@@ -77,15 +90,8 @@ Objection ValidateTogether(const ResourceList& resources, const char* owner) {
           owner == std::string("Task") ? "task" : "executor", resource.allocation_info().role(),
           first.allocation_info().role());
     }
-    auto [seen, fresh] = revocable.emplace(resource.name(), resource.has_revocable());
-    if (!fresh && seen->second != resource.has_revocable()) {
-      return fmt::format(
-          "{} mixes revocable and non-revocable resources: Cannot use both revocable and "
-          "non-revocable '{}' at the same time",
-          owner, resource.name());
-    }
   }
-  return std::nullopt;
+  return ValidateOneKind(resources, fmt::format("{} mixes", owner));
 }
 
 // The JSON of a resource with its keys in the order of the alphabet, as Mesos prints it in errors.
@@ -450,6 +456,9 @@ Objection ValidateTask(const TaskInfo& task, const TaskContext& context) {
     if (auto objection = ValidateNoOverlap(task.resources(), task.executor().resources())) {
       return objection;
     }
+    ResourceList both = task.resources();
+    both.MergeFrom(task.executor().resources());
+    if (auto objection = ValidateOneKind(both, "Task and its executor mix")) return objection;
     if (!context.known_executor) total += Resources(task.executor().resources());
   }
   if (!context.available->Contains(total)) {

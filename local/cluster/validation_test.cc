@@ -142,6 +142,9 @@ TEST_F(ValidateTaskTest, TellsTheFirstFaultInMesossWords) {
       {"resources {name: 'gpus' type: SCALAR scalar {value: 0.5}}",
        "Task uses invalid resources: Invalid 'gpus' resource: The 'gpus' resource must be an "
        "unsigned integer"},
+      {"resources {name: 'cpus' type: SCALAR scalar {value: 1} revocable {}}",
+       "Task mixes revocable and non-revocable resources: Cannot use both revocable and "
+       "non-revocable 'cpus' at the same time"},
       {"resources {name: 'cpus' type: SCALAR scalar {value: 3.5}}",
        "Total resources cpus:4.5 required by task and its executor is more than available cpus:4; "
        "mem:512; ports:[1-9]"},
@@ -150,6 +153,32 @@ TEST_F(ValidateTaskTest, TellsTheFirstFaultInMesossWords) {
   for (const auto& [change, text] : cases) EXPECT_EQ(Judge(change), text) << change;
   duplicate_ = true;
   EXPECT_EQ(Judge(""), "Task has duplicate ID: t");
+}
+
+TEST_F(ValidateTaskTest, ATaskAndItsExecutorHaveCpusOfOneKind) {
+  available_ = Sum("cpus:4;cpus{REV}:4;mem:512");
+  const auto judge = [this](const std::string& task, const std::string& executor) {
+    const TaskContext context{.framework_id = "f", .agent_id = "s", .available = &available_};
+    return ValidateTask(
+               Parse<mesos::v1::TaskInfo>(fmt::format(
+                   "name: 't' task_id {{value: 't'}} agent_id {{value: 's'}}"
+                   "resources {{name: 'cpus' type: SCALAR scalar {{value: 1}} {}}}"
+                   "resources {{name: 'mem' type: SCALAR scalar {{value: 32}}}}"
+                   "executor {{executor_id {{value: 'e'}} framework_id {{value: 'f'}} type: CUSTOM"
+                   "  command {{value: 'run'}}"
+                   "  resources {{name: 'cpus' type: SCALAR scalar {{value: 1}} {}}}"
+                   "  resources {{name: 'mem' type: SCALAR scalar {{value: 32}}}}}}",
+                   task, executor)),
+               context)
+        .value_or("");
+  };
+  constexpr char kMixed[] =
+      "Task and its executor mix revocable and non-revocable resources: Cannot use both revocable "
+      "and non-revocable 'cpus' at the same time";
+  EXPECT_EQ(judge("", ""), "");
+  EXPECT_EQ(judge("revocable {}", "revocable {}"), "");
+  EXPECT_EQ(judge("revocable {}", ""), kMixed);
+  EXPECT_EQ(judge("", "revocable {}"), kMixed);
 }
 
 TEST_F(ValidateTaskTest, AnExecutorIsTheSameForAllItsTasks) {

@@ -23,14 +23,12 @@ Json Parsed(const google::protobuf::Message& message) { return Json::parse(wire:
 // {"cpus":1.0,...,"ports":"[31000-31009]"}
 Json ResourcesJson(const Resources& resources) {
   Json json = Json::object();
-  for (const char* name : kScalars) json[name] = resources.Quantity(name);
+  for (const char* name : kScalars) json[name] = 0.0;
+  for (const auto& [name, value] : ShownScalars(resources)) json[name] = value;
   for (const auto& resource : resources.items()) {
-    if (resource.type() == mesos::v1::Value::SCALAR) {
-      json[resource.name()] = resources.Quantity(resource.name());
-    } else {
-      const std::string text = ToText(resource);
-      json[resource.name()] = text.substr(text.find_first_of("[{"));
-    }
+    if (resource.type() == mesos::v1::Value::SCALAR) continue;
+    const std::string text = ToText(resource);
+    json[resource.name()] = text.substr(text.find_first_of("[{"));
   }
   return json;
 }
@@ -240,14 +238,10 @@ void AddResources(const Agent& agent, std::map<std::string, double>& metrics) {
   const Resources total(agent.info().resources());
   const Resources used = Used(agent);
   for (const char* name : kScalars) {
-    const std::string stem = std::string("slave/") + name;
-    const double all = total.Quantity(name);
-    metrics[stem + "_total"] = all;
-    metrics[stem + "_used"] = used.Quantity(name);
-    metrics[stem + "_percent"] = all > 0 ? used.Quantity(name) / all : 0;
-    for (const char* kind : {"total", "used", "percent"}) {
-      metrics[stem + "_revocable_" + kind] = 0;
-    }
+    AddUse(metrics, std::string("slave/") + name, total.NonRevocable().Quantity(name),
+           used.NonRevocable().Quantity(name));
+    AddUse(metrics, fmt::format("slave/{}_revocable", name), total.Revocable().Quantity(name),
+           used.Revocable().Quantity(name));
   }
 }
 
@@ -313,6 +307,13 @@ void AddSystem(std::map<std::string, double>& metrics) {
 }
 
 }  // namespace
+
+void AddUse(std::map<std::string, double>& metrics, const std::string& name, double total,
+            double used) {
+  metrics[name + "_total"] = total;
+  metrics[name + "_used"] = used;
+  metrics[name + "_percent"] = total > 0 ? used / total : 0;
+}
 
 std::map<std::string, double> AgentMetrics(const AgentView& view) {
   const Agent& agent = *view.agent;

@@ -27,5 +27,8 @@ std::string AgentContainersJson(const AgentView& view,
                                 const mesos::v1::agent::Response::GetContainers& containers,
                                 bool statistics_only);
 std::map<std::string, double> AgentMetrics(const AgentView& view);
+// NAME_total, NAME_used and NAME_percent, of which agents and the master tell.
+void AddUse(std::map<std::string, double>& metrics, const std::string& name, double total,
+            double used);
 
 }  // namespace kiln::local

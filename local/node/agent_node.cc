@@ -25,6 +25,7 @@ constexpr Duration kIdle = std::chrono::hours(24 * 365);
 // An executor that reads slower than this falls behind is cut off.
 constexpr size_t kUnsentMax = size_t{64} << 20;
 constexpr double kMegabyte = 1 << 20;
+constexpr double kRevocableWeight = 10.0 / 1024;  // of a cpu that is revocable, beside others
 
 std::string OwnFolder() {
   std::error_code error;
@@ -238,9 +239,11 @@ std::string AgentNode::ExecutorProgram() const {
 
 CgroupLimits AgentNode::LimitsOf(const ContainerShare& share) const {
   CgroupLimits limits;
-  limits.cpus = static_cast<double>(share.milli_cpus) / 1000;
+  const double cpus = static_cast<double>(share.milli_cpus) / 1000;
+  const double revocable = static_cast<double>(share.milli_revocable_cpus) / 1000;
+  limits.cpus = cpus + revocable * kRevocableWeight;
   limits.memory = static_cast<uint64_t>(static_cast<double>(share.milli_mem) / 1000 * kMegabyte);
-  if (options_.flags.cgroups_enable_cfs) limits.cpus_quota = limits.cpus;
+  if (options_.flags.cgroups_enable_cfs) limits.cpus_quota = cpus + revocable;
   return limits;
 }
 

@@ -30,7 +30,7 @@ std::string ItemsText(const mesos::v1::Resource& resource) {
 // {"cpus": 4.0, "ports": "[31000-31009]"}: the standard names are always there.
 Json Amounts(const Resources& resources) {
   Json json{{"disk", 0.0}, {"mem", 0.0}, {"gpus", 0.0}, {"cpus", 0.0}};
-  for (const auto& [name, value] : resources.Scalars()) json[name] = value;
+  for (const auto& [name, value] : ShownScalars(resources)) json[name] = value;
   for (const auto& item : resources.items()) {
     if (item.type() != mesos::v1::Value::SCALAR) json[item.name()] = ItemsText(item);
   }

@@ -9,6 +9,7 @@
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/master.h"
 #include "local/cluster/validation.h"
+#include "local/node/agent_json.h"
 #include "local/node/master_json.h"
 #include "wire/rest/json.h"
 
@@ -101,12 +102,10 @@ void AddResources(Metrics& metrics, const Master& master) {
   for (const char* name : {"cpus", "mem", "disk", "gpus"}) {
     const double all = total.Quantity(name);
     const double taken = used.Quantity(name);
-    metrics[fmt::format("master/{}_total", name)] = all;
-    metrics[fmt::format("master/{}_used", name)] = taken;
-    metrics[fmt::format("master/{}_percent", name)] = all > 0 ? taken / all : 0;
-    for (const char* kind : {"total", "used", "percent"}) {
-      metrics[fmt::format("master/{}_revocable_{}", name, kind)] = 0;
-    }
+    AddUse(metrics, fmt::format("master/{}", name), total.NonRevocable().Quantity(name),
+           used.NonRevocable().Quantity(name));
+    AddUse(metrics, fmt::format("master/{}_revocable", name), total.Revocable().Quantity(name),
+           used.Revocable().Quantity(name));
     metrics[fmt::format("allocator/mesos/resources/{}/total", name)] = all;
     metrics[fmt::format("allocator/mesos/resources/{}/offered_or_allocated", name)] =
         taken + offered.Quantity(name);

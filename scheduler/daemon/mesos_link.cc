@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "proto/kiln/v1/work.pb.h"
 #include "proto/mesos/v1/scheduler.pb.h"
+#include "scheduler/placement/needs.h"
 #include "wire/net/http.h"
 #include "wire/net/loop.h"
 
@@ -90,9 +91,10 @@ mesos::v1::scheduler::Call_Subscribe MesosLink::Subscribe() const {
   info.set_hostname(Hostname());
   if (!options_.principal.empty()) info.set_principal(options_.principal);
   info.set_webui_url(options_.webui_url.empty() ? web_url_ : options_.webui_url);
-  for (const Capability::Type type : {Capability::PARTITION_AWARE, Capability::MULTI_ROLE,
-                                      Capability::GPU_RESOURCES, Capability::RESERVATION_REFINEMENT,
-                                      Capability::TASK_KILLING_STATE, Capability::REGION_AWARE}) {
+  for (const Capability::Type type :
+       {Capability::PARTITION_AWARE, Capability::MULTI_ROLE, Capability::GPU_RESOURCES,
+        Capability::RESERVATION_REFINEMENT, Capability::TASK_KILLING_STATE,
+        Capability::REGION_AWARE, Capability::REVOCABLE_RESOURCES}) {
     info.add_capabilities()->set_type(type);
   }
   for (const std::string& role : options_.roles) info.add_roles(role);
@@ -168,7 +170,8 @@ Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const Stat
   } else {
     executor = ExecutorInfoFor(task, group, state.framework_id, task_options);
     if (start.new_executor) {
-      KILN_TRY(*executor.mutable_resources(), offered.Take(start.ExecutorTakes(settings.executor)));
+      const Resources takes = start.ExecutorTakes(ExecutorFor(group, settings.executor));
+      KILN_TRY(*executor.mutable_resources(), offered.Take(takes));
     }
     if (!start.pool.empty()) executors_[task.executor] = executor;
   }

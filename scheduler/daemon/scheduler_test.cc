@@ -109,9 +109,9 @@ TEST_F(SchedulerTest, ItSubscribesWithTheCapabilitiesThatItHandles) {
   for (const auto& one : info.capabilities()) {
     capabilities.push_back(mesos::v1::FrameworkInfo::Capability::Type_Name(one.type()));
   }
-  EXPECT_THAT(capabilities,
-              ElementsAre("PARTITION_AWARE", "MULTI_ROLE", "GPU_RESOURCES",
-                          "RESERVATION_REFINEMENT", "TASK_KILLING_STATE", "REGION_AWARE"));
+  EXPECT_THAT(capabilities, ElementsAre("PARTITION_AWARE", "MULTI_ROLE", "GPU_RESOURCES",
+                                        "RESERVATION_REFINEMENT", "TASK_KILLING_STATE",
+                                        "REGION_AWARE", "REVOCABLE_RESOURCES"));
   EXPECT_TRUE(Until([&] { return Remembered().framework_id == "f-1"; }));
 }
 

@@ -91,7 +91,9 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
                     .outlook = &outlook,
                     .executor = lifecycle.settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
-  for (WaitingJob& job : snapshot.jobs) job.may_hold = book_.MayHold(job.job->name, now);
+  for (WaitingJob& job : snapshot.jobs) {
+    job.may_hold = !job.IsRevocable() && book_.MayHold(job.job->name, now);
+  }
   PutInOrder(snapshot);
   return snapshot;
 }
@@ -174,7 +176,11 @@ void Cycle::Charge(const Lifecycle& lifecycle, const Plan& plan,
       sum = &charged[{launch.agent, lifecycle.OfferRole(job.role)}];
     }
     *sum += launch.resources;
-    if (starts[i].new_executor) *sum += starts[i].ExecutorTakes(lifecycle.settings().executor);
+    if (starts[i].new_executor) {
+      const Job& job = lifecycle.state().jobs.at(launch.member.job).job;
+      *sum += starts[i].ExecutorTakes(
+          ExecutorFor(*FindGroup(job, launch.member.group), lifecycle.settings().executor));
+    }
     sum->gpu_shares.clear();  // no resource of Mesos
   }
   book_.Spend(plan, charged, now);

@@ -55,6 +55,33 @@ TEST_F(CycleTest, WhatFitsAnOfferStarts) {
   EXPECT_THAT(Why("j"), IsEmpty());
 }
 
+TEST_F(CycleTest, RevocableWorkTakesWhatIsLentAndHoldsNothing) {
+  book_.Add({.id = {"o"},
+             .agent = {.id = {"a"}, .hostname = "a"},
+             .role = "*",
+             .resources = {.cpus_milli = 1000, .revocable_cpus_milli = 2500, .mem = GiB(4)},
+             .received = now_});
+  Job job = JobOf("lent", 1000);
+  job.groups[0].revocable = true;
+  job.groups[0].count = 2;
+  job.groups[0].work = TrainWork{.model = "m"};
+  Submit(job);
+  Job gang = JobOf("trio", 500);
+  gang.groups[0].revocable = true;
+  gang.groups[0].count = gang.gang_members = 3;
+  Submit(gang);
+  const Cycle::Outcome outcome = Run();
+  ASSERT_EQ(outcome.effects.starts.size(), 2U);
+  EXPECT_TRUE(outcome.effects.starts[0].new_executor);
+  EXPECT_EQ(life_.state().tasks.at(outcome.effects.starts[1].task).resources,
+            (Resources{.revocable_cpus_milli = 1000, .mem = MiB(64)}));
+  // The executor is of the same kind.
+  EXPECT_EQ(book_.KnownOf({"a"}, "*")->resources,
+            (Resources{.cpus_milli = 1000, .revocable_cpus_milli = 400, .mem = GiB(4) - MiB(192)}));
+  EXPECT_THAT(Why("trio"), ElementsAre("needs 0.5 revocable cpus: 1 agent offered, the most free "
+                                       "is 0.4 on a"));
+}
+
 TEST_F(CycleTest, OnASmallClusterReasonsAreOfThisCycle) {
   OfferFrom(0, 2);
   Run();

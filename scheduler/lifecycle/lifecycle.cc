@@ -219,7 +219,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
       task.executor = use.executor;
       start.new_executor = use.is_new;
     } else if (SharesExecutor(spec) && !SharesDevice(spec)) {
-      start.pool = ExecutorPool(record.job, OfferRole(record.job.role));
+      start.pool = ExecutorPool(record.job, spec, OfferRole(record.job.role));
       const std::string& owner = record.job.pool.empty() ? record.job.name : record.job.pool;
       const auto use =
           executors_.Add(start.pool, launch.agent, {fmt::format("{}.{}", owner, NextId())});

@@ -136,6 +136,8 @@ TEST(Lifecycle, TheJobPaysForItsOwnFailuresOnly) {
       {TaskState::kFailed, "CONTAINER_LIMITATION_MEMORY", Charge::kJob},
       {TaskState::kFailed, "MAX_COMPLETION_TIME_REACHED", Charge::kJob},
       {TaskState::kFailed, "CONTAINER_PREEMPTED", Charge::kCluster},
+      {TaskState::kGone, "CONTAINER_PREEMPTED", Charge::kCluster},
+      {TaskState::kLost, "CONTAINER_PREEMPTED", Charge::kCluster},
       {TaskState::kFailed, "EXECUTOR_REGISTRATION_TIMEOUT", Charge::kCluster},
       {TaskState::kError, "TASK_INVALID", Charge::kJob},
       {TaskState::kDropped, "INVALID_OFFERS", Charge::kCluster},

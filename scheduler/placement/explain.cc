@@ -6,6 +6,7 @@
 
 #include "model/units.h"
 #include "scheduler/placement/gpus.h"
+#include "scheduler/placement/needs.h"
 #include "scheduler/placement/shape.h"
 
 namespace kiln::scheduler {
@@ -142,14 +143,29 @@ struct Dimension {
 };
 
 std::vector<Dimension> Dimensions(const Group& group, const Resources& overhead) {
-  return {{Blocker::kCpus, group.cpus_milli + overhead.cpus_milli, overhead.cpus_milli,
-           [](const Room& room) { return room.free.cpus_milli; }, Thousandths, " cpus"},
-          {Blocker::kMem, (group.mem + overhead.mem).count, overhead.mem.count,
-           [](const Room& room) { return room.free.mem.count; }, Size, " of memory"},
-          {Blocker::kDisk, (group.disk + overhead.disk).count, overhead.disk.count,
-           [](const Room& room) { return room.free.disk.count; }, Size, " of disk"},
-          {Blocker::kPorts, group.ports, 0,
-           [](const Room& room) -> int64_t { return room.free.PortCount(); }, Count, " ports"}};
+  // Cpus are revocable ones, or others: never both.
+  Dimension cpus{Blocker::kCpus,
+                 group.cpus_milli + CpusFor(group, overhead),
+                 CpusFor(group, overhead),
+                 [&group](const Room& room) { return CpusFor(group, room.free); },
+                 Thousandths,
+                 " cpus"};
+  std::vector<Dimension> others{
+      {Blocker::kMem, (group.mem + overhead.mem).count, overhead.mem.count,
+       [](const Room& room) { return room.free.mem.count; }, Size, " of memory"},
+      {Blocker::kDisk, (group.disk + overhead.disk).count, overhead.disk.count,
+       [](const Room& room) { return room.free.disk.count; }, Size, " of disk"},
+      {Blocker::kPorts, group.ports, 0,
+       [](const Room& room) -> int64_t { return room.free.PortCount(); }, Count, " ports"}};
+  if (!group.revocable) {
+    others.insert(others.begin(), std::move(cpus));
+    return others;
+  }
+  // Named when nothing else is missing.
+  cpus.blocker = Blocker::kRevocable;
+  cpus.unit = " revocable cpus";
+  others.push_back(std::move(cpus));
+  return others;
 }
 
 // Each resource is there somewhere, but not together: the scarcest is named first.

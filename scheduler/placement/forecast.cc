@@ -46,7 +46,7 @@ size_t CountOf(const Group& group, const Agent& agent, const Resources& free) {
   const auto most = [&count](int64_t has, int64_t needs) {
     if (needs > 0) count = std::min(count, static_cast<size_t>(std::max<int64_t>(has, 0) / needs));
   };
-  most(free.cpus_milli, group.cpus_milli);
+  most(CpusFor(group, free), group.cpus_milli);
   most(free.mem.count, group.mem.count);
   most(free.disk.count, group.disk.count);
   most(free.PortCount(), group.ports);
@@ -255,8 +255,9 @@ void Forecast::Take(const WaitingJob& job, Instant start, const std::vector<Laun
     });
     Site& site = *Find(launch.agent);
     Resources left = TakenBy(launch);
-    const bool executor = SharesExecutor(*group->group) && !SharesDevice(*group->group);
-    if (executor && warmed.emplace(group->group, launch.agent).second) left += snapshot_.executor;
+    if (IsPooled(*group->group) && warmed.emplace(group->group, launch.agent).second) {
+      left += ExecutorFor(*group->group, snapshot_.executor);
+    }
     for (Layer& layer : site.layers) OpenDevices(launch.resources.gpu_shares, layer.what);
     // A device that is whole only once its shares are back is taken as all of its shares.
     for (const GpuId& id : launch.resources.gpu_ids) {

@@ -14,8 +14,9 @@ namespace {
 constexpr size_t kHoldersTold = 3;
 constexpr size_t kRoomsSeen = 500'000;
 
-enum class Thing { kGpus, kCpus, kMem, kDisk, kPorts };
-constexpr Thing kThings[] = {Thing::kGpus, Thing::kCpus, Thing::kMem, Thing::kDisk, Thing::kPorts};
+enum class Thing { kGpus, kCpus, kRevocable, kMem, kDisk, kPorts };
+constexpr Thing kThings[] = {Thing::kGpus, Thing::kCpus, Thing::kRevocable,
+                             Thing::kMem,  Thing::kDisk, Thing::kPorts};
 
 // Cpus and gpus in thousandths, the rest in bytes or by count.
 int64_t AmountOf(Thing thing, const Resources& resources) {
@@ -27,6 +28,8 @@ int64_t AmountOf(Thing thing, const Resources& resources) {
     }
     case Thing::kCpus:
       return resources.cpus_milli;
+    case Thing::kRevocable:
+      return resources.revocable_cpus_milli;
     case Thing::kMem:
       return resources.mem.count;
     case Thing::kDisk:
@@ -44,6 +47,8 @@ std::string Text(Thing thing, int64_t amount) {
       return fmt::format("{} gpu{}", thousandths, amount == 1000 ? "" : "s");
     case Thing::kCpus:
       return fmt::format("{} cpu{}", thousandths, amount == 1000 ? "" : "s");
+    case Thing::kRevocable:
+      return fmt::format("{} revocable cpu{}", thousandths, amount == 1000 ? "" : "s");
     case Thing::kMem:
       return FormatBytes({amount}) + " of memory";
     case Thing::kDisk:
@@ -59,7 +64,9 @@ int64_t NeedOf(Thing thing, const Group& group, const Resources& overhead) {
     case Thing::kGpus:
       return group.gpus.share > 0 ? MilliOf(group.gpus) : 1000 * group.gpus.count;
     case Thing::kCpus:
-      return group.cpus_milli + overhead.cpus_milli;
+      return group.revocable ? 0 : group.cpus_milli + overhead.cpus_milli;
+    case Thing::kRevocable:
+      return group.revocable ? group.cpus_milli + overhead.revocable_cpus_milli : 0;
     case Thing::kMem:
       return group.mem.count + overhead.mem.count;
     case Thing::kDisk:

@@ -1,9 +1,12 @@
 // What a member needs of an agent besides its own resources: its executor.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "model/job.h"
+#include "model/resources.h"
 
 namespace kiln::scheduler {
 
@@ -25,10 +28,25 @@ inline bool SharesExecutor(const Group& group) {
 // Its executor carries the kernel work of a pool.
 inline bool IsPooled(const Group& group) { return SharesExecutor(group) && !SharesDevice(group); }
 
-// Jobs with the same text share executors.
-inline std::string ExecutorPool(const Job& job, const std::string& role) {
-  return job.pool.empty() ? fmt::format("{} job {}", role, job.name)
-                          : fmt::format("{} pool {}", role, job.pool);
+// Groups with the same text share executors. Mesos lets no executor have revocable cpus beside
+// others.
+inline std::string ExecutorPool(const Job& job, const Group& group, const std::string& role) {
+  const char* kind = group.revocable ? "revocable " : "";
+  return job.pool.empty() ? fmt::format("{} {}job {}", role, kind, job.name)
+                          : fmt::format("{} {}pool {}", role, kind, job.pool);
+}
+
+// What the shared executor takes that comes with a member, of `own` that such executors need for
+// themselves.
+inline Resources ExecutorFor(const Group& group, Resources own) {
+  if (!SharesExecutor(group)) return {};
+  if (group.revocable) std::swap(own.cpus_milli, own.revocable_cpus_milli);
+  return own;
+}
+
+// Those of the cpus that the group may use.
+inline int64_t CpusFor(const Group& group, const Resources& free) {
+  return group.revocable ? free.revocable_cpus_milli : free.cpus_milli;
 }
 
 // The pool of the executor that holds a device for members that share it.

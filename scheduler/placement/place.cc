@@ -146,7 +146,7 @@ class Placer {
   // Where the executor is, less is needed than elsewhere.
   bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group, const std::string& want) {
     if (!IsPooled(*group.group)) return false;
-    const std::string pool = ExecutorPool(*job.job, job.role);
+    const std::string pool = PoolOf(job, *group.group);
     const std::set<size_t>& rooms = warmth_.Rooms(pool);
     if (rooms.empty() || full_.contains({pool, want})) return false;
     for (const size_t room : rooms) {
@@ -217,7 +217,8 @@ class Placer {
       bool closed = false;  // to it, all rooms are
       if (runs && last) placed = Try(job, group, *last, 0);
       if (!placed && alike) {
-        const Resources overhead = pooled ? snapshot_.executor : Resources{};
+        const Resources overhead =
+            pooled ? ExecutorFor(*group.group, snapshot_.executor) : Resources{};
         const auto best = ranking_.Best(*group.group, job.role, overhead);
         if (best) placed = Try(job, group, best->room, best->share_from);
         const bool odd = best && !placed;  // as ports, disk or links are not there
@@ -258,12 +259,10 @@ class Placer {
   std::optional<Placed> Try(const WaitingJob& job, const WaitingGroup& group, size_t index,
                             int share_from) const {
     const Room& room = rooms_[index];
-    if (room.free.cpus_milli < group.group->cpus_milli || room.free.mem < group.group->mem) {
-      return std::nullopt;
-    }
+    if (!MayFit(*group.group, room.free)) return std::nullopt;
     Placed placed{.room = index, .group = group.group};
-    placed.warmed = IsPooled(*group.group) && !warmth_.Has(ExecutorPool(*job.job, job.role), index);
-    const Resources& own = snapshot_.executor;
+    placed.warmed = IsPooled(*group.group) && !warmth_.Has(PoolOf(job, *group.group), index);
+    const Resources own = ExecutorFor(*group.group, snapshot_.executor);
     auto taken = placed.warmed ? FitWith(*group.group, room, own, chance_, share_from)
                                : Fit(*group.group, *room.agent, room.free, chance_, share_from);
     if (!taken) return std::nullopt;
@@ -274,7 +273,7 @@ class Placer {
       if (!FitWith(*group.group, room, own, chance_, share_from)) return std::nullopt;
     }
     placed.charged = *taken;
-    if (placed.warmed || placed.opened) placed.charged += snapshot_.executor;
+    if (placed.warmed || placed.opened) placed.charged += own;
     placed.launch.agent = room.agent->id;
     placed.launch.resources = *std::move(taken);
     return placed;
@@ -309,7 +308,7 @@ class Placer {
     std::optional<Placed> best = std::move(cold);
     Rank best_rank;
     if (best) best_rank = RankOf(*group.group, none, *best);
-    for (const size_t room : warmth_.Rooms(ExecutorPool(*job.job, job.role))) {
+    for (const size_t room : warmth_.Rooms(PoolOf(job, *group.group))) {
       const bool in_scope =
           scope_ == nullptr || std::find(scope_->begin(), scope_->end(), room) != scope_->end();
       if (!in_scope || !IsOpen(job, room)) continue;
@@ -342,7 +341,7 @@ class Placer {
     limits_.Take(job.job->role, AmountsOf(placed.launch.resources));
     if (placed.opened) hopeless_.clear();
     if (!placed.warmed) return;
-    warmth_.Add(ExecutorPool(*job.job, job.role), placed.room);
+    warmth_.Add(PoolOf(job, *placed.group), placed.room);
     full_.clear();
   }
 
@@ -350,7 +349,7 @@ class Placer {
   void TakeBack(const WaitingJob& job, const Log& log) {
     for (auto placed = log.rbegin(); placed != log.rend(); ++placed) {
       TakeOutOf(rooms_[placed->room], *placed);
-      if (placed->warmed) warmth_.Remove(ExecutorPool(*job.job, job.role), placed->room);
+      if (placed->warmed) warmth_.Remove(PoolOf(job, *placed->group), placed->room);
       limits_.GiveBack(job.job->role, AmountsOf(placed->launch.resources));
       ranking_.Update(placed->room);
     }
@@ -375,7 +374,7 @@ class Placer {
     if (scope == nullptr && BestKept(job, *part.group, part.constraints)) {
       return {Blocker::kReserved, reservations_.Words(job.role)};
     }
-    const Resources overhead = SharesExecutor(group) ? snapshot_.executor : Resources{};
+    const Resources overhead = ExecutorFor(group, snapshot_.executor);
     Cause cause = Explain(group, job.role, rooms_, scope, part.constraints, overhead);
     if (scope == nullptr) nearest_.Tell(group, job.role, part.constraints, overhead, cause);
     return cause;

@@ -158,7 +158,7 @@ void ExpectNothingGivenTwice(const World& world, const Plan& plan) {
       taken += world.snapshot.executor;
     }
     if (SharesExecutor(group) && !SharesDevice(group) &&
-        warm.emplace(launch.agent, ExecutorPool(job, job.role)).second) {
+        warm.emplace(launch.agent, ExecutorPool(job, group, job.role)).second) {
       taken += world.snapshot.executor;
     }
     ASSERT_TRUE(left.Contains(taken)) << ToText(left) << " has not " << ToText(taken);

@@ -8,6 +8,8 @@ const char* BlockerName(Blocker blocker) {
       return "NO_OFFERS";
     case Blocker::kCpus:
       return "CPUS";
+    case Blocker::kRevocable:
+      return "REVOCABLE";
     case Blocker::kMem:
       return "MEM";
     case Blocker::kDisk:

@@ -17,6 +17,7 @@ namespace kiln::scheduler {
 enum class Blocker {
   kNoOffers,  // no agent has offered anything yet
   kCpus,
+  kRevocable,  // too few revocable cpus: nothing else is missing
   kMem,
   kDisk,
   kPorts,

@@ -206,7 +206,7 @@ class Search {
                    .brief = true,
                    .executor = snapshot_.executor,
                    .seed = snapshot_.seed};
-    const std::string pool = ExecutorPool(*job_.job, job_.role);
+    const std::string pool = PoolOf(job_, *needed_[0].group);
     WarmExecutors warm;
     trial.warm = &warm;
     for (size_t i = 0; i < slots_.spots().size(); ++i) {
@@ -417,6 +417,7 @@ class Finder {
 
 bool MayEvict(const WaitingJob& job, const Running& running, Limits& limits,
               const PreemptionSettings& settings) {
+  if (job.IsRevocable()) return false;
   const bool gang = job.gang_needed > 0;
   const auto lowest = running.LowestPriority(job.job->role);
   const bool higher = settings.by_priority && lowest && *lowest < job.job->priority;

@@ -106,6 +106,10 @@ TEST(Preemption, AGangBeyondItsNeedEvictsNobody) {
   EXPECT_FALSE(MayEvict(waiting, running, limits, {}));
   waiting.gang_needed = 1;
   EXPECT_TRUE(MayEvict(waiting, running, limits, {}));
+  Group lent = grows.groups[0];
+  lent.revocable = true;
+  waiting.groups[0].group = &lent;
+  EXPECT_FALSE(MayEvict(waiting, running, limits, {}));
 }
 
 // Clusters at random: whoever is evicted might be, and those for whom it is then start. Whoever

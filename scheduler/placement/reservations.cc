@@ -52,7 +52,7 @@ Estimate Reservations::EstimateOf(const WaitingJob& job) {
   }
   ++line.estimates;
   const Forecast::Booking booking = line.forecast->Book(job);
-  if (booking.estimate.start && line.head.empty()) Keep(job, booking, line);
+  if (booking.estimate.start && line.head.empty() && !job.IsRevocable()) Keep(job, booking, line);
   return booking.estimate;
 }
 

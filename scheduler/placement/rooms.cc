@@ -77,12 +77,15 @@ bool HasGpus(const Room& room) {
   return room.free.gpus > 0 || !room.free.gpu_ids.empty() || !room.agent->gpus.empty();
 }
 
+bool MayFit(const Group& group, const Resources& free) {
+  return CpusFor(group, free) >= group.cpus_milli && free.mem >= group.mem;
+}
+
 std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
                              uint64_t chance, int share_from) {
-  if (free.cpus_milli < group.cpus_milli || free.mem < group.mem || free.disk < group.disk) {
-    return std::nullopt;
-  }
-  Resources taken{.cpus_milli = group.cpus_milli, .mem = group.mem, .disk = group.disk};
+  if (!MayFit(group, free) || free.disk < group.disk) return std::nullopt;
+  Resources taken{.mem = group.mem, .disk = group.disk};
+  (group.revocable ? taken.revocable_cpus_milli : taken.cpus_milli) = group.cpus_milli;
   if (group.ports > 0) {
     const int count = free.PortCount();
     if (count < group.ports) return std::nullopt;
@@ -113,6 +116,9 @@ std::optional<Resources> FitWith(const Group& group, const Room& room, const Res
 }
 
 size_t AtMost(const Group& group, const Room& room, size_t count) {
+  if (group.revocable) {
+    count = std::min(count, static_cast<size_t>(CpusFor(group, room.free) / group.cpus_milli));
+  }
   if (group.disk.count > 0) {
     count = std::min(count, static_cast<size_t>(room.free.disk.count / group.disk.count));
   }

@@ -32,6 +32,9 @@ const Agent* FindAgent(const AgentId& id, const std::vector<Room>& rooms,
 
 bool HasGpus(const Room& room);
 
+// Cpus and memory are enough for a member.
+bool MayFit(const Group& group, const Resources& free);
+
 // What a member of the group takes of `free` on this agent: devices and ports are chosen. Nothing
 // when it does not fit. Ports are taken from a place that `chance` gives: a port that somebody else
 // holds unseen is not tried again and again. A share comes from a device with `share_from`
@@ -43,7 +46,7 @@ std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resou
 std::optional<Resources> FitWith(const Group& group, const Room& room, const Resources& own,
                                  uint64_t chance, int share_from);
 
-// So many members as its disk and ports are enough for, but not more than `count`.
+// So many members as its disk, ports and revocable cpus are enough for, but not more than `count`.
 size_t AtMost(const Group& group, const Room& room, size_t count);
 
 }  // namespace kiln::scheduler

@@ -52,7 +52,10 @@ uint64_t Shapes::KindsFor(const GpuRequest& request) const {
 }
 
 Need Shapes::Of(const Group& group) {
-  Need need{.cpus_milli = group.cpus_milli, .mem = group.mem, .devices = DevicesOf(group.gpus)};
+  // Shapes do not show revocable cpus.
+  Need need{.cpus_milli = group.revocable ? 0 : group.cpus_milli,
+            .mem = group.mem,
+            .devices = DevicesOf(group.gpus)};
   if (need.devices == 0) return need;
   if (SharesDevice(group)) need.milli = MilliOf(group.gpus);
   const auto [found, created] =

@@ -13,8 +13,8 @@
 namespace kiln::scheduler {
 
 // A shape never shows less than the agent has for a group, so what does not fit a shape does not
-// fit the agent. The other way round, ports, disk, links and devices of mixed models are looked at
-// on the agent itself.
+// fit the agent. The other way round, ports, disk, revocable cpus, links and devices of mixed
+// models are looked at on the agent itself.
 class Shapes {
  public:
   Shape Of(const Agent& agent, const Resources& free) { return Of(agent, free, KindOf(agent)); }

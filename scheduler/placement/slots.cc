@@ -117,7 +117,7 @@ double Slots::Price(const Slot& slot) const {
 
 bool Slots::NeedsExecutor(const Group& spec, const Spot& spot) const {
   return SharesExecutor(spec) && !SharesDevice(spec) && !spot.executor &&
-         !IsWarm(snapshot_, ExecutorPool(*job_.job, job_.role), spot.agent->id);
+         !IsWarm(snapshot_, PoolOf(job_, spec), spot.agent->id);
 }
 
 // What a member takes of `free`; nothing when it does not fit.

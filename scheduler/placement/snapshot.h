@@ -1,6 +1,7 @@
 // What placement decides upon: everything it may know, as values.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "scheduler/placement/claims.h"
 #include "scheduler/placement/levels.h"
 #include "scheduler/placement/members.h"
+#include "scheduler/placement/needs.h"
 #include "scheduler/placement/order.h"
 #include "scheduler/placement/outlook.h"
 
@@ -46,6 +48,11 @@ struct WaitingJob {
 
   // Its gang is to be near each other, and so is one thing even when enough of it runs.
   bool IsNear() const { return !job->gang_require.empty() || !job->gang_prefer.empty(); }
+  // What waits of it takes what is lent: nothing is held, kept or evicted for that.
+  bool IsRevocable() const {
+    return std::any_of(groups.begin(), groups.end(),
+                       [](const WaitingGroup& waiting) { return waiting.group->revocable; });
+  }
   // Whether its gang is served as one.
   bool StartsTogether() const { return gang_needed > 0 || IsNear(); }
 };
@@ -75,6 +82,11 @@ struct Snapshot {
   Resources executor;                // what a shared executor needs for itself
   uint64_t seed = 0;                 // of the choice of ports
 };
+
+// The pool of executors that work of the group shares.
+inline std::string PoolOf(const WaitingJob& job, const Group& group) {
+  return ExecutorPool(*job.job, group, job.role);
+}
 
 // An executor of the pool is there already.
 inline bool IsWarm(const Snapshot& snapshot, const std::string& pool, const AgentId& agent) {

@@ -17,10 +17,14 @@ void Put(std::string& want, const std::string& text) {
 std::string WantOf(const std::string& role, const Group& group) {
   const GpuRequest& gpus = group.gpus;
   const std::array<int64_t, 8> numbers = {
-      group.cpus_milli,  group.mem.count,
-      group.disk.count,  group.ports,
-      gpus.count,        static_cast<int64_t>(gpus.share * 1e6),
-      gpus.memory.count, (SharesExecutor(group) ? 1 : 0) + (SharesDevice(group) ? 2 : 0),
+      group.cpus_milli,
+      group.mem.count,
+      group.disk.count,
+      group.ports,
+      gpus.count,
+      static_cast<int64_t>(gpus.share * 1e6),
+      gpus.memory.count,
+      (SharesExecutor(group) ? 1 : 0) + (SharesDevice(group) ? 2 : 0) + (group.revocable ? 4 : 0),
   };
   std::string want;
   want.reserve(sizeof(numbers) + role.size() + gpus.model.size() + gpus.link.size() +

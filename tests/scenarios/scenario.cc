@@ -102,6 +102,7 @@ Result<Constraint> ReadConstraint(const std::string& text) {
 Result<Group> ReadGroup(const std::string& job, Values& values) {
   Group group{.name = "g", .count = Number(Take(values, "members", "1"))};
   group.cpus_milli = Milli(Take(values, "cpus", "1"));
+  group.revocable = Take(values, "revocable", "no") == "yes";
   KILN_TRY(group.mem, ParseBytes(Take(values, "mem", "1GiB")));
   KILN_TRY(group.disk, ParseBytes(Take(values, "disk", "0B")));
   group.ports = Number(Take(values, "ports", "0"));
@@ -248,6 +249,7 @@ Status Scenario::AddAgent(const Words& words) {
   offer.agent.zone = Take(values, "zone", "");
   offer.agent.region = Take(values, "region", "");
   offer.resources.cpus_milli = Milli(Take(values, "cpus", "8"));
+  offer.resources.revocable_cpus_milli = Milli(Take(values, "revocable", "0"));
   KILN_TRY(offer.resources.mem, ParseBytes(Take(values, "mem", "32GiB")));
   KILN_TRY(offer.resources.disk, ParseBytes(Take(values, "disk", "100GiB")));
   const int ports = Number(Take(values, "ports", "100"));
@@ -389,7 +391,7 @@ Snapshot Scenario::SnapshotNow() {
                              .since = entry.since,
                              .groups = {std::move(group)},
                              .gang_needed = std::max(0, entry.job.gang_members - live),
-                             .may_hold = entry.may_hold});
+                             .may_hold = entry.may_hold && !spec.revocable});
     for (const Launch& launch : entry.launched) {
       snapshot.jobs.back().placed.push_back(launch.agent);
     }
@@ -465,8 +467,8 @@ void Scenario::Start(Entry& entry, const Launch& launch) {
   usage_->Start(entry.job.role, AmountsOf(launch.resources), now_);
   const Group& group = entry.job.groups[0];
   if (SharesExecutor(group) && !SharesDevice(group) &&
-      warm_.emplace(launch.agent, ExecutorPool(entry.job, OfferRole(entry.job))).second) {
-    free -= kExecutor;
+      warm_.emplace(launch.agent, ExecutorPool(entry.job, group, OfferRole(entry.job))).second) {
+    free -= ExecutorFor(group, kExecutor);
   }
 }
 

@@ -32,9 +32,9 @@ int64_t ToThousandths(Bytes bytes) {
 }
 
 bool Usable(const Resource& resource) {
-  return !resource.has_revocable() && !resource.has_shared() &&
-         !(resource.has_disk() &&
-           (resource.disk().has_persistence() || resource.disk().has_source()));
+  if (resource.has_revocable() && resource.name() != "cpus") return false;
+  return !resource.has_shared() && !(resource.has_disk() && (resource.disk().has_persistence() ||
+                                                             resource.disk().has_source()));
 }
 
 Resources OneToResources(const Resource& resource) {
@@ -42,7 +42,9 @@ Resources OneToResources(const Resource& resource) {
   if (!Usable(resource)) return found;
   if (resource.type() == Value::SCALAR) {
     const int64_t amount = Thousandths(resource);
-    if (resource.name() == "cpus") found.cpus_milli = amount;
+    if (resource.name() == "cpus") {
+      (resource.has_revocable() ? found.revocable_cpus_milli : found.cpus_milli) = amount;
+    }
     if (resource.name() == "mem") found.mem = FromThousandths(amount);
     if (resource.name() == "disk") found.disk = FromThousandths(amount);
     if (resource.name() == "gpus") found.gpus = static_cast<int>(amount / 1000);
@@ -157,6 +159,7 @@ void MovePorts(Resource& from, Resource& to, Resources& wanted) {
 // What of a request is still to be found.
 struct Wanted {
   int64_t cpus;  // scalars in thousandths
+  int64_t revocable_cpus;
   int64_t mem;
   int64_t disk;
   int64_t gpus;
@@ -165,6 +168,7 @@ struct Wanted {
 
   explicit Wanted(const Resources& resources)
       : cpus(resources.cpus_milli),
+        revocable_cpus(resources.revocable_cpus_milli),
         mem(ToThousandths(resources.mem)),
         disk(ToThousandths(resources.disk)),
         gpus(int64_t{1000} * resources.gpus),
@@ -173,13 +177,14 @@ struct Wanted {
   }
 
   bool Found() const {
-    return cpus + mem + disk + gpus == 0 && gpu_ids.empty() && ports.ports.empty();
+    return cpus + revocable_cpus + mem + disk + gpus == 0 && gpu_ids.empty() && ports.ports.empty();
   }
 
   // Moves what it can use.
   void TakeFrom(Resource& from, Resource& to) {
     if (from.type() == Value::SCALAR) {
-      for (const auto& [name, amount] : {std::pair<const char*, int64_t*>{"cpus", &cpus},
+      int64_t* of_cpus = from.has_revocable() ? &revocable_cpus : &cpus;
+      for (const auto& [name, amount] : {std::pair<const char*, int64_t*>{"cpus", of_cpus},
                                          {"mem", &mem},
                                          {"disk", &disk},
                                          {"gpus", &gpus}}) {

@@ -15,8 +15,9 @@ namespace kiln::wire {
 
 using ResourceList = google::protobuf::RepeatedPtrField<mesos::v1::Resource>;
 
-// What tasks may simply use: cpus, mem, disk, ports, and GPUs by count and by name, summed over
-// reservations. Left out: revocable and shared resources, and disk that is a volume or a device.
+// What tasks may use: cpus, revocable cpus, mem, disk, ports, and GPUs by count and by name, summed
+// over reservations. Left out: other revocable and shared resources, and disk that is a volume or a
+// device.
 Resources ToResources(const ResourceList& list);
 
 // `received` is when the offer came. An inventory of GPUs that cannot be read counts as none.

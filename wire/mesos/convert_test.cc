@@ -34,6 +34,8 @@ constexpr char kReserved[] =
     R"("allocation_info":{"role":"r"},"reservations":[{"role":"r","type":"DYNAMIC"}]})";
 constexpr char kFree[] = R"("allocation_info":{"role":"r"}})";
 
+constexpr char kRevocable[] = R"("revocable":{},"allocation_info":{"role":"r"}})";
+
 std::string Scalar(const char* name, const char* value, const char* rest) {
   return fmt::format(R"({{"name":"{}","type":"SCALAR","scalar":{{"value":{}}},{})", name, value,
                      rest);
@@ -84,16 +86,18 @@ TEST(ToOffer, KeepsWhatPlacementNeeds) {
 }
 
 TEST(ToResources, SumsOverReservationsAndLeavesOutWhatTasksMayNotUse) {
-  const Resources found = ToResources(List(
-      {Scalar("cpus", "0.1", kFree), Scalar("cpus", "0.2", kReserved),
-       Scalar("mem", "512.5", kFree), Scalar("disk", "1000.0", kFree), Scalar("gpus", "2.0", kFree),
-       Scalar("bananas", "2.0", kFree), Scalar("cpus", "4.0", R"("revocable":{}})"),
-       Scalar("disk", "5.0", R"("disk":{"persistence":{"id":"v"}}})"), Scalar("mem", "-1.0", kFree),
-       Gpus(R"("b","a")", kFree),
-       Ports(R"({"begin":5,"end":6},{"begin":9,"end":8},{"begin":1,"end":70000})", kFree),
-       Ports(R"({"begin":7,"end":9})", kReserved)}));
+  const Resources found = ToResources(
+      List({Scalar("cpus", "0.1", kFree), Scalar("cpus", "0.2", kReserved),
+            Scalar("mem", "512.5", kFree), Scalar("disk", "1000.0", kFree),
+            Scalar("gpus", "2.0", kFree), Scalar("bananas", "2.0", kFree),
+            Scalar("cpus", "4.0", kRevocable), Scalar("mem", "7.0", kRevocable),
+            Scalar("disk", "5.0", R"("disk":{"persistence":{"id":"v"}}})"),
+            Scalar("mem", "-1.0", kFree), Gpus(R"("b","a")", kFree),
+            Ports(R"({"begin":5,"end":6},{"begin":9,"end":8},{"begin":1,"end":70000})", kFree),
+            Ports(R"({"begin":7,"end":9})", kReserved)}));
   Resources expected;
   expected.cpus_milli = 300;
+  expected.revocable_cpus_milli = 4000;
   expected.mem = {512 * 1024 * 1024 + 512 * 1024};
   expected.disk = MiB(1000);
   expected.gpus = 2;
@@ -134,6 +138,20 @@ TEST(OfferedResources, GivesBackTheOfferedObjectsReservedOnesFirst) {
                                                     FormatBytes({4085249998}) +
                                                     ", ports [31004-31009], expected cpus 0.001");
   EXPECT_THAT(Texts(*offered.Take({})), ElementsAre());
+}
+
+TEST(OfferedResources, RevocableCpusAreTakenOnlyByWhoAsksForThem) {
+  OfferedResources offered;
+  offered.Add(List({Scalar("cpus", "1.0", kFree), Scalar("cpus", "4.0", kRevocable),
+                    Scalar("mem", "64.0", kFree)}));
+  EXPECT_EQ(offered.Take({.cpus_milli = 1001}).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_THAT(Texts(*offered.Take({.revocable_cpus_milli = 1500, .mem = MiB(32)})),
+              ElementsAre(Scalar("cpus", "1.5", kRevocable), Scalar("mem", "32.0", kFree)));
+  EXPECT_EQ(offered.Take({.revocable_cpus_milli = 2501}).error().message,
+            "offered resources: found cpus 1, revocable cpus 2.5, mem 32MiB, expected revocable "
+            "cpus 2.501");
+  EXPECT_THAT(Texts(*offered.Take({.cpus_milli = 1000})),
+              ElementsAre(Scalar("cpus", "1.0", kFree)));
 }
 
 TEST(TaskStates, EveryStateOfMesosHasItsName) {

@@ -98,6 +98,7 @@ void Put(const Group& group, v1::Group& proto) {
   proto.set_name(group.name);
   proto.set_count(group.count);
   proto.set_cpus_milli(group.cpus_milli);
+  proto.set_revocable(group.revocable);
   proto.set_mem(group.mem.count);
   proto.set_disk(group.disk.count);
   proto.set_ports(group.ports);
@@ -126,6 +127,7 @@ Result<Group> Get(const v1::Group& proto) {
   Group group{.name = proto.name(),
               .count = proto.count(),
               .cpus_milli = proto.cpus_milli(),
+              .revocable = proto.revocable(),
               .mem = {proto.mem()},
               .disk = {proto.disk()},
               .ports = proto.ports(),

@@ -16,6 +16,7 @@ v1::Record NewRecord() {
 
 void Put(const Resources& resources, v1::Resources& proto) {
   proto.set_cpus_milli(resources.cpus_milli);
+  proto.set_revocable_cpus_milli(resources.revocable_cpus_milli);
   proto.set_mem(resources.mem.count);
   proto.set_disk(resources.disk.count);
   proto.set_gpus(resources.gpus);
@@ -33,6 +34,7 @@ void Put(const Resources& resources, v1::Resources& proto) {
 
 Resources Get(const v1::Resources& proto) {
   Resources resources{.cpus_milli = proto.cpus_milli(),
+                      .revocable_cpus_milli = proto.revocable_cpus_milli(),
                       .mem = {proto.mem()},
                       .disk = {proto.disk()},
                       .gpus = proto.gpus()};

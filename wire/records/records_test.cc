@@ -48,6 +48,7 @@ Job FullJob() {
   Group& first = job.groups.front();
   first.count = 3;
   first.cpus_milli = 250;
+  first.revocable = true;
   first.mem = MiB(33);
   first.disk = GiB(2);
   first.ports = 2;
@@ -112,6 +113,7 @@ State FullState() {
                          .hostname = "h",
                          .executor = {"e"},
                          .resources = {.cpus_milli = 1,
+                                       .revocable_cpus_milli = 7,
                                        .mem = MiB(2),
                                        .disk = MiB(3),
                                        .gpus = 1,

@@ -17,6 +17,10 @@ void DescribeGpus(Form& form, PretendedGpus& gpus) {
   Int(form, {"linked", "so many in a row are joined by NVLink; 0: none"}, gpus.linked, 0, kGpusMax);
 }
 
+void DescribeRevocable(Form& form, Revocable& revocable) {
+  form.Number({"cpus", "of each agent"}, revocable.cpus, 0, kCpusMax);
+}
+
 void DescribeSpread(Form& form, Spread& spread) {
   form.Text({"attribute", "its name", true}, spread.attribute);
   Int(form, {"values", "how many there are"}, spread.values, 1, kAgentsMax);
@@ -27,6 +31,8 @@ void DescribeShape(Form& form, AgentShape& shape) {
   form.Number({"cpus", "of each agent"}, shape.cpus, 0.01, kCpusMax);
   form.Size({"mem", "of each agent"}, shape.mem);
   form.Size({"disk", "of each agent"}, shape.disk);
+  Object(form, {"revocable", "what each agent lends beyond that, to work that asks for it"},
+         shape.revocable, DescribeRevocable);
   Object(form, {"gpus", "that each agent pretends to have: a count, or an object"}, shape.gpus,
          DescribeGpus, {{"integer", "count"}});
   form.TextMap({"attributes", "of each agent"}, shape.attributes);

@@ -28,12 +28,20 @@ struct PretendedGpus {
   bool operator==(const PretendedGpus&) const = default;
 };
 
+// What is lent beyond that, to work that asks for it.
+struct Revocable {
+  double cpus = 0;
+
+  bool operator==(const Revocable&) const = default;
+};
+
 // Agents that are alike.
 struct AgentShape {
   int count = 1;
   double cpus = 1;
   Bytes mem = GiB(1);
   Bytes disk = GiB(1);
+  Revocable revocable;
   PretendedGpus gpus;
   std::map<std::string, std::string> attributes;
   std::vector<Spread> spread;

@@ -12,6 +12,7 @@ agents:
     cpus: 16
     mem: 64GiB
     disk: 1TiB
+    revocable: {cpus: 4}
     attributes: {disk: ssd}
     spread: [{attribute: rack, values: 10}]
   - {gpus: {count: 8, model: A100, memory: 40GiB, linked: 4}}
@@ -23,6 +24,7 @@ agents:
                           .cpus = 16,
                           .mem = GiB(64),
                           .disk = GiB(1024),
+                          .revocable = {.cpus = 4},
                           .attributes = {{"disk", "ssd"}},
                           .spread = {{"rack", 10}}},
                          {.gpus = {.count = 8, .model = "A100", .memory = GiB(40), .linked = 4}},
@@ -37,6 +39,7 @@ TEST(ClusterCodec, EachFaultNamesItsField) {
       {"agents: [{count: 900}, {count: 101}]", "agents"},
       {"agents: [{cpu: 1}]", "agents[0].cpu"},
       {"agents: [{mem: 5}]", "agents[0].mem"},
+      {"agents: [{revocable: {mem: 1GiB}}]", "agents[0].revocable.mem"},
       {"agents: [{gpus: -1}]", "agents[0].gpus.count"},
       {"agents: [{spread: [{values: 3}]}]", "agents[0].spread[0].attribute"}};
   for (const auto& [text, field] : cases) {

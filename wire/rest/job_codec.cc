@@ -250,6 +250,10 @@ void DescribeGroup(Form& form, Group& group) {
   double cpus = static_cast<double>(group.cpus_milli) / 1000;
   form.Number({"cpus", "of each member; a part of one is a share of its time"}, cpus, 0.01, 4096);
   group.cpus_milli = std::llround(cpus * 1000);
+  form.Flag({"revocable",
+             "its cpus are revocable ones alone: Mesos may throttle the members, or end them at "
+             "any time, which charges no retry; never with gpus"},
+            group.revocable);
   form.Size({"mem", "memory of each member"}, group.mem);
   form.Size({"disk", "of each member"}, group.disk);
   Int(form, {"ports", "network ports of each member; serve takes one at least"}, group.ports, 0,

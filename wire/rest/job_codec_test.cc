@@ -75,6 +75,16 @@ Job Read(const std::string& text) {
   return job.value_or(Job{});
 }
 
+TEST(JobCodec, AGroupMayAskForRevocableCpus) {
+  const Job job = Read(WithGroup("service", "revocable: true, run: {command: ls}"));
+  EXPECT_TRUE(job.groups[0].revocable);
+  EXPECT_EQ(JobToJson(job)["groups"][0]["revocable"], true);
+  const auto faulty =
+      DecodeJob("# job\n" + WithGroup("service", "revocable: true, gpus: 1, run: {command: ls}"));
+  ASSERT_FALSE(faulty);
+  EXPECT_EQ(faulty.error().field, "groups[0].revocable");
+}
+
 TEST(JobCodec, ReadsAJobFile) {
   auto job = DecodeJob(kTraining);
   ASSERT_TRUE(job) << job.error().field << ": " << job.error().message;

@@ -47,6 +47,9 @@ Json InstantToJson(Instant instant) {
 Json ResourcesToJson(const Resources& resources) {
   Json json = Json::object();
   if (resources.cpus_milli != 0) json["cpus"] = static_cast<double>(resources.cpus_milli) / 1000;
+  if (resources.revocable_cpus_milli != 0) {
+    json["revocable_cpus"] = static_cast<double>(resources.revocable_cpus_milli) / 1000;
+  }
   if (resources.mem.count != 0) json["mem"] = FormatBytes(resources.mem);
   if (resources.disk.count != 0) json["disk"] = FormatBytes(resources.disk);
   if (resources.gpus != 0) json["gpus"] = resources.gpus;

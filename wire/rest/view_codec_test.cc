@@ -15,12 +15,13 @@ TEST(InstantToJson, IsIsoTimeInUtc) {
 TEST(ResourcesToJson, HasOnlyWhatIsThere) {
   EXPECT_EQ(DumpJson(ResourcesToJson({})), "{}");
   EXPECT_EQ(DumpJson(ResourcesToJson({.cpus_milli = 1500,
+                                      .revocable_cpus_milli = 2500,
                                       .mem = MiB(512),
                                       .gpus = 2,
                                       .gpu_ids = {{"GPU-1"}},
                                       .gpu_shares = {{{"GPU-2"}, 250}},
                                       .ports = {{31000, 31005}, {31010, 31010}}})),
-            R"({"cpus":1.5,"mem":"512MiB","gpus":2,"gpu_ids":["GPU-1"],)"
+            R"({"cpus":1.5,"revocable_cpus":2.5,"mem":"512MiB","gpus":2,"gpu_ids":["GPU-1"],)"
             R"("gpu_shares":{"GPU-2":0.25},)"
             R"("ports":["31000-31005","31010"]})");
 }
