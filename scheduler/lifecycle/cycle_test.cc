@@ -20,20 +20,20 @@ Job JobOf(const std::string& name, int64_t cpus_milli) {
 // A scheduler without Mesos: agents offer a cpu each.
 class CycleTest : public testing::Test {
  protected:
-  CycleTest() {
+  explicit CycleTest(Settings settings = {}) : life_({}, std::move(settings), 1) {
     life_.Subscribed("f", now_);
     life_.TakeEffects();
   }
   void Submit(const Job& job) { ASSERT_TRUE(life_.Submit(job, 1, now_)); }
   void OfferFrom(size_t first, size_t count) {
-    for (size_t i = first; i < first + count; ++i) {
-      const std::string name = fmt::format("a{}", i);
-      book_.Add({.id = {"o" + name},
-                 .agent = {.id = {name}, .hostname = name},
-                 .role = "*",
-                 .resources = {.cpus_milli = 1000, .mem = GiB(1)},
-                 .received = now_});
-    }
+    for (size_t i = first; i < first + count; ++i) Offer(fmt::format("a{}", i), 1000);
+  }
+  void Offer(const std::string& agent, int64_t cpus_milli) {
+    book_.Add({.id = {fmt::format("o{}", ++offers_)},
+               .agent = {.id = {agent}, .hostname = agent},
+               .role = "*",
+               .resources = {.cpus_milli = cpus_milli, .mem = GiB(1)},
+               .received = now_});
   }
   Cycle::Outcome Run() { return cycle_.Run(life_, true, now_); }
   std::vector<std::string> Why(const std::string& job) {
@@ -42,8 +42,9 @@ class CycleTest : public testing::Test {
     return reasons;
   }
 
+  int offers_ = 0;
   Instant now_{1'000'000'000};
-  Lifecycle life_{{}, {}, 1};
+  Lifecycle life_;
   OfferBook book_{{}, {"*"}};
   Cycle cycle_{kFill, book_};
 };
@@ -178,6 +179,56 @@ TEST_F(CycleTest, ADryRunTellsOfAStartBehindTheQueueOrThatItDidNotLookAtIt) {
   Submit(hourly("late", 1));
   EXPECT_EQ(estimate(),
             (Estimate{now_ + kHour, std::string(words) + ", if nothing that waits goes first"}));
+}
+
+class MovesTest : public CycleTest {
+ protected:
+  MovesTest() : CycleTest({.preemption = {.move = true}}) {}
+  std::vector<std::string> Started(const Cycle::Outcome& outcome) {
+    std::vector<std::string> started;
+    for (const LaunchCall& start : outcome.effects.starts) {
+      const Task& task = life_.state().tasks.at(start.task);
+      started.push_back(task.member.job + " on " + task.agent.text);
+    }
+    return started;
+  }
+};
+
+// All the way: "small" stands where "large" would fit, and goes where nobody else may.
+TEST_F(MovesTest, WhoMovesStartsWhereItsPlaceIsKept) {
+  Submit(JobOf("small", 1000));
+  Offer("a", 4000);
+  const std::vector<LaunchCall> starts = Run().effects.starts;
+  ASSERT_EQ(starts.size(), 1U);
+  StatusUpdate update{.task = starts[0].task,
+                      .agent = {"a"},
+                      .state = TaskState::kRunning,
+                      .by_executor = true,
+                      .checkpoints = 1};
+  life_.Update(update, now_);
+  Offer("a", 3000);
+  Offer("b", 1000);
+  Submit(JobOf("large", 4000));
+  EXPECT_EQ(Run().evicted, 0U) << "it has not waited";
+  now_ = now_ + std::chrono::minutes(10);
+  update.checkpoints = 2;
+  life_.Update(update, now_);
+  Cycle::Outcome moved = Run();
+  EXPECT_EQ(moved.evicted, 1U);
+  EXPECT_THAT(moved.effects.kills, ElementsAre(KillCall{starts[0].task, {"a"}}));
+  EXPECT_THAT(Why("large"), ElementsAre("waits for tasks on agent a that move for it"));
+
+  Job urgent = JobOf("urgent", 1000);
+  urgent.priority = 100;
+  Submit(urgent);
+  Offer("b", 1000);
+  EXPECT_THAT(Started(Run()), IsEmpty());
+  update.state = TaskState::kKilled;
+  life_.Update(update, now_);
+  EXPECT_THAT(Started(Run()), ElementsAre("small on b"));
+  Offer("a", 4000);
+  EXPECT_THAT(Started(Run()), ElementsAre("large on a"));
+  EXPECT_THAT(life_.Claims(), IsEmpty());
 }
 
 }  // namespace
