@@ -30,7 +30,7 @@ Outlook Detailed(Outlook outlook) {
 
 Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   lifecycle.Tick(now);
-  Sight sight = lifecycle.See(now);
+  Sight sight = See(lifecycle, now);
   current_ = IsDue(sight, now);
   std::set<std::string> wanted = sight.roles;
   Plan plan;
@@ -44,12 +44,16 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   outcome.effects = lifecycle.TakeEffects();
   std::set<std::string> elsewhere;
   if (current_) {
-    sight = lifecycle.See(now);
+    sight = See(lifecycle, now);
     wanted = sight.roles;
     elsewhere = Explain(lifecycle, std::move(sight), connected, now);
   }
   if (connected) outcome.calls = book_.Settle(plan, wanted, elsewhere, now);
   return outcome;
+}
+
+Sight Cycle::See(const Lifecycle& lifecycle, Instant now) {
+  return lifecycle.See(now, std::exchange(used_, {}));
 }
 
 bool Cycle::IsDue(const Sight& sight, Instant now) const {
@@ -99,29 +103,34 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
 }
 
 Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
-  may_evict_ = false;
-  if (sight.jobs.empty()) return {};
+  const Sharing sharing = lifecycle.SharingAt(now, book_.Free());
+  Limits limits(&sharing);
+  may_evict_ = std::any_of(sight.jobs.begin(), sight.jobs.end(), [&](const WaitingJob& job) {
+    return MayEvict(lifecycle, job, limits, now);
+  });
+  if (sight.jobs.empty() || !book_.HasHand()) {
+    used_ = std::move(sight.jobs);
+    return {};
+  }
   Outlook outlook = lifecycle.OutlookAt(now);
   outlook.known = [this](const AgentId& agent, const std::string& role) {
     return book_.KnownOf(agent, role);
   };
   outlook.hold = book_.hold();
   outlook.estimates = kHeads;
-  Snapshot snapshot =
-      SnapshotOf(lifecycle, book_.Hand(), std::move(sight.jobs), std::move(sight.usual), outlook);
-  Limits limits(&*snapshot.sharing);
-  may_evict_ = std::any_of(snapshot.jobs.begin(), snapshot.jobs.end(), [&](const WaitingJob& job) {
-    return MayEvict(lifecycle, job, limits, now);
-  });
-  if (snapshot.offers.empty()) return {};
+  Snapshot snapshot = SnapshotOf(lifecycle, book_.LendHand(), std::move(sight.jobs),
+                                 std::move(sight.usual), outlook);
   snapshot.brief = true;
   Plan plan = PlaceByClaims(snapshot, policy_);
-  if (plan.launches.empty()) return plan;
+  used_ = std::move(snapshot.jobs);
   std::map<AgentId, Agent> agents;  // that have had no task so far
-  for (const Offer& offer : snapshot.offers) {
-    const bool known = lifecycle.state().agents.contains(offer.agent.id);
-    if (!known) agents.emplace(offer.agent.id, offer.agent);
+  if (!plan.launches.empty()) {
+    for (const Offer& offer : snapshot.offers) {
+      const bool known = lifecycle.state().agents.contains(offer.agent.id);
+      if (!known) agents.emplace(offer.agent.id, offer.agent);
+    }
   }
+  book_.TakeBackHand(std::move(snapshot.offers));
   lifecycle.LaunchAll(plan.launches, agents, now);
   return plan;
 }
@@ -140,7 +149,7 @@ size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
   const PreemptionSettings& settings = lifecycle.settings().preemption;
   preempt_next_ = now + settings.again;
   std::erase_if(found_nobody_, [now](const auto& job) { return job.second <= now; });
-  Sight sight = lifecycle.See(now);
+  Sight sight = See(lifecycle, now);
   const Outlook outlook = lifecycle.OutlookAt(now);
   Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs), {}, outlook);
   Limits limits(&*snapshot.sharing);
@@ -156,6 +165,7 @@ size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
     if (!eviction) found_nobody_[name] = now + kLooksBetween * settings.again;
   }
   book_.TakeBack(std::move(snapshot.offers));
+  used_ = std::move(snapshot.jobs);
   if (!eviction) return 0;
   lifecycle.Evict(*eviction, now);
   preempt_next_ = now;
@@ -165,25 +175,23 @@ size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
 // What a plan takes of each agent: its launches are the starts, in their order.
 void Cycle::Charge(const Lifecycle& lifecycle, const Plan& plan,
                    const std::vector<LaunchCall>& starts, Instant now) {
-  std::map<AgentRole, Resources> charged;
-  Resources* sum = nullptr;
+  std::vector<OfferBook::Charge> charges;
+  charges.reserve(plan.launches.size());
   for (size_t i = 0; i < plan.launches.size(); ++i) {
     const Launch& launch = plan.launches[i];
     const bool same = i > 0 && launch.agent == plan.launches[i - 1].agent &&
                       launch.member.job == plan.launches[i - 1].member.job;
-    if (!same) {
-      const Job& job = lifecycle.state().jobs.at(launch.member.job).job;
-      sum = &charged[{launch.agent, lifecycle.OfferRole(job.role)}];
-    }
-    *sum += launch.resources;
+    if (!same) charges.push_back({&launch.offers, {}});
+    Resources& sum = charges.back().resources;
+    sum += launch.resources;
     if (starts[i].new_executor) {
       const Job& job = lifecycle.state().jobs.at(launch.member.job).job;
-      *sum += starts[i].ExecutorTakes(
+      sum += starts[i].ExecutorTakes(
           ExecutorFor(*FindGroup(job, launch.member.group), lifecycle.settings().executor));
     }
-    sum->gpu_shares.clear();  // no resource of Mesos
+    sum.gpu_shares.clear();  // no resource of Mesos
   }
-  book_.Spend(plan, charged, now);
+  book_.Spend(charges, now);
 }
 
 // The reasons of all that still waits, judged by everything that agents are known to have free.
@@ -198,6 +206,7 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
                                    std::move(sight.usual), outlook);
     Plan wider = PlaceByClaims(snapshot, policy_);
     book_.TakeBack(std::move(snapshot.offers));
+    used_ = std::move(snapshot.jobs);
     refusals_ = std::move(wider.refusals);
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
     for (const Launch& launch : wider.launches) {

@@ -42,6 +42,7 @@ class Cycle {
   Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
 
  private:
+  Sight See(const Lifecycle& lifecycle, Instant now);
   Plan Decide(Lifecycle& lifecycle, Sight sight, Instant now);
   bool MayEvict(const Lifecycle& lifecycle, const WaitingJob& job, Limits& limits,
                 Instant now) const;
@@ -65,6 +66,7 @@ class Cycle {
   std::vector<Refusal> blocked_;                 // of what may not start, wherever
   Instant explained_;                            // when they were judged
   bool current_ = true;                          // nothing has happened since
+  std::vector<WaitingJob> used_;                 // of the last sight: its memory
   bool may_evict_ = false;                       // something that waited has the right to
   std::map<std::string, Instant> found_nobody_;  // jobs that look for victims again then
   std::optional<Instant> preempt_next_;          // nobody looks before

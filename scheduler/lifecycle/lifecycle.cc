@@ -184,6 +184,7 @@ void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId
 void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
                           const std::map<AgentId, Agent>& agents, Instant now) {
   auto agent = state_.agents.end();  // of the launch before
+  auto before = state_.tasks.end();  // its task: the one of the next member stands close by
   for (const Launch& launch : launches) {
     JobRecord& record = state_.jobs.at(launch.member.job);
     const auto [group, member] = Find(launch.member);
@@ -238,7 +239,9 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     }
     runs_.at(launch.member.job).live.insert(task.id);
     effects_.starts.push_back(std::move(start));
-    const Task& known = state_.tasks.emplace(task.id, std::move(task)).first->second;
+    const auto behind = before == state_.tasks.end() ? before : std::next(before);
+    before = state_.tasks.try_emplace(behind, task.id, std::move(task));
+    const Task& known = before->second;
     Count(known, false, now);
     Touch(known);
     quarantine_.Launched(known);

@@ -100,8 +100,8 @@ class Lifecycle {
   // Executors on an agent, as an offer names them: those that nobody knows are shut down.
   void ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors);
 
-  // Placement.
-  Sight See(Instant now) const;
+  // Placement. `used`: jobs of an earlier sight, of which the memory is used again.
+  Sight See(Instant now, std::vector<WaitingJob> used = {}) const;
   // What roles use and have used; `free` is what agents have left.
   Sharing SharingAt(Instant now, const Amounts& free) const;
   // What runs and when it ends. Borrowed from the lifecycle until it changes.
@@ -192,7 +192,8 @@ class Lifecycle {
   void TickClaims(Instant now);
 
   // Sight (see.cc).
-  void SeeJob(const JobRecord& record, const JobRun& run, Instant now, Sight& sight) const;
+  bool SeeJob(const JobRecord& record, const JobRun& run, Instant now, WaitingJob& waiting,
+              Sight& sight) const;
   std::optional<Refusal> Blocked(const JobRecord& record, const Group& group,
                                  const JobRun& run) const;
   WaitingGroup WaitingOf(const Group& group, const GroupRun& run) const;

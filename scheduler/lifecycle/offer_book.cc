@@ -1,6 +1,7 @@
 #include "scheduler/lifecycle/offer_book.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace kiln::scheduler {
 
@@ -25,19 +26,18 @@ void OfferBook::Add(Offer offer) {
   if (const auto same = hand_.find(offer.id); same != hand_.end()) Drop(same);
   Entry& entry = known_[{offer.agent.id, offer.role}];
   Resources free = offer.resources;
-  for (const OfferId& other : entry.in_hand) free += hand_.at(other).resources;
+  for (const OfferId& other : entry.in_hand) free += hand_.at(other).offer.resources;
   SetFree(entry, std::move(free));
   if (entry.offer.agent != offer.agent) entry.offer.agent = offer.agent;
   entry.offer.role = offer.role;
   entry.offer.received = entry.seen = offer.received;
   entry.in_hand.push_back(offer.id);
   const OfferId id = offer.id;
-  hand_.emplace(id, std::move(offer));
+  hand_.emplace(id, Held{std::move(offer), &entry});
 }
 
 OfferBook::InHand::iterator OfferBook::Drop(InHand::iterator offer) {
-  const auto entry = known_.find({offer->second.agent.id, offer->second.role});
-  std::erase(entry->second.in_hand, offer->first);
+  std::erase(offer->second.entry->in_hand, offer->first);
   return hand_.erase(offer);
 }
 
@@ -50,7 +50,7 @@ void OfferBook::SetFree(Entry& entry, Resources free) {
 void OfferBook::Rescind(const OfferId& offer) {
   const auto found = hand_.find(offer);
   if (found == hand_.end()) return;
-  SetFree(known_.at({found->second.agent.id, found->second.role}), {});
+  SetFree(*found->second.entry, {});
   Drop(found);
 }
 
@@ -69,12 +69,6 @@ void OfferBook::Freed(const AgentId& agent, const std::string& role, const Resou
   Resources free = entry->second.offer.resources;
   free += resources;
   SetFree(entry->second, std::move(free));
-}
-
-std::vector<Offer> OfferBook::Hand() const {
-  std::vector<Offer> offers;
-  for (const auto& [id, offer] : hand_) offers.push_back(offer);
-  return offers;
 }
 
 std::vector<Offer> OfferBook::Known() const {
@@ -100,6 +94,18 @@ void OfferBook::TakeBack(std::vector<Offer> known) {
   for (auto& [key, entry] : known_) entry.offer = std::move(*next++);
 }
 
+std::vector<Offer> OfferBook::LendHand() {
+  std::vector<Offer> offers;
+  offers.reserve(hand_.size());
+  for (auto& [id, held] : hand_) offers.push_back(std::move(held.offer));
+  return offers;
+}
+
+void OfferBook::TakeBackHand(std::vector<Offer> hand) {
+  auto next = hand.begin();
+  for (auto& [id, held] : hand_) held.offer = std::move(*next++);
+}
+
 bool OfferBook::MayHold(const std::string& job, Instant now) const {
   if (job == holder_) return now < hold_ends_;
   const auto rest = rests_.find(job);
@@ -116,30 +122,27 @@ OfferCalls OfferBook::Settle(const Plan& plan, const std::set<std::string>& want
   return calls;
 }
 
-void OfferBook::Spend(const Plan& plan, const std::map<AgentRole, Resources>& charged,
-                      Instant now) {
-  std::set<AgentRole> keys;
-  const std::vector<OfferId>* spent = nullptr;
-  for (const Launch& launch : plan.launches) {
-    if (spent != nullptr && *spent == launch.offers) continue;  // by the launch before
-    spent = &launch.offers;
-    for (const OfferId& id : launch.offers) {
+void OfferBook::Spend(const std::vector<Charge>& charges, Instant now) {
+  std::unordered_map<Entry*, Resources> sums;
+  for (const Charge& charge : charges) {
+    const auto offer = std::find_if(charge.offers->begin(), charge.offers->end(),
+                                    [this](const OfferId& id) { return hand_.contains(id); });
+    if (offer != charge.offers->end()) sums[hand_.at(*offer).entry] += charge.resources;
+  }
+  for (const Charge& charge : charges) {
+    for (const OfferId& id : *charge.offers) {
       const auto offer = hand_.find(id);
-      if (offer == hand_.end()) continue;
-      keys.emplace(offer->second.agent.id, offer->second.role);
-      Drop(offer);
+      if (offer != hand_.end()) Drop(offer);
     }
   }
-  for (const AgentRole& key : keys) {
-    const auto taken = charged.find(key);
-    Entry& entry = known_.at(key);
+  for (const auto& [entry, taken] : sums) {
     Resources left;
-    if (taken != charged.end() && entry.offer.resources.Contains(taken->second)) {
-      left = entry.offer.resources;
-      left -= taken->second;
+    if (entry->offer.resources.Contains(taken)) {
+      left = entry->offer.resources;
+      left -= taken;
     }
-    SetFree(entry, std::move(left));
-    entry.seen = now;
+    SetFree(*entry, std::move(left));
+    entry->seen = now;
   }
 }
 
@@ -164,8 +167,8 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
   const bool refused = !plan.refusals.empty();
   DeclineCall decline{{}, gang ? settings_.refuse_gang : settings_.refuse};
   for (auto offer = hand_.begin(); offer != hand_.end();) {
-    const bool due = now - offer->second.received >= settings_.keep_idle;
-    const bool useless = refused && wanted.contains(offer->second.role);
+    const bool due = now - offer->second.offer.received >= settings_.keep_idle;
+    const bool useless = refused && wanted.contains(offer->second.offer.role);
     if (held.contains(offer->first) || (!due && !useless)) {
       ++offer;
       continue;
@@ -176,8 +179,8 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
   if (!decline.offers.empty()) calls.declines.push_back(std::move(decline));
   for (const std::string& role : roles_) {
     if (suppressed_.contains(role) || now - wanted_[role] < settings_.keep_idle) continue;
-    const bool in_hand = std::any_of(hand_.begin(), hand_.end(),
-                                     [&](const auto& offer) { return offer.second.role == role; });
+    const bool in_hand = std::any_of(
+        hand_.begin(), hand_.end(), [&](const auto& one) { return one.second.offer.role == role; });
     if (in_hand) continue;
     suppressed_.insert(role);
     calls.suppress.push_back(role);
@@ -217,7 +220,7 @@ std::optional<Instant> OfferBook::Next(Instant now) const {
   const auto earlier = [&next, now](Instant instant) {
     if (instant > now && (!next || instant < *next)) next = instant;
   };
-  for (const auto& [id, offer] : hand_) earlier(offer.received + settings_.keep_idle);
+  for (const auto& [id, held] : hand_) earlier(held.offer.received + settings_.keep_idle);
   for (const auto& [role, last] : wanted_) {
     if (!suppressed_.contains(role)) earlier(last + settings_.keep_idle);
   }

@@ -56,7 +56,6 @@ class OfferBook {
   // Resources that a task gave back: the agent has more free than it last offered.
   void Freed(const AgentId& agent, const std::string& role, const Resources& resources);
 
-  std::vector<Offer> Hand() const;
   // One offer for each agent and role with all that it has free, in hand or not, as far as is
   // known.
   std::vector<Offer> Known() const;
@@ -67,6 +66,10 @@ class OfferBook {
   // in their order.
   std::vector<Offer> LendKnown();
   void TakeBack(std::vector<Offer> known);
+  // The same of what is in hand.
+  std::vector<Offer> LendHand();
+  void TakeBackHand(std::vector<Offer> hand);
+  bool HasHand() const { return !hand_.empty(); }
   // What agents have free, in hand or not, as far as is known.
   const Amounts& Free() const { return free_; }
   size_t KnownSize() const { return known_.size(); }
@@ -74,8 +77,13 @@ class OfferBook {
   bool MayHold(const std::string& job, Instant now) const;
   const std::set<std::string>& suppressed() const { return suppressed_; }
 
-  // A plan is carried out: its offers are gone. `charged` is what it took, executors included.
-  void Spend(const Plan& plan, const std::map<AgentRole, Resources>& charged, Instant now);
+  // What launches took of an agent, executors included, and the offers of which they took it.
+  struct Charge {
+    const std::vector<OfferId>* offers;
+    Resources resources;
+  };
+  // A plan is carried out: its offers are gone.
+  void Spend(const std::vector<Charge>& charges, Instant now);
   // Answers the offers that stay. `wanted`: roles with waiting work. `elsewhere`: roles of which
   // work would fit into what is known but not in hand.
   OfferCalls Settle(const Plan& plan, const std::set<std::string>& wanted,
@@ -89,7 +97,11 @@ class OfferBook {
     Instant seen;
     std::vector<OfferId> in_hand;
   };
-  using InHand = std::map<OfferId, Offer>;
+  struct Held {
+    Offer offer;
+    Entry* entry;
+  };
+  using InHand = std::map<OfferId, Held>;
   // Gives the offer after it.
   InHand::iterator Drop(InHand::iterator offer);
   void SetFree(Entry& entry, Resources free);

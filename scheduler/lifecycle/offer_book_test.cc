@@ -97,9 +97,9 @@ TEST_F(OfferBookTest, SilenceAfterAReviveMeansThatNothingIsFree) {
 TEST_F(OfferBookTest, SpentOffersLeaveTheirRestInMemory) {
   Add("o1", "a1", 3000);
   Add("o2", "a1", 1000);
-  const Plan plan{.launches = {{{"j", "g", 0}, {"a1"}, {{"o1"}, {"o2"}}, {}}}};
-  book_.Spend(plan, {{{{"a1"}, "*"}, {.cpus_milli = 2500}}}, clock_.Now());
-  EXPECT_THAT(book_.Hand(), IsEmpty());
+  const std::vector<OfferId> offers = {{"o1"}, {"o2"}};
+  book_.Spend({{&offers, {.cpus_milli = 2000}}, {&offers, {.cpus_milli = 500}}}, clock_.Now());
+  EXPECT_FALSE(book_.HasHand());
   ASSERT_THAT(book_.Known(), SizeIs(1));
   EXPECT_EQ(book_.Known()[0].resources.cpus_milli, 1500);
   book_.Freed({"a1"}, "*", {.cpus_milli = 500});
@@ -126,12 +126,12 @@ TEST_F(OfferBookTest, AHoldEndsAndItsGangRestsAsLong) {
 TEST_F(OfferBookTest, ASubscriptionVoidsAllOffers) {
   Add("o1", "a1", 1000);
   book_.Clear(clock_.Now());
-  EXPECT_THAT(book_.Hand(), IsEmpty());
+  EXPECT_FALSE(book_.HasHand());
 }
 
 TEST_F(OfferBookTest, ADeviceThatTheInventoryLeavesOutIsADevice) {
   book_.Add({.id = {"o"}, .agent = {.id = {"a"}}, .role = "*", .resources = {.gpu_ids = {{"g"}}}});
-  EXPECT_THAT(book_.Hand()[0].agent.gpus, ElementsAre(Gpu{.id = {"g"}}));
+  EXPECT_THAT(book_.LendHand()[0].agent.gpus, ElementsAre(Gpu{.id = {"g"}}));
 }
 
 }  // namespace

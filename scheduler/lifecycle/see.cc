@@ -42,14 +42,15 @@ void AddPlaces(const GroupRun& run, std::vector<AgentId>& places) {
 
 }  // namespace
 
-Sight Lifecycle::See(Instant now) const {
-  Sight sight;
-  sight.jobs.reserve(order_.size());
+Sight Lifecycle::See(Instant now, std::vector<WaitingJob> used) const {
+  Sight sight{.jobs = std::move(used)};
+  sight.jobs.resize(order_.size());
+  auto next = sight.jobs.begin();
   for (const auto& [order, queued] : order_) {
-    if (queued.record->phase != JobPhase::kKilling) {
-      SeeJob(*queued.record, *queued.run, now, sight);
-    }
+    if (queued.record->phase == JobPhase::kKilling) continue;
+    if (SeeJob(*queued.record, *queued.run, now, *next, sight)) ++next;
   }
+  sight.jobs.erase(next, sight.jobs.end());
   for (const auto& [ended, name] : ended_jobs_) {
     for (const Group& group : state_.jobs.at(name).job.groups) {
       if (group.gpus.Any()) sight.usual.emplace_back(&group, static_cast<size_t>(group.count));
@@ -102,13 +103,16 @@ WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const
   return waiting;
 }
 
-void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
+// Gives whether some of it may start: `waiting`, of which nothing but its memory stays, says who.
+bool Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, WaitingJob& waiting,
                        Sight& sight) const {
   const Job& job = record.job;
-  WaitingJob waiting{.job = &job,
-                     .role = OfferRole(job.role),
-                     .since = record.submitted,
-                     .gang_needed = job.gang_members};
+  waiting.groups.clear();
+  waiting = {.job = &job,
+             .role = OfferRole(job.role),
+             .since = record.submitted,
+             .groups = std::move(waiting.groups),
+             .gang_needed = job.gang_members};
   int ready = 0;
   bool soon = false;
   for (size_t i = 0; i < job.groups.size(); ++i) {
@@ -152,7 +156,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now,
     if (job.groups[i].after.empty()) AddPlaces(run.groups[i], waiting.placed);
   }
   if (soon || !waiting.groups.empty()) sight.roles.insert(waiting.role);
-  if (!waiting.groups.empty()) sight.jobs.push_back(std::move(waiting));
+  return !waiting.groups.empty();
 }
 
 }  // namespace kiln::scheduler

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "scheduler/placement/gpus.h"
 #include "scheduler/placement/needs.h"
@@ -11,6 +13,7 @@ namespace kiln::scheduler {
 namespace {
 
 constexpr size_t kTasksSeen = 5'000;    // when the agents are taken down
+constexpr size_t kTasksBrief = 1'000;   // where nobody reads it
 constexpr size_t kLayersSeen = 20'000;  // by all that is booked; then nothing more is
 constexpr size_t kSitesTried = 1'024;   // agents that Place is asked about
 constexpr int kTries = 12;              // times at which it is asked
@@ -70,13 +73,16 @@ Resources TakenBy(const Launch& launch) {
 
 Forecast::Forecast(const Snapshot& snapshot, const Policy& policy, const std::vector<Room>& rooms,
                    const std::string& role)
-    : snapshot_(snapshot), policy_(policy), role_(role) {
+    : snapshot_(snapshot),
+      policy_(policy),
+      role_(role),
+      tasks_max_(snapshot.brief ? kTasksBrief : kTasksSeen) {
   const Outlook& outlook = *snapshot.outlook;
-  std::map<AgentId, Resources> offered;
+  std::unordered_map<AgentId, Resources> offered;
   for (const Offer& offer : snapshot.offers) {
     if (outlook.known && offer.role == role) offered[offer.agent.id] += offer.resources;
   }
-  std::set<AgentId> seen;
+  std::unordered_set<AgentId> seen;
   for (const Room& room : rooms) {
     if (room.role != role) continue;
     seen.insert(room.agent->id);
@@ -91,7 +97,7 @@ Forecast::Forecast(const Snapshot& snapshot, const Policy& policy, const std::ve
     AddSite(*room.agent, std::move(free), role);
   }
   for (const auto& [id, tasks] : outlook.running->Agents()) {
-    if (tasks_ > kTasksSeen) break;
+    if (tasks_ > tasks_max_) break;
     if (seen.contains(id) || !outlook.known) continue;
     const auto bar = snapshot.bars.find(id);
     if (bar != snapshot.bars.end() && !bar->second.reason.empty()) continue;
@@ -106,7 +112,7 @@ void Forecast::AddSite(const Agent& agent, Resources free, const std::string& ro
   Site site{&agent, {{snapshot_.outlook->now, std::move(free)}}};
   const auto& agents = snapshot_.outlook->running->Agents();
   const auto tasks = agents.find(agent.id);
-  if (tasks != agents.end() && tasks_ <= kTasksSeen) {
+  if (tasks != agents.end() && tasks_ <= tasks_max_) {
     tasks_ += tasks->second.size();
     for (const RunningTask& running : tasks->second) {
       if (running.job->role != role) continue;

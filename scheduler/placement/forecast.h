@@ -73,6 +73,7 @@ class Forecast {
   const Snapshot& snapshot_;
   const Policy& policy_;
   const std::string role_;
+  const size_t tasks_max_;
   std::vector<Site> sites_;  // by agent
   size_t tasks_ = 0;         // that were looked at
   size_t spent_ = 0;         // layers that were looked at
