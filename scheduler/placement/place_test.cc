@@ -24,6 +24,7 @@ Offer RandomOffer(Random& random, int number) {
   Resources free{.cpus_milli = static_cast<int64_t>(random.Below(9)) * 500,
                  .mem = MiB(static_cast<int64_t>(random.Below(9)) * 512),
                  .disk = GiB(4)};
+  if (random.Below(2) == 0) free.revocable_cpus_milli = static_cast<int64_t>(random.Below(9)) * 500;
   const int port = 31000 + 100 * number;
   if (random.Below(2) == 0) free.ports = {{port, port + static_cast<int>(random.Below(6))}};
   const auto gpus = static_cast<int>(random.Below(5));
@@ -58,6 +59,7 @@ Group RandomGroup(Random& random, int number) {
   }
   if (group.gpus.count > 0 && random.Below(2) == 0) group.gpus.model = "A100";
   if (group.gpus.count > 1 && random.Below(2) == 0) group.gpus.link = "nvlink";
+  group.revocable = !group.gpus.Any() && random.Below(3) == 0;
   const auto op = static_cast<ConstraintOperator>(random.Below(7));
   if (random.Below(3) == 0) {
     const bool counts = op == ConstraintOperator::kMaxPer || op == ConstraintOperator::kGroupBy;
@@ -145,7 +147,8 @@ void ExpectNothingGivenTwice(const World& world, const Plan& plan) {
     const Group& group = GroupOf(world, launch.member);
     EXPECT_TRUE(seen.insert(launch.member).second) << "a member starts twice";
     Resources taken = launch.resources;
-    EXPECT_EQ(taken.cpus_milli, group.cpus_milli);
+    EXPECT_EQ(taken.cpus_milli, group.revocable ? 0 : group.cpus_milli);
+    EXPECT_EQ(taken.revocable_cpus_milli, group.revocable ? group.cpus_milli : 0);
     EXPECT_EQ(taken.mem, group.mem);
     EXPECT_EQ(taken.PortCount(), group.ports);
     EXPECT_EQ(static_cast<int>(taken.gpu_ids.size()), group.gpus.count);
@@ -159,7 +162,7 @@ void ExpectNothingGivenTwice(const World& world, const Plan& plan) {
     }
     if (SharesExecutor(group) && !SharesDevice(group) &&
         warm.emplace(launch.agent, ExecutorPool(job, group, job.role)).second) {
-      taken += world.snapshot.executor;
+      taken += ExecutorFor(group, world.snapshot.executor);
     }
     ASSERT_TRUE(left.Contains(taken)) << ToText(left) << " has not " << ToText(taken);
     left -= taken;
@@ -279,6 +282,20 @@ TEST(Place, EveryPlanIsSound) {
       ExpectTheSameInBrief(world, *policy, plan);
       EXPECT_EQ(plan, Place(world.snapshot, *policy));
       if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+// What agents lend changes nothing for work that does not ask for it.
+TEST(Place, WhatIsLentIsNoMatterOfOthers) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    World world = RandomWorld(seed);
+    std::erase_if(world.snapshot.jobs, [](const WaitingJob& job) { return job.IsRevocable(); });
+    World without = world;
+    for (Offer& offer : without.snapshot.offers) offer.resources.revocable_cpus_milli = 0;
+    for (const Policy* policy : Policies()) {
+      ASSERT_EQ(Place(world.snapshot, *policy), Place(without.snapshot, *policy))
+          << "seed " << seed << ", " << policy->name;
     }
   }
 }

@@ -19,6 +19,7 @@ class RevocableTest : public testing::Test {
                            "--port", "0", "--api-port", "0", "--detach"});
     ASSERT_EQ(up.code, 0) << up.output;
     api_ = Word(up.output, "api     ");
+    master_ = Word(up.output, "master  ");
     ASSERT_NE(api_, "") << up.output;
   }
   void TearDown() override { EXPECT_EQ(Local({"down"}).code, 0); }
@@ -59,6 +60,7 @@ class RevocableTest : public testing::Test {
 
   support::TempFolder folder_;
   std::string api_;
+  std::string master_;
 };
 
 TEST_F(RevocableTest, WhatIsLentGoesToWhoAsksForIt) {
@@ -66,6 +68,13 @@ TEST_F(RevocableTest, WhatIsLentGoesToWhoAsksForIt) {
   ASSERT_TRUE(support::Eventually([&] { return Get("/v1/jobs/lent").at("running") == 1; }))
       << Get("/v1/jobs/lent/why");
   EXPECT_THAT(Resources("lent"), Each(Json{{"revocable_cpus", 4.0}, {"mem", "32MiB"}}));
+  Json used;
+  const Json agents = Ask("GET", master_ + "/slaves").json;
+  for (const Json& agent : agents.at("slaves")) {
+    if (agent.at("hostname") == "agent1") used = agent.at("used_resources");
+  }
+  EXPECT_EQ(used.at("cpus_revocable"), 4);
+  EXPECT_EQ(used.at("cpus"), 0);
   // Nobody else gets it, and what is not lent is free for others all the while.
   Submit("normal", "cpus: 3, run: {command: 'true'}");
   Submit("beside", "count: 3, cpus: 1, run: {command: 'true'}");
