@@ -272,14 +272,19 @@ class Search {
     for (const auto& [agent, resources] : wanted) {
       Resources needed = resources;
       if (shares) needed += snapshot_.executor;  // that may have come there
-      if (!left.at(agent).Contains(needed)) return false;
+      Resources free = left.at(agent);
+      OpenDevices(needed.gpu_shares, free);
+      if (!free.Contains(needed)) return false;
     }
     Sharing then = sharing;
     Use(departure, 1, then);
     if (OverLimit(then) || !victims_.Stay(departure)) return false;
     departures.erase(departures.begin() + static_cast<ptrdiff_t>(index));
     sharing = std::move(then);
-    for (const auto& [agent, resources] : wanted) left.at(agent) -= resources;
+    for (const auto& [agent, resources] : wanted) {
+      OpenDevices(resources.gpu_shares, left.at(agent));
+      left.at(agent) -= resources;
+    }
     return true;
   }
 

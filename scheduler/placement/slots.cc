@@ -122,6 +122,7 @@ bool Slots::NeedsExecutor(const Group& spec, const Spot& spot) const {
 
 // What a member takes of `free`; nothing when it does not fit.
 std::optional<Resources> Slots::Take(const Group& spec, const Spot& spot, Resources free) const {
+  CloseDevices(free);
   Resources taken;
   if (NeedsExecutor(spec, spot)) taken += snapshot_.executor;
   if (!free.Contains(taken)) return std::nullopt;
@@ -252,6 +253,7 @@ bool Slots::Settle(const Group& spec, size_t number, const Slot& slot) {
     ++spot.version;
     return false;
   }
+  CloseDevices(spot.free);
   OpenDevices(taken->gpu_shares, spot.free);
   spot.free -= *taken;
   spot.executor = true;
@@ -266,6 +268,7 @@ Resources Slots::Freed(size_t number) const {
   for (const size_t one : spots_[number].candidates) {
     if (victims_.All()[one].out) freed += victims_.All()[one].task->resources;
   }
+  CloseDevices(freed);
   return freed;
 }
 
