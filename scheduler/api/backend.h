@@ -67,7 +67,7 @@ class Backend {
   virtual Health GetHealth() const = 0;
   virtual Counters GetCounters() const = 0;
   // Current reasons of all that waits; of one job when named.
-  virtual std::vector<Refusal> Why(const std::string& job) const = 0;
+  virtual std::vector<Refusal> Why(const std::string& job) = 0;
   // Where a job not submitted would go at this moment. Its groups are not expanded.
   virtual Plan DryRun(const Job& job) const = 0;
 

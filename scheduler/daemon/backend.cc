@@ -139,7 +139,7 @@ Health Scheduler::GetHealth() const {
           .problem = problem_};
 }
 
-std::vector<Refusal> Scheduler::Why(const std::string& job) const {
+std::vector<Refusal> Scheduler::Why(const std::string& job) {
   std::vector<Refusal> refusals = cycle_.Why(*lifecycle_, job, loop_.Now());
   for (Refusal& refusal : refusals) {
     if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {

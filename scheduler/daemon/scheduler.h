@@ -44,7 +44,7 @@ class Scheduler final : public Backend {
   std::vector<RoleShare> Roles() const override;
   Health GetHealth() const override;
   Counters GetCounters() const override { return counters_; }
-  std::vector<Refusal> Why(const std::string& job) const override;
+  std::vector<Refusal> Why(const std::string& job) override;
   Plan DryRun(const Job& job) const override;
   void Submit(Job job, uint64_t digest, Done done) override;
   Status CheckSubmit(const Job& job, uint64_t digest) const override {

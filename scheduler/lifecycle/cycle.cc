@@ -29,9 +29,11 @@ Outlook Detailed(Outlook outlook) {
 }  // namespace
 
 Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
+  connected_ = connected;
   lifecycle.Tick(now);
   Sight sight = See(lifecycle, now);
-  current_ = IsDue(sight, now);
+  judge_next_ = JudgeNext(sight);
+  current_ = now >= judge_next_;
   std::set<std::string> wanted = sight.roles;
   Plan plan;
   if (connected) plan = Decide(lifecycle, std::move(sight), now);
@@ -42,13 +44,12 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   Outcome outcome;
   if (connected) outcome.evicted = Preempt(lifecycle, now);
   outcome.effects = lifecycle.TakeEffects();
-  std::set<std::string> elsewhere;
   if (current_) {
     sight = See(lifecycle, now);
     wanted = sight.roles;
-    elsewhere = Explain(lifecycle, std::move(sight), connected, now);
+    Explain(lifecycle, std::move(sight), now);
   }
-  if (connected) outcome.calls = book_.Settle(plan, wanted, elsewhere, now);
+  if (connected) outcome.calls = book_.Settle(plan, wanted, std::exchange(elsewhere_, {}), now);
   return outcome;
 }
 
@@ -56,8 +57,11 @@ Sight Cycle::See(const Lifecycle& lifecycle, Instant now) {
   return lifecycle.See(now, std::exchange(used_, {}));
 }
 
-bool Cycle::IsDue(const Sight& sight, Instant now) const {
-  return IsSmall(sight) || now - explained_ >= kReasonsAge;
+Instant Cycle::JudgeNext(const Sight& sight) const {
+  if (IsSmall(sight)) return explained_;
+  const bool is_new = std::any_of(sight.jobs.begin(), sight.jobs.end(),
+                                  [this](const auto& job) { return job.since > explained_; });
+  return explained_ + (is_new ? kReasonsAge : kJudgedAge);
 }
 
 bool Cycle::IsSmall(const Sight& sight) const {
@@ -66,9 +70,8 @@ bool Cycle::IsSmall(const Sight& sight) const {
 
 std::optional<Instant> Cycle::Next(Instant now) const {
   std::optional<Instant> next = preempt_next_;
-  if (!current_) {
-    return next ? std::min(*next, explained_ + kReasonsAge) : explained_ + kReasonsAge;
-  }
+  if (!elsewhere_.empty()) return now;
+  if (!current_) return next ? std::min(*next, judge_next_) : judge_next_;
   // What is kept for a start that does not come is free then.
   for (const Refusal& refusal : refusals_) {
     const auto& start = refusal.estimate.start;
@@ -195,12 +198,10 @@ void Cycle::Charge(const Lifecycle& lifecycle, const Plan& plan,
 }
 
 // The reasons of all that still waits, judged by everything that agents are known to have free.
-std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bool connected,
-                                     Instant now) {
+void Cycle::Explain(const Lifecycle& lifecycle, Sight sight, Instant now) {
   explained_ = now;
   refusals_.clear();
-  std::set<std::string> elsewhere;
-  if (connected && !sight.jobs.empty()) {
+  if (connected_ && !sight.jobs.empty()) {
     const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
     Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs),
                                    std::move(sight.usual), outlook);
@@ -210,7 +211,7 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
     refusals_ = std::move(wider.refusals);
     std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
     for (const Launch& launch : wider.launches) {
-      elsewhere.insert(lifecycle.OfferRole(lifecycle.state().jobs.at(launch.member.job).job.role));
+      elsewhere_.insert(lifecycle.OfferRole(lifecycle.state().jobs.at(launch.member.job).job.role));
       auto& fit = fits[{launch.member.job, launch.member.group}];
       ++fit.first;
       fit.second = launch.agent;
@@ -233,11 +234,13 @@ std::set<std::string> Cycle::Explain(const Lifecycle& lifecycle, Sight sight, bo
     const std::string evicted = lifecycle.EvictionWords(refusal.job, refusal.group);
     if (!evicted.empty()) refusal.reason += "; " + evicted;
   }
-  return elsewhere;
 }
 
-std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& job,
-                                Instant now) const {
+std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& job, Instant now) {
+  if (!current_ && now - explained_ >= kReasonsAge) {
+    Explain(lifecycle, See(lifecycle, now), now);
+    current_ = true;
+  }
   std::vector<Refusal> refusals;
   const auto wanted = [&job](const std::string& name) { return job.empty() || name == job; };
   const auto add = [&](const std::vector<Refusal>& more) {

@@ -13,9 +13,12 @@
 
 namespace kiln::scheduler {
 
-// To judge all that waits by all that is known costs time on a large cluster with a long queue:
-// there it is done once in this time, and in every cycle where both are small.
+// To judge all that waits by all that is known costs time on a large cluster with a long queue.
+// Where both are small it is done in every cycle, and else when somebody asks or a job has come,
+// but no sooner than after the first of these times, and at the latest after the second: to find
+// work that fits what is known and not in hand.
 inline constexpr Duration kReasonsAge = std::chrono::milliseconds(750);
+inline constexpr Duration kJudgedAge = std::chrono::seconds(5);
 inline constexpr size_t kSmallCluster = 2'000;  // agents and jobs that wait, together
 
 // Joins the lifecycle, the offers and placement. Time comes in. Threads: one at a time. The policy
@@ -34,7 +37,7 @@ class Cycle {
   Outcome Run(Lifecycle& lifecycle, bool connected, Instant now);
   // Why what waits does: of one job, or of all when it is empty. On a small cluster as of the last
   // cycle; on a large one no older than kReasonsAge.
-  std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now) const;
+  std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now);
   // When a cycle has something to do though nothing else happens.
   std::optional<Instant> Next(Instant now) const;
   // What would become of a job that was submitted at this moment, with all that agents have free:
@@ -50,11 +53,9 @@ class Cycle {
   size_t Preempt(Lifecycle& lifecycle, Instant now);
   void Charge(const Lifecycle& lifecycle, const Plan& plan, const std::vector<LaunchCall>& starts,
               Instant now);
-  bool IsDue(const Sight& sight, Instant now) const;
+  Instant JudgeNext(const Sight& sight) const;
   bool IsSmall(const Sight& sight) const;
-  // Gives the roles of which work would fit into what is known but not in hand.
-  std::set<std::string> Explain(const Lifecycle& lifecycle, Sight sight, bool connected,
-                                Instant now);
+  void Explain(const Lifecycle& lifecycle, Sight sight, Instant now);
   Snapshot SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
                       std::vector<WaitingJob> jobs,
                       std::vector<std::pair<const Group*, size_t>> usual,
@@ -62,12 +63,15 @@ class Cycle {
 
   const Policy& policy_;
   OfferBook& book_;
-  std::vector<Refusal> refusals_;                // of what fits nowhere
-  std::vector<Refusal> blocked_;                 // of what may not start, wherever
-  Instant explained_;                            // when they were judged
-  bool current_ = true;                          // nothing has happened since
-  std::vector<WaitingJob> used_;                 // of the last sight: its memory
-  bool may_evict_ = false;                       // something that waited has the right to
+  std::vector<Refusal> refusals_;    // of what fits nowhere
+  std::vector<Refusal> blocked_;     // of what may not start, wherever
+  Instant explained_;                // when they were judged
+  Instant judge_next_;               // when they are next, though nobody asks
+  bool current_ = true;              // nothing has happened since
+  bool connected_ = false;           // in the last cycle
+  std::set<std::string> elsewhere_;  // roles of which work fits what is known and not in hand
+  std::vector<WaitingJob> used_;     // of the last sight: its memory
+  bool may_evict_ = false;           // something that waited has the right to
   std::map<std::string, Instant> found_nobody_;  // jobs that look for victims again then
   std::optional<Instant> preempt_next_;          // nobody looks before
 };

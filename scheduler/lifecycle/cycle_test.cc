@@ -116,6 +116,22 @@ TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedFromTimeToTime) {
   EXPECT_EQ(cycle_.Next(now_), std::nullopt);
 }
 
+TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedForWhoAsks) {
+  OfferFrom(0, kSmallCluster + 1);
+  Submit(JobOf("large", 5000));
+  Run();
+  Run();
+  EXPECT_EQ(cycle_.Next(now_), now_ + kJudgedAge) << "nothing new waits, and nobody asks";
+  Offer("larger", 2000);
+  Run();
+  const auto judged = [](size_t agents, const char* most) {
+    return fmt::format("needs 5 cpus: {} agents offered, the most free is {}", agents, most);
+  };
+  EXPECT_THAT(Why("large"), ElementsAre(judged(kSmallCluster + 1, "1 on a0")));
+  now_ = now_ + kReasonsAge;
+  EXPECT_THAT(Why("large"), ElementsAre(judged(kSmallCluster + 2, "2 on larger")));
+}
+
 TEST_F(CycleTest, WhatWouldFitElsewhereIsAskedForAgain) {
   OfferFrom(0, 1);
   Submit(JobOf("large", 5000));

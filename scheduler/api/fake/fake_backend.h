@@ -31,7 +31,7 @@ class FakeBackend final : public Backend {
   std::vector<RoleShare> Roles() const override { return roles; }
   Health GetHealth() const override { return health; }
   Counters GetCounters() const override { return {.launches = 3}; }
-  std::vector<Refusal> Why(const std::string& job) const override {
+  std::vector<Refusal> Why(const std::string& job) override {
     std::vector<Refusal> found;
     for (const Refusal& refusal : refusals) {
       if (job.empty() || refusal.job == job) found.push_back(refusal);

@@ -184,7 +184,7 @@ std::vector<Measurement> MeasureScale() {
     updates.push_back(large.Offers(i, 0, 1));
     // Reasons are not due again yet, but in every tenth cycle.
     const bool due = i % 10 == 0;
-    large.Wait(due ? scheduler::kReasonsAge : std::chrono::milliseconds(20));
+    large.Wait(due ? scheduler::kJudgedAge : std::chrono::milliseconds(20));
     (due ? judged : cycles).push_back(large.Offers(i, kOffers, 49));
     launches += large.launches();
   }
@@ -195,7 +195,9 @@ std::vector<Measurement> MeasureScale() {
   add("scale_cycle_updates_p50", Quantile(updates, 0.5), "ms", 0,
       fmt::format("after {} tasks have ended, before their agents offer", kOffers * kEnds));
   add("scale_cycle_with_reasons", Quantile(judged, 1), "ms", 0,
-      "the worst cycle that judges all that waits by all agents too: once in 750 ms");
+      "the worst cycle that judges all that waits by all agents too: once in 5 s, and when "
+      "somebody "
+      "asks or a job has come once in 750 ms");
   add("scale_memory", large.Gigabytes(), "GB", kMemoryLimit,
       queue + "; resident, with the benchmark's own cluster");
   large.Restart(add);
