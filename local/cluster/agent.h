@@ -32,6 +32,7 @@ struct AgentCounts {
   int valid_framework_messages = 0, invalid_framework_messages = 0;
   int container_launch_errors = 0;
   int executors_terminated = 0;
+  int executors_preempted = 0;
 };
 
 // Every input may leave actions; the shell takes and does them in order before the next input.
@@ -50,6 +51,8 @@ class Agent {
   void FromMaster(Instant now, const MasterToAgent& message);
   // Leaves in order: the master is told, executors end, then Exit.
   void ShutDown(Instant now);
+  // As a QoS controller does: executors that have revocable resources, or tasks with some, end.
+  void TakeBack();
   void Tick(Instant now);
   std::optional<Instant> NextDeadline() const;
 

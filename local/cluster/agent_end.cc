@@ -130,6 +130,23 @@ void Agent::Destroy(AgentExecutor& executor, Termination termination) {
   actions_.emplace_back(DestroyContainer{executor.key});
 }
 
+void Agent::TakeBack() {
+  for (auto& [framework_id, framework] : frameworks_) {
+    for (auto& [executor_id, executor] : framework.executors) {
+      const bool live = executor.state == ExecutorState::kRegistering ||
+                        executor.state == ExecutorState::kRunning;
+      const auto resources = executor.Resources();
+      const bool lent = std::any_of(resources.begin(), resources.end(),
+                                    [](const auto& one) { return one.has_revocable(); });
+      if (!live || !lent) continue;
+      ++counts_.executors_preempted;
+      Destroy(executor,
+              {framework.PartitionAware() ? mesos::v1::TASK_GONE : mesos::v1::TASK_LOST,
+               TaskStatus::REASON_CONTAINER_PREEMPTED, "Container preempted by QoS correction"});
+    }
+  }
+}
+
 void Agent::Expire(Instant, AgentExecutor& executor) {
   executor.deadline.reset();
   switch (executor.state) {

@@ -225,6 +225,25 @@ TEST_F(AgentTest, RegistersAgainWithItsIdWhenTheMasterFallsSilent) {
   EXPECT_THAT(Words(), ElementsAre("master:reregister"));
 }
 
+TEST_F(AgentTest, WhoHasBorrowedEndsWhenTheAgentTakesItBack) {
+  Running();
+  agent_.TakeBack();
+  EXPECT_THAT(Words(), IsEmpty());
+  mesos::v1::TaskInfo lent = Task("t2", "lent");
+  lent.mutable_resources(0)->mutable_revocable();
+  agent_.FromMaster(now_, RunTask{Framework(), lent, true});
+  Words();
+  agent_.TakeBack();
+  EXPECT_THAT(Words(), ElementsAre("destroy lent"));
+  agent_.TakeBack();
+  EXPECT_THAT(Words(), IsEmpty());
+  agent_.ContainerEnded(now_, key_, {.status = 9});
+  EXPECT_THAT(Words(), ElementsAre("master:exited lent 9",
+                                   "master:t2 TASK_GONE TASK_GONE REASON_CONTAINER_PREEMPTED "
+                                   "Container preempted by QoS correction"));
+  EXPECT_EQ(agent_.counts().executors_preempted, 1);
+}
+
 TEST_F(AgentTest, ATaskRunsOnItsExecutor) {
   Running();
   agent_.Handle(now_, Update("t1", mesos::v1::TASK_FINISHED, 2));

@@ -289,6 +289,7 @@ void AddCounts(const AgentCounts& counts, std::map<std::string, double>& metrics
   metrics["slave/valid_framework_messages"] = counts.valid_framework_messages;
   metrics["slave/invalid_framework_messages"] = counts.invalid_framework_messages;
   metrics["slave/container_launch_errors"] = counts.container_launch_errors;
+  metrics["slave/executors_preempted"] = counts.executors_preempted;
   metrics["slave/executors_terminated"] = counts.executors_terminated;
 }
 
@@ -329,7 +330,7 @@ std::map<std::string, double> AgentMetrics(const AgentView& view) {
         "gc/path_removals_pending", "gc/path_removals_succeeded",
         "resource_provider_manager/events/disconnect", "resource_provider_manager/events/subscribe",
         "resource_provider_manager/subscribed", "slave/executor_directory_max_allowed_age_secs",
-        "slave/executors_preempted", "slave/recovery_errors", "slave/recovery_time_secs"}) {
+        "slave/recovery_errors", "slave/recovery_time_secs"}) {
     metrics[name] = 0;
   }
   AddResources(agent, metrics);

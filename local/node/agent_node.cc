@@ -180,6 +180,10 @@ void AgentNode::ShutDown() {
   Do([this] { agent_->ShutDown(loop_.Now()); });
 }
 
+void AgentNode::TakeBack() {
+  Do([this] { agent_->TakeBack(); });
+}
+
 void AgentNode::Freeze() {
   frozen_ = true;
   timer_.Reset();

@@ -49,6 +49,8 @@ class AgentNode {
   // As SIGSTOP and SIGCONT do: what comes meanwhile waits.
   void Freeze();
   void Thaw();
+  // What the agent lends.
+  void TakeBack();
 
  private:
   struct Stream {

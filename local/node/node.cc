@@ -182,6 +182,8 @@ Status LocalNode::InjectAgent(const std::string& fault, const std::string& targe
     slot.agent->Freeze();
   } else if (fault == "thaw_agent") {
     slot.agent->Thaw();
+  } else if (fault == "take_back") {
+    slot.agent->TakeBack();
   } else {
     slot.agent->ShutDown();
   }
@@ -190,7 +192,7 @@ Status LocalNode::InjectAgent(const std::string& fault, const std::string& targe
 
 Status LocalNode::Inject(const std::string& fault, const std::string& target) {
   for (const char* known : {"start_agent", "start_agent_as_new", "kill_agent", "freeze_agent",
-                            "thaw_agent", "shut_agent_down"}) {
+                            "thaw_agent", "shut_agent_down", "take_back"}) {
     if (fault == known) return InjectAgent(fault, target);
   }
   if (fault == "kill_master") {

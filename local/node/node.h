@@ -43,7 +43,8 @@ class Node {
   virtual void ShutDown(std::function<void()> done) = 0;
 
   // What POST /kiln/fault on the master's port does. `target` is "agent1", an offer, a framework.
-  // kill_agent, start_agent, start_agent_as_new, freeze_agent, thaw_agent, shut_agent_down;
+  // kill_agent, start_agent, start_agent_as_new, freeze_agent, thaw_agent, shut_agent_down,
+  // take_back (what the agent lends);
   // kill_master, start_master; rescind_offer; drop_stream, resend_updates (of a framework);
   // refuse_subscribe (the next one, with this text); delay (of every request, "200ms", "0ns");
   // no_leader (503, or 307 to the target "host:port"), leader.

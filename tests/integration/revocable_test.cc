@@ -37,8 +37,9 @@ class RevocableTest : public testing::Test {
   void Submit(const std::string& name, const std::string& group) {
     const Reply reply =
         Ask("POST", api_ + "/v1/jobs",
-            fmt::format("name: {}\nkind: training\ngroups:\n- {{name: g, mem: 32MiB, {}}}\n", name,
-                        group));
+            fmt::format(
+                "name: {}\nkind: training\nretries: 0\ngroups:\n- {{name: g, mem: 32MiB, {}}}\n",
+                name, group));
     ASSERT_EQ(reply.status, 201) << reply.body;
   }
   Json Get(const std::string& path) { return Ask("GET", api_ + path).json; }
@@ -91,6 +92,33 @@ TEST_F(RevocableTest, WhatIsLentGoesToWhoAsksForIt) {
               StartsWith("needs 1 revocable cpus: 2 agents offered, the most free is 0 on agent"));
   EXPECT_EQ(Ask("POST", api_ + "/v1/jobs/lent/kill").status, 200);
   EXPECT_TRUE(Reaches("next", "SUCCEEDED")) << Get("/v1/jobs/next/why");
+}
+
+// As often as it likes: the job has no retries to lose.
+TEST_F(RevocableTest, WhatMesosTakesBackIsStartedAgainAndNotCharged) {
+  Submit("lent", "cpus: 4, revocable: true, run: {command: sleep 3600}");
+  const auto runs = [&](size_t attempt) {
+    return support::Eventually([&] {
+      const Json tasks = Get("/v1/jobs/lent/tasks").at("tasks");
+      return std::any_of(tasks.begin(), tasks.end(), [&](const Json& task) {
+        return task.at("attempt") == attempt && task.at("state") == "TASK_RUNNING";
+      });
+    });
+  };
+  for (size_t attempt = 0; attempt < 2; ++attempt) {
+    ASSERT_TRUE(runs(attempt)) << Get("/v1/jobs/lent/tasks");
+    const Json fault{{"fault", "take_back"}, {"target", "agent1"}};
+    ASSERT_EQ(Ask("POST", master_ + "/kiln/fault", wire::DumpJson(fault)).status, 200);
+  }
+  ASSERT_TRUE(runs(2)) << Get("/v1/jobs/lent/tasks");
+  const Json tasks = Get("/v1/jobs/lent/tasks").at("tasks");
+  for (const Json& task : tasks) {
+    if (task.at("attempt") == 2) continue;
+    EXPECT_EQ(task.at("state"), "TASK_GONE");
+    EXPECT_EQ(task.at("reason"), "CONTAINER_PREEMPTED");
+    EXPECT_EQ(task.at("charge"), "cluster");
+  }
+  EXPECT_THAT(tasks, SizeIs(3));
 }
 
 // Kernel work brings an executor, which Mesos wants to be of the same kind.
