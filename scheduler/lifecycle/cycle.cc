@@ -49,7 +49,8 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
     wanted = sight.roles;
     Explain(lifecycle, std::move(sight), now);
   }
-  if (connected) outcome.calls = book_.Settle(plan, wanted, std::exchange(elsewhere_, {}), now);
+  const std::set<std::string> elsewhere = std::exchange(elsewhere_, {});
+  if (connected) outcome.calls = book_.Settle(plan, wanted, elsewhere, now);
   return outcome;
 }
 

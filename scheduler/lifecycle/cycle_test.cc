@@ -132,6 +132,19 @@ TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedForWhoAsks) {
   EXPECT_THAT(Why("large"), ElementsAre(judged(kSmallCluster + 2, "2 on larger")));
 }
 
+TEST_F(CycleTest, WhoAsksOnALargeClusterWakesTheNextCycleOnce) {
+  Submit(JobOf("large", 5000));
+  OfferFrom(0, kSmallCluster + 1);
+  Run();  // the offers are declined, and the agents are known
+  Run();
+  now_ = now_ + kReasonsAge;
+  Submit(JobOf("small", 1000));
+  EXPECT_THAT(Why("small"), ElementsAre(testing::StartsWith("fits what agent")));
+  EXPECT_EQ(cycle_.Next(now_), now_);
+  cycle_.Run(life_, false, now_);
+  EXPECT_NE(cycle_.Next(now_), now_) << "there is nobody to ask for offers";
+}
+
 TEST_F(CycleTest, WhatWouldFitElsewhereIsAskedForAgain) {
   OfferFrom(0, 1);
   Submit(JobOf("large", 5000));
