@@ -134,6 +134,7 @@ struct ChildPlan {
   const std::vector<std::string>* join_files;
   int out;
   int err;
+  int held = -1;  // an end of a pipe
 };
 
 [[noreturn]] void Die(const char* what) {
@@ -148,6 +149,10 @@ struct ChildPlan {
   setsid();
   dup2(plan.out, STDOUT_FILENO);
   dup2(plan.err, STDERR_FILENO);
+  // What the parent waits for goes last.
+  dup2(plan.held, kFirstInheritedFd);
+  syscall(SYS_close_range, kFirstInheritedFd + 1, ~0U, 0);
+  close(kFirstInheritedFd);
   const int null = open("/dev/null", O_RDONLY);
   if (null >= 0) dup2(null, STDIN_FILENO);
   for (const std::string& file : *plan.join_files) {
@@ -164,7 +169,6 @@ struct ChildPlan {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int number : {SIGPIPE, SIGCHLD, SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
-  syscall(SYS_close_range, kFirstInheritedFd, ~0U, 0);
   execvpe(plan.program, plan.arguments, plan.environment);
   Die("execute command");
 }
@@ -220,11 +224,17 @@ Result<pid_t> StartProcess(const ProcessSpec& spec) {
                  &spec.join_files,
                  out,
                  err};
-  const pid_t pid = fork();
+  int ends[2] = {-1, -1};
+  const bool piped = pipe2(ends, O_CLOEXEC) == 0;
+  plan.held = ends[1];
+  const pid_t pid = piped ? fork() : -1;
   const int error = errno;
   if (pid == 0) RunChild(plan);
-  close(out);
-  close(err);
+  for (const int file : {out, err, ends[1]}) close(file);
+  // Until nobody holds the other end.
+  char none = 0;
+  while (pid > 0 && read(ends[0], &none, 1) < 0 && errno == EINTR) continue;
+  close(ends[0]);
   if (pid < 0) {
     return Fail(ErrorCode::kResourceExhausted, "Failed to fork: {}", strerror(error));
   }

@@ -22,7 +22,8 @@ struct ProcessSpec {
 };
 
 // Starts the program as the leader of a session of its own. What goes wrong in the new process
-// (a missing program, say) stands in its stderr, and it exits with 1.
+// (a missing program, say) stands in its stderr, and it exits with 1. It holds no file of this
+// process when this comes back: a socket that is closed then is closed.
 Result<pid_t> StartProcess(const ProcessSpec& spec);
 
 struct UserIds {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -297,6 +298,23 @@ TEST(ExecutorEnvironmentTest, TheCommandsOwnVariablesWin) {
           "MESOS_SLAVE_ID=a", "MESOS_SLAVE_PID=slave(1)@127.0.0.1:5051",
           "MESOS_SUBSCRIPTION_BACKOFF_MAX=2secs",
           "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+}
+
+TEST_F(ContainerTest, AProcessThatHasStartedHoldsNothingOfThisOne) {
+  // As a listening socket: whoever closes it wants its port to be free.
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto pid = StartProcess({.program = "sleep",
+                                 .arguments = {"sleep", "1000"},
+                                 .environment = {},
+                                 .directory = folder_});
+  ASSERT_TRUE(pid) << pid.error().message;
+  close(ends[1]);
+  pollfd end{.fd = ends[0], .events = POLLIN};
+  EXPECT_EQ(poll(&end, 1, 0), 1) << "nobody holds the other end";
+  close(ends[0]);
+  kill(*pid, SIGKILL);
+  waitpid(*pid, nullptr, 0);
 }
 
 }  // namespace
