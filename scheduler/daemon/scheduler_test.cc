@@ -294,9 +294,16 @@ TEST_F(SchedulerTest, ReasonsSurviveTheOffersTheyWereJudgedBy) {
   const double refused = master_.CallsOf(Call::DECLINE)[0].decline().filters().refuse_seconds();
   EXPECT_GE(refused, 120);
   EXPECT_THAT(scheduler_->Why("large"),
-              ElementsAre(Refusal{"large", "g", 1, Blocker::kCpus,
+              ElementsAre(Refusal{"large",
+                                  "g",
+                                  1,
+                                  Blocker::kCpus,
                                   "needs 64 cpus: 1 agent offered, the most free is 4 on host1",
-                                  "host1 lacks 60 cpus", "", kNoEstimate}));
+                                  "host1 lacks 60 cpus",
+                                  "",
+                                  {std::nullopt,
+                                   "none: it is more than the agents that have offered have, even "
+                                   "without what runs there"}}));
   EXPECT_THAT(scheduler_->Why("other"), IsEmpty());
   const Plan plan = scheduler_->DryRun(Command("dry", 9));
   EXPECT_THAT(plan.launches, SizeIs(8));

@@ -29,6 +29,7 @@ class ByClaims {
   ByClaims(const Snapshot& snapshot, const Policy& policy)
       : snapshot_(snapshot), policy_(policy), rest_(FrameOf(snapshot)) {
     rest_.outlook = snapshot.outlook;
+    rest_.claims = snapshot.claims;  // there are other agents than those in its offers
     for (const Claim& claim : snapshot.claims) {
       by_job_.emplace(claim.job, &claim);
       for (const AgentId& agent : claim.agents) owners_.emplace(agent, &claim);

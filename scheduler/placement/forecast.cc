@@ -22,6 +22,8 @@ constexpr const char* kAtLatest = "at the latest, by the max_completion of what 
 constexpr const char* kAbout = "about, by how long work like what runs took";
 constexpr const char* kAtOnce = "as soon as the agents offer what they have free";
 constexpr const char* kNoEnd = "none: nothing that runs has a max_completion or a known duration";
+constexpr const char* kNever =
+    "none: it is more than the agents that have offered have, even without what runs there";
 constexpr const char* kTooLittle = "none: what ends at a known time does not free enough";
 
 Resources FreeAt(const auto& site, Instant time) {
@@ -228,6 +230,39 @@ std::optional<std::pair<Instant, std::vector<Launch>>> Forecast::First(
   return found;
 }
 
+bool Forecast::EverFits(const WaitingJob& job) {
+  // Not all agents are seen where some are barred or kept for others.
+  const bool all = tasks_ <= tasks_max_ && snapshot_.bars.empty() && snapshot_.claims.empty();
+  if (!snapshot_.outlook->details || !all) return true;
+  if (emptied_.empty()) {
+    for (const Offer& offer : snapshot_.offers) {
+      if (offer.role != role_) continue;
+      Site& site = emptied_.try_emplace(offer.agent.id, Site{&offer.agent, {{}}}).first->second;
+      site.layers[0].what += offer.resources;
+    }
+    for (auto& [id, site] : emptied_) {
+      const auto shares = snapshot_.shared.find({id, role_});
+      if (shares != snapshot_.shared.end()) site.layers[0].what.gpu_shares = shares->second;
+      const auto tasks = snapshot_.outlook->running->Agents().find(id);
+      if (tasks == snapshot_.outlook->running->Agents().end()) continue;
+      for (const RunningTask& one : tasks->second) {
+        site.layers[0].what += one.task->resources;
+        site.layers[0].what += snapshot_.executor;  // at most one for each
+      }
+      CloseDevices(site.layers[0].what);
+    }
+  }
+  size_t fit = 0;
+  for (const WaitingGroup& group : job.groups) {
+    size_t room = 0;
+    for (const auto& [id, site] : emptied_) {
+      room += CountOf(*group.group, *site.agent, site.layers[0].what);
+    }
+    fit += std::min(room, group.members.size());
+  }
+  return fit >= static_cast<size_t>(std::max(job.gang_needed, 1));
+}
+
 Forecast::Booking Forecast::Book(const WaitingJob& job) {
   Booking booking;
   if (spent_ > kLayersSeen) {
@@ -236,12 +271,12 @@ Forecast::Booking Forecast::Book(const WaitingJob& job) {
   }
   if (!ends_) {
     // At this moment it does not fit, as Place has found.
-    booking.estimate.words = kNoEnd;
+    booking.estimate.words = EverFits(job) ? kNoEnd : kNever;
     return booking;
   }
   const auto found = First(job, Times(job, static_cast<size_t>(std::max(job.gang_needed, 1))));
   if (!found) {
-    booking.estimate.words = kTooLittle;
+    booking.estimate.words = EverFits(job) ? kTooLittle : kNever;
     return booking;
   }
   const auto& [start, launches] = *found;

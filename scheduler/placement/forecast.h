@@ -67,6 +67,8 @@ class Forecast {
                                                                const std::vector<Instant>& times);
   void Take(const WaitingJob& job, Instant start, const std::vector<Launch>& launches,
             Booking& booking);
+  // By its amounts, where nothing ran.
+  bool EverFits(const WaitingJob& job);
   Site* Find(const AgentId& agent);
   static void Add(Site& site, Layer layer);
 
@@ -74,10 +76,11 @@ class Forecast {
   const Policy& policy_;
   const std::string role_;
   const size_t tasks_max_;
-  std::vector<Site> sites_;  // by agent
-  size_t tasks_ = 0;         // that were looked at
-  size_t spent_ = 0;         // layers that were looked at
-  bool ends_ = false;        // some task has a known end
+  std::vector<Site> sites_;          // by agent
+  std::map<AgentId, Site> emptied_;  // with one layer of all that they have; made when needed
+  size_t tasks_ = 0;                 // that were looked at
+  size_t spent_ = 0;                 // layers that were looked at
+  bool ends_ = false;                // some task has a known end
 };
 
 }  // namespace kiln::scheduler

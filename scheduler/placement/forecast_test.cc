@@ -17,6 +17,8 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::Pair;
 
+constexpr const char* kNever =
+    "none: it is more than the agents that have offered have, even without what runs there";
 constexpr Instant kNow{1'000'000'000'000};
 
 // Agents with tasks, and jobs that wait.
@@ -135,6 +137,36 @@ TEST(Forecast, AGangStartsWhenEnoughHasEndedAndTheRestIsOpen) {
   EXPECT_EQ(plan.refusals[1].estimate.start, kNow + hours(1));
 }
 
+TEST(Forecast, WhatIsMoreThanAgentsHaveIsTold) {
+  const char* unknown = "none: nothing that runs has a max_completion or a known duration";
+  const char* too_little = "none: what ends at a known time does not free enough";
+  struct Case {
+    int members, gang, cpus;
+    bool limited;  // what runs beside what has no end
+    const char* words;
+  };
+  for (const Case& c : {Case{1, 0, 5, false, kNever},
+                        {1, 0, 4, false, unknown},
+                        {1, 0, 5, true, kNever},
+                        {1, 0, 4, true, too_little},
+                        {3, 3, 4, false, kNever},
+                        {2, 2, 4, false, unknown}}) {
+    World world;
+    world.AddAgent("a", Cpus(1));
+    world.AddAgent("b", Cpus(0));
+    world.Run(world.AddJob("endless", 1, 2000, std::nullopt), "a", Cpus(2), kNow);
+    world.Run(world.AddJob("endless too", 1, 4000, std::nullopt), "b", Cpus(4), kNow);
+    const auto limit = c.limited ? std::optional<Duration>(hours(1)) : std::nullopt;
+    world.Run(world.AddJob("other", 1, 1000, limit), "a", Cpus(1), kNow);
+    Job& job = world.AddJob("job", c.members, 1000 * c.cpus, std::nullopt);
+    job.gang_members = c.gang;
+    world.Wait(job);
+    const Plan plan = world.Decide();
+    ASSERT_EQ(plan.refusals.size(), 1U);
+    EXPECT_EQ(plan.refusals[0].estimate, (Estimate{std::nullopt, c.words})) << c.cpus;
+  }
+}
+
 TEST(Forecast, NamedDevicesThatAreFreeAreKept) {
   World world;
   world.AddAgent("a", {.cpus_milli = 8000, .gpu_ids = {{"g1"}, {"g2"}}});
@@ -144,8 +176,7 @@ TEST(Forecast, NamedDevicesThatAreFreeAreKept) {
   Job& head = world.AddJob("head", 1, 1000, std::nullopt);
   head.groups[0].gpus.count = 3;
   world.Wait(head);
-  EXPECT_EQ(world.Decide().refusals[0].estimate.words,
-            "none: what ends at a known time does not free enough");
+  EXPECT_EQ(world.Decide().refusals[0].estimate.words, kNever);
   head.groups[0].gpus.count = 2;
   head.groups[0].constraints = {{"hostname", ConstraintOperator::kIs, "b"}};
   Job& other = world.AddJob("other", 3, 1000, std::nullopt);
