@@ -231,7 +231,6 @@ Result<std::unique_ptr<Node>> Node::Start(net::Loop& loop, NodeOptions options) 
 Status RunLocalNode(NodeOptions options, std::function<void(const Node&)> ready) {
   net::Loop loop;
   KILN_TRY(auto node, Node::Start(loop, std::move(options)));
-  if (ready) ready(*node);
   bool ending = false;
   auto end = [&] {
     // A second signal does not wait.
@@ -240,6 +239,7 @@ Status RunLocalNode(NodeOptions options, std::function<void(const Node&)> ready)
   };
   const net::Handle term = loop.OnSignal(SIGTERM, end);
   const net::Handle interrupt = loop.OnSignal(SIGINT, end);
+  if (ready) ready(*node);
   loop.Run();
   return {};
 }

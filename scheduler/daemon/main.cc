@@ -55,6 +55,10 @@ Result<int> Run(const Options& options) {
   // Nothing is made before the address is known to be free.
   KILN_TRY(net::Listener listener, net::Listener::Open(options.listen_host, options.listen_port));
   net::Loop loop;
+  // Whoever is told the address may end it at once.
+  const auto stop = [&] { loop.Stop(); };
+  const net::Handle terminate = loop.OnSignal(SIGTERM, stop);
+  const net::Handle interrupt = loop.OnSignal(SIGINT, stop);
   KILN_TRY(std::unique_ptr<Store> store, OpenSqliteStore(options.state));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
            Scheduler::Open(loop, options, std::move(store)));
@@ -73,9 +77,6 @@ Result<int> Run(const Options& options) {
   std::printf("kiln-scheduler listens on http://%s\n", address.c_str());
   std::fflush(stdout);
 
-  const auto stop = [&] { loop.Stop(); };
-  const net::Handle terminate = loop.OnSignal(SIGTERM, stop);
-  const net::Handle interrupt = loop.OnSignal(SIGINT, stop);
   scheduler->Start();
   loop.Run();
   scheduler->Stop();
