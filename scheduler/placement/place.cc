@@ -9,7 +9,7 @@
 #include "scheduler/placement/choices.h"
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
-#include "scheduler/placement/gathering.h"
+#include "scheduler/placement/gang.h"
 #include "scheduler/placement/limits.h"
 #include "scheduler/placement/nearest.h"
 #include "scheduler/placement/needs.h"
@@ -24,7 +24,7 @@
 namespace kiln::scheduler {
 namespace {
 
-class Placer {
+class Placer final : public MemberPlacer {
  public:
   Placer(const Snapshot& snapshot, const Policy& policy)
       : snapshot_(snapshot),
@@ -54,20 +54,9 @@ class Placer {
   }
 
  private:
-  using Log = std::vector<Placed>;
   // Work without GPUs keeps off agents that have some; then a warm executor; then what GROUP_BY
   // wants even; then the policy. The first agent wins a tie.
   using Rank = std::tuple<bool, bool, int, std::pair<double, double>>;
-
-  // A group while its members are placed.
-  struct Part {
-    const WaitingGroup* group;
-    Constraints constraints;
-    size_t placed = 0;  // members, the first ones
-
-    size_t Missing() const { return group->members.size() - placed; }
-  };
-  class Gang;
 
   void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
     const Group& spec = *group.group;
@@ -85,7 +74,7 @@ class Placer {
       if (cause != nullptr) return Refuse(job, group, group.members.size(), *cause);
     }
     Log log;
-    Part part{&group, LiveConstraints(group)};
+    Part part = Begin(group);
     PlacePart(job, part, log);
     Keep(job, std::move(log));
     if (part.Missing() > 0) {
@@ -131,14 +120,12 @@ class Placer {
     });
   }
 
-  // Why its members fit nowhere, if that is known.
-  const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) {
+  const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) override {
     if (!group.group->constraints.empty()) return nullptr;
     return HopelessFor(job, group, Want(job, *group.group));
   }
 
-  // One of its members fits nowhere.
-  void Despair(const WaitingJob& job, const WaitingGroup& group, const Cause& cause) {
+  void Despair(const WaitingJob& job, const WaitingGroup& group, const Cause& cause) override {
     if (!group.group->constraints.empty() || cause.blocker == Blocker::kLimit) return;
     hopeless_.emplace(Want(job, *group.group), cause);
   }
@@ -165,6 +152,8 @@ class Placer {
     refusals_.Tell(count, reservations_.Foresee(job, nullptr, cause));
   }
 
+  Part Begin(const WaitingGroup& group) override { return {&group, LiveConstraints(group)}; }
+
   Constraints LiveConstraints(const WaitingGroup& group) {
     Constraints constraints(group.group->constraints);
     if (group.placed.empty()) return constraints;
@@ -174,8 +163,17 @@ class Placer {
     return constraints;
   }
 
-  Topology& TopologyOf(const std::string& role, const Levels& levels) {
+  Topology& TopologyOf(const std::string& role, const Levels& levels) override {
     return topologies_.try_emplace({role, levels}, rooms_, role, levels).first->second;
+  }
+
+  void Put(const WaitingJob& job, std::vector<Part>& parts, const std::vector<size_t>* scope,
+           Log& log) override {
+    scope_ = scope;
+    ranking_.Narrow(scope);
+    for (Part& part : parts) PlacePart(job, part, log);
+    ranking_.Narrow(nullptr);
+    scope_ = nullptr;
   }
 
   // Puts members into rooms until all are in or one fits nowhere.
@@ -345,8 +343,7 @@ class Placer {
     full_.clear();
   }
 
-  // The last one first.
-  void TakeBack(const WaitingJob& job, const Log& log) {
+  void TakeBack(const WaitingJob& job, const Log& log) override {
     for (auto placed = log.rbegin(); placed != log.rend(); ++placed) {
       TakeOutOf(rooms_[placed->room], *placed);
       if (placed->warmed) warmth_.Remove(PoolOf(job, *placed->group), placed->room);
@@ -367,8 +364,8 @@ class Placer {
     }
   }
 
-  // Why the next member of the part fits nowhere; with a scope, nowhere there.
-  Cause CauseOf(const WaitingJob& job, const Part& part, const std::vector<size_t>* scope) {
+  Cause CauseOf(const WaitingJob& job, const Part& part,
+                const std::vector<size_t>* scope) override {
     const Group& group = *part.group->group;
     if (auto over = limits_.Over(job.job->role, AmountsOf(group))) return *std::move(over);
     if (scope == nullptr && BestKept(job, *part.group, part.constraints)) {
@@ -401,130 +398,6 @@ class Placer {
   Plan plan_;
 };
 
-// The waiting members of a job's gang.
-class Placer::Gang final : public GangFill {
- public:
-  Gang(Placer& placer, const WaitingJob& job) : placer_(placer), job_(job) {
-    for (const WaitingGroup& group : job.groups) {
-      if (!group.in_gang) continue;
-      parts_.push_back({&group, placer.LiveConstraints(group)});
-      needs_.push_back(placer.ranking_.NeedOf(*group.group));
-    }
-  }
-
-  const std::vector<Part>& parts() const { return parts_; }
-  const Log& log() const { return log_; }
-  Log Take() { return std::move(log_); }
-
-  // Puts as many as fit where the gang wants them; gives why the first of the others fits nowhere.
-  Cause Place() {
-    if (parts_.empty()) return {};
-    if (job_.IsNear()) return PlaceNear();
-    Put(nullptr);
-    return Together(CauseOfFirst(nullptr));
-  }
-
-  std::vector<size_t> Out() const override {
-    std::vector<size_t> out;
-    for (const Part& part : parts_) out.push_back(part.Missing());
-    return out;
-  }
-
-  size_t Holds(size_t room, size_t group) const override {
-    return placer_.ranking_.Holds(room, *parts_[group].group->group, needs_[group]);
-  }
-
-  void Put(const std::vector<size_t>* rooms) override {
-    placer_.scope_ = rooms;
-    placer_.ranking_.Narrow(rooms);
-    for (Part& part : parts_) placer_.PlacePart(job_, part, log_);
-    placer_.ranking_.Narrow(nullptr);
-    placer_.scope_ = nullptr;
-  }
-
-  bool Done() const override {
-    return std::all_of(parts_.begin(), parts_.end(), [this](const Part& part) {
-      return part.Missing() == 0 ||
-             placer_.limits_.Over(job_.job->role, AmountsOf(*part.group->group));
-    });
-  }
-
-  void TakeAllBack() override {
-    placer_.TakeBack(job_, log_);
-    log_.clear();
-    for (Part& part : parts_) part = {part.group, placer_.LiveConstraints(*part.group)};
-  }
-
- private:
-  Cause PlaceNear() {
-    const bool hopeless = std::all_of(parts_.begin(), parts_.end(), [this](const Part& part) {
-      return placer_.Hopeless(job_, *part.group) != nullptr;
-    });
-    if (hopeless) return *placer_.Hopeless(job_, *parts_[0].group);
-    const Nearness nearness = NearnessOf(*job_.job, placer_.snapshot_.levels);
-    Topology& topology = placer_.TopologyOf(job_.role, nearness.levels);
-    std::vector<size_t> live;
-    for (const AgentId& id : job_.placed) {
-      const Agent* agent = FindAgent(id, placer_.rooms_, placer_.snapshot_.agents);
-      if (agent != nullptr) live.push_back(topology.Locate(*agent));
-    }
-    const size_t out = Waiting();
-    const Gathered gathered = Gather(topology, live, nearness, *this);
-    if (Waiting() == 0) return {};
-    if (nearness.require < 0) return Together(CauseOfFirst(nullptr));
-    const bool somewhere = !log_.empty() || gathered.live > 0;
-    if (!somewhere && !FitsAnywhere()) return CauseOfFirst(nullptr);
-    const std::vector<size_t> scope =
-        somewhere ? topology.RoomsOf(gathered.domain) : topology.RoomsAt(nearness.require);
-    const Cause next = CauseOfFirst(&scope);
-    if (next.blocker == Blocker::kLimit || (!somewhere && gathered.domains > 0)) return next;
-    const bool enough = log_.size() >= static_cast<size_t>(job_.gang_needed);
-    const size_t needed = enough ? out : static_cast<size_t>(job_.gang_needed);
-    return {Blocker::kTopology,
-            ReasonOf(topology, gathered, job_.job->gang_require, needed, log_.size()) +
-                (scope.empty() ? "" : ": the next " + next.reason)};
-  }
-
-  // Whether a member fits, wherever that is. Requires that none is in.
-  bool FitsAnywhere() {
-    Put(nullptr);
-    if (log_.empty()) return false;
-    TakeAllBack();
-    return true;
-  }
-
-  size_t Waiting() const {
-    size_t sum = 0;
-    for (const Part& part : parts_) sum += part.Missing();
-    return sum;
-  }
-
-  // Of the first that is out.
-  Cause CauseOfFirst(const std::vector<size_t>* scope) const {
-    for (const Part& part : parts_) {
-      if (part.Missing() == 0) continue;
-      Cause cause = placer_.CauseOf(job_, part, scope);
-      if (scope == nullptr && log_.empty()) placer_.Despair(job_, *part.group, cause);
-      return cause;
-    }
-    return {};
-  }
-
-  // Some fit, but not enough of them.
-  Cause Together(Cause next) const {
-    const auto needed = static_cast<size_t>(job_.gang_needed);
-    if (log_.empty() || log_.size() >= needed) return next;
-    return {Blocker::kGang, fmt::format("needs {} members, {} fit{}{}", needed, log_.size(),
-                                        next.reason.empty() ? "" : ": the next ", next.reason)};
-  }
-
-  Placer& placer_;
-  const WaitingJob& job_;
-  std::vector<Part> parts_;
-  std::vector<Need> needs_;  // of the parts
-  Log log_;
-};
-
 // Why the gang does not start, if that is known without a try.
 std::optional<Cause> Placer::KnownOf(const WaitingJob& job, const WaitingGroup& group) {
   const std::string want = WantOf(job.role, *group.group);
@@ -554,7 +427,7 @@ void Placer::PlaceGang(const WaitingJob& job) {
   if (plain != nullptr) {
     if (const auto known = KnownOf(job, *plain)) return RefuseGang(job, *known);
   }
-  Gang gang(*this, job);
+  Gang gang(*this, {snapshot_, rooms_, ranking_, limits_}, job);
   Cause cause = gang.Place();
   const int fit = static_cast<int>(gang.log().size());
   if (fit >= job.gang_needed) {
