@@ -53,7 +53,8 @@ struct FetchOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
-// One request on a connection of its own; blocks the calling thread. Never call it on a loop's
+// One request on a connection of its own; a redirect to another host or port is followed without
+// Authorization. Blocks the calling thread. Never call it on a loop's
 // thread. Any status is a Response; no connection or no answer is kUnavailable / kDeadlineExceeded.
 Result<Response> Fetch(const std::string& url, Request request = {}, FetchOptions options = {});
 // The body of a 200 goes into a new file at `path` (through a temporary file and rename); other

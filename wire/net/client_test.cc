@@ -204,6 +204,22 @@ TEST_F(FetchTest, RedirectsAreFollowed) {
   EXPECT_EQ(Fetch(url_ + "/loop")->status, 307);
 }
 
+TEST_F(FetchTest, ARedirectToAnotherHostTakesNoAuthorizationAlong) {
+  Listen([this](std::shared_ptr<Exchange> e) {
+    const std::string path = e->request().Path();
+    const std::string port = url_.substr(url_.rfind(':'));
+    if (path == "/same") return e->Respond({307, {{"Location", "/end"}}, {}});
+    if (path == "/other") {
+      return e->Respond({307, {{"Location", "http://localhost" + port + "/end"}}, {}});
+    }
+    e->Respond({200, {}, std::string(e->request().headers.Get("Authorization").value_or("none"))});
+  });
+  Request request;
+  request.headers.Set("Authorization", "Bearer secret");
+  EXPECT_EQ(Fetch(url_ + "/same", request)->body, "Bearer secret");
+  EXPECT_EQ(Fetch(url_ + "/other", request)->body, "none");
+}
+
 TEST_F(FetchTest, BigBodiesGoBothWaysThroughFiles) {
   std::string bytes(8 << 20, '\0');
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 >> 3);

@@ -242,7 +242,9 @@ Result<Response> CallWith(const std::string& text, Request request, Body body,
     if (!IsRedirect(response.status) || !location || redirects == options.redirects_max) {
       return response;
     }
-    KILN_TRY(url, Follow(url, *location));
+    KILN_TRY(const Url next, Follow(url, *location));
+    if (next.Authority() != url.Authority()) request.headers.Remove("Authorization");
+    url = next;
     if (response.status == 303) {
       request.method = "GET";
       body = {};

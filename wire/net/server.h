@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -66,6 +67,9 @@ struct ServerOptions {
   bool answer_inside_streams = false;
   // The answer where body_limit is exceeded; none: a JSON error.
   std::function<Response(const Request& head, size_t limit)> too_large;
+  // Asked first when the head of a request has come: an answer is sent at once, the body is not
+  // read, and the connection is closed.
+  std::function<std::optional<Response>(const Request& head)> refusal;
   // Asked when the head of a request has come: a sink takes the body piece by piece (no body_limit;
   // the handler then sees an empty body), none keeps it in memory. An error is answered at once
   // with ErrorResponse's status.

@@ -169,6 +169,9 @@ Status ServerConnection::OnHead(MessageHead head) {
   old_http_ = head.old_http;
   close_after_ = !head.keep_alive || head.old_http;
   sink_.reset();
+  if (options.refusal && (refusal_ = options.refusal(request_))) {
+    return Fail(ErrorCode::kPermissionDenied, "refused");
+  }
   if (options.sink) {
     auto sink = options.sink(request_);
     if (!sink) {

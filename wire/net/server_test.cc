@@ -270,6 +270,29 @@ TEST_F(ServerTest, ABodyBeyondTheLimitIsRefusedBeforeItComes) {
   EXPECT_THAT(client.ReadTo("0123456789"), StartsWith("HTTP/1.1 200 OK"));
 }
 
+TEST_F(ServerTest, ARefusalComesBeforeTheBodyAndTheSink) {
+  int sinks = 0;
+  ServerOptions options;
+  options.refusal = [](const Request& head) -> std::optional<Response> {
+    if (head.headers.Has("Authorization")) return std::nullopt;
+    return Response{401, {{"WWW-Authenticate", "Bearer"}}, "who?"};
+  };
+  options.sink = [&](const Request&) -> Result<std::unique_ptr<BodySink>> {
+    ++sinks;
+    return nullptr;
+  };
+  Listen(options, [](std::shared_ptr<Exchange> e) { e->Respond({200, {}, "in;"}); });
+  RawClient client(loop_, server_->port());
+  client.Send("PUT /x HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+  const std::string answer = client.ReadToEnd();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 Unauthorized"));
+  EXPECT_THAT(answer, HasSubstr("WWW-Authenticate: Bearer"));
+  EXPECT_EQ(sinks, 0);
+  RawClient second(loop_, server_->port());
+  second.Send("GET /x HTTP/1.1\r\nAuthorization: x\r\n\r\n");
+  EXPECT_THAT(second.ReadTo("in;"), StartsWith("HTTP/1.1 200 OK"));
+}
+
 TEST_F(ServerTest, ASinkTakesTheBodyPieceByPiece) {
   std::string taken;
   ServerOptions options;
