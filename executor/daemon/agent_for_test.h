@@ -143,8 +143,9 @@ class SchedulerForTest {
   }
   std::string url() const { return "http://" + server_->address(); }
 
-  int away = 0;  // so many requests find it not ready
-  int full = 0;  // so many uploads find no room
+  static constexpr const char* kToken = "of-the-job";  // every request has to carry it
+  int away = 0;                                        // so many requests find it not ready
+  int full = 0;                                        // so many uploads find no room
   std::map<std::string, std::string> artifacts;
   std::vector<std::string> registrations;  // "POST path body"
 
@@ -153,6 +154,9 @@ class SchedulerForTest {
     const net::Request& request = exchange->request();
     const std::string prefix = "/v1/artifacts/";
     std::string path = request.Path();
+    if (request.headers.Get("Authorization") != std::string("Bearer ") + kToken) {
+      return exchange->Respond({401, {}, "no token"});
+    }
     if (away > 0) {
       --away;
       return exchange->Respond({503, {}, "not the leader"});
@@ -222,6 +226,7 @@ class DaemonTest : public testing::Test {
   mesos::v1::TaskInfo WorkTask(const std::string& id, v1::Work work) {
     auto task = TaskOf(id);
     work.set_api_url(scheduler_.url());
+    work.set_api_token(SchedulerForTest::kToken);
     task.set_data(work.SerializeAsString());
     return task;
   }

@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sha256.h"
-#include "executor/process/uris.h"
 #include "wire/net/client.h"
 
 namespace kiln::executor {
@@ -88,12 +87,12 @@ Error LocalFile::Renamed(Error error) const {
   return error;
 }
 
-Artifacts::Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel,
+Artifacts::Artifacts(SchedulerApi api, std::shared_ptr<CancelFlag> cancel,
                      std::function<void(const std::string&)> waits)
-    : api_url_(std::move(api_url)), cancel_(std::move(cancel)), waits_(std::move(waits)) {}
+    : api_(std::move(api)), cancel_(std::move(cancel)), waits_(std::move(waits)) {}
 
 Artifacts::Artifacts(const KernelContext& context)
-    : Artifacts(context.work.api_url(), context.cancel, [tell = context.tell](const auto& why) {
+    : Artifacts(ApiOf(context.work), context.cancel, [tell = context.tell](const auto& why) {
         v1::Report report;
         report.set_message(why);
         tell(report);
@@ -122,7 +121,7 @@ Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri
   if (std::string local = LocalPath(uri); !local.empty()) {
     return std::make_shared<const LocalFile>(local, uri, false);
   }
-  std::string url = ResolveArtifact(uri, api_url_);
+  std::string url = ResolveArtifact(uri, api_.url);
   auto held = FetchLock(url);
   std::lock_guard fetch_lock(*held);
   Shared& shared = TheShared();
@@ -135,7 +134,7 @@ Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri
   std::string name = url.substr(url.find_last_of('/') + 1);
   KILN_TRY_OK(MakeFolder(fs::path(folder).parent_path()));
   fs::path target = fs::path(folder).parent_path() / fmt::format("fetched-{}-{}", ++number, name);
-  KILN_TRY_OK(Retry([&] { return net::FetchToFile(url, target.string()); }));
+  KILN_TRY_OK(Retry([&] { return net::FetchToFile(url, target.string(), HeadersFor(uri, api_)); }));
   auto file = std::make_shared<const LocalFile>(target.string(), uri, true);
   std::lock_guard lock(shared.mutex);
   shared.files[url] = file;
@@ -151,18 +150,18 @@ Result<std::string> Artifacts::PathFor(const std::string& uri, const std::string
 
 Status Artifacts::Put(const std::string& path, const std::string& uri) {
   if (!LocalPath(uri).empty()) return {};
-  std::string url = ResolveArtifact(uri, api_url_);
+  std::string url = ResolveArtifact(uri, api_.url);
   return Retry([&]() -> Status {
-    KILN_TRY(net::Response answer, net::SendFile(url, path));
+    KILN_TRY(net::Response answer, net::SendFile(url, path, HeadersFor(uri, api_)));
     return CheckAnswer("PUT " + url, answer);
   });
 }
 
 Result<int64_t> Artifacts::Register(const ModelRegistration& registration) {
   std::string url =
-      fmt::format("{}/v1/models/{}/versions", api_url_, net::PercentEncode(registration.model));
-  net::Request request{
-      "POST", "/", {{"Content-Type", "application/json"}}, RegistrationJson(registration), {}};
+      fmt::format("{}/v1/models/{}/versions", api_.url, net::PercentEncode(registration.model));
+  net::Request request{"POST", "/", HeadersOf(api_), RegistrationJson(registration), {}};
+  request.headers.Set("Content-Type", "application/json");
   return Retry([&]() -> Result<int64_t> {
     KILN_TRY(net::Response answer, net::Fetch(url, request));
     KILN_TRY_OK(CheckAnswer("POST " + url, answer));

@@ -54,7 +54,7 @@ struct ModelRegistration {
 class Artifacts {
  public:
   // `waits` hears what a call waits for, once for each reason.
-  Artifacts(std::string api_url, std::shared_ptr<CancelFlag> cancel,
+  Artifacts(SchedulerApi api, std::shared_ptr<CancelFlag> cancel,
             std::function<void(const std::string&)> waits);
   // For a kernel: what it waits for is told as the task's message.
   explicit Artifacts(const KernelContext& context);
@@ -73,7 +73,7 @@ class Artifacts {
   template <typename Call>
   auto Retry(const Call& call) -> decltype(call());
 
-  std::string api_url_;
+  SchedulerApi api_;
   std::shared_ptr<CancelFlag> cancel_;
   std::function<void(const std::string&)> waits_;
 };

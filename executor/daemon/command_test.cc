@@ -117,7 +117,7 @@ TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
   command->set_shell(true);
   command->set_value(
       "echo $(cat greeting) $NAME $CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES $MESOS_TASK_ID "
-      "$PORT0 $PORT1 $PORTS $HOST $KILN_JOB $KILN_INDEX $KILN_COUNT > "
+      "$PORT0 $PORT1 $PORTS $HOST $KILN_JOB $KILN_INDEX $KILN_COUNT $KILN_TOKEN > "
       "out");
   (*command->mutable_environment())["NAME"] = "kiln";
   auto* uri = command->add_uris();
@@ -141,7 +141,8 @@ TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
   RunUntilExit();
   EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: Command exited with status 0"));
   EXPECT_EQ(ReadFile(folder_ + "/out").value_or(""),
-            "hello kiln GPU-a,GPU-b GPU-a,GPU-b t 31005 31009 31005,31009 127.0.0.1 j 2 4\n");
+            "hello kiln GPU-a,GPU-b GPU-a,GPU-b t 31005 31009 31005,31009 127.0.0.1 j 2 4 "
+            "of-the-job\n");
 }
 
 TEST_F(CommandDaemonTest, CommandsThatShareAGpuHaveFoldersAndOutputOfTheirOwn) {

@@ -67,7 +67,8 @@ class CommandWork final : public RunningWork {
   void FetchFiles() {
     auto result = std::make_shared<Status>();
     auto uris = context_.work.command().uris();
-    std::string sandbox = context_.surroundings.sandbox, api = context_.work.api_url();
+    std::string sandbox = context_.surroundings.sandbox;
+    SchedulerApi api = ApiOf(context_.work);
     context_.loop->Offload(
         [result, uris, sandbox, api] {
           for (const v1::Uri& each : uris) {

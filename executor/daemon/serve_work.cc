@@ -29,7 +29,7 @@ class ServeWork final : public RunningWork {
           if (*alive) Tell(why, {});
         });
       };
-      Status loaded = LoadModels(work, scratch, *catalog, Artifacts(work.api_url(), cancel, waits));
+      Status loaded = LoadModels(work, scratch, *catalog, Artifacts(ApiOf(work), cancel, waits));
       loop->Post([this, alive, loaded] {
         if (*alive) OnLoaded(loaded);
       });

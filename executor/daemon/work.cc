@@ -44,6 +44,8 @@ Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task) {
               task.task_id().value(), task.data().size());
 }
 
+SchedulerApi ApiOf(const v1::Work& work) { return {work.api_url(), work.api_token()}; }
+
 int ThreadsOf(const mesos::v1::TaskInfo& task) {
   double cpus = 0;
   for (const auto& resource : task.resources()) {
@@ -104,6 +106,7 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
     environment["KILN_INDEX"] = std::to_string(work.index());
     environment["KILN_COUNT"] = std::to_string(work.count());
     environment["KILN_API"] = work.api_url();
+    if (!work.api_token().empty()) environment["KILN_TOKEN"] = work.api_token();
   }
   for (const auto& [name, value] : work.command().environment()) environment[name] = value;
   return surroundings;

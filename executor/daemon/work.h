@@ -7,6 +7,7 @@
 #include <string>
 
 #include "executor/process/command.h"
+#include "executor/process/uris.h"
 #include "executor/protocol/protocol.h"
 #include "proto/kiln/v1/work.pb.h"
 #include "wire/net/loop.h"
@@ -45,6 +46,9 @@ Runner FindRunner(v1::Work::KindCase kind);
 // The work of a task: its data as v1.Work, or its bare command.
 Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task);
 
+// The scheduler's REST, as the work asks it.
+SchedulerApi ApiOf(const v1::Work& work);
+
 // Cores that the task's `cpus` stand for, at least one.
 int ThreadsOf(const mesos::v1::TaskInfo& task);
 // The ports that the task holds, in their order.
@@ -56,7 +60,8 @@ std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task, const v1::Work&
 // Marathon names them (PORT, PORT0, ..., PORTS, HOST), the GPUs as CUDA does, a file that takes
 // the names of those that do not work (KILN_SICK_GPUS), a file that is touched when what has been
 // done would survive an end (KILN_CHECKPOINT), the place in the job (KILN_JOB, KILN_GROUP,
-// KILN_INDEX, KILN_COUNT, KILN_API), and above all what the command says itself.
+// KILN_INDEX, KILN_COUNT), the scheduler's REST (KILN_API, and KILN_TOKEN where it asks for one),
+// and above all what the command says itself.
 Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
                             const std::string& sandbox, const std::string& host);
 

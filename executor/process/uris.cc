@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kArtifact = "artifact:";
+
 // Runs a program of the system to its end, with its output in a file if one is named.
 Status RunTool(std::vector<std::string> argv, const std::string& output = "") {
   std::vector<char*> pointers;
@@ -61,7 +63,7 @@ Result<std::string> Target(const mesos::v1::CommandInfo::URI& uri, const std::st
   return target.string();
 }
 
-Status Copy(const std::string& uri, const std::string& target) {
+Status Copy(const std::string& uri, const net::Headers& headers, const std::string& target) {
   std::string local = LocalPath(uri);
   if (!local.empty()) {
     std::error_code ec;
@@ -69,7 +71,7 @@ Status Copy(const std::string& uri, const std::string& target) {
     if (!ec) return {};
     return Fail(ErrorCode::kNotFound, "cannot copy {}: {}", local, ec.message());
   }
-  if (uri.starts_with("http://")) return net::FetchToFile(uri, target);
+  if (uri.starts_with("http://")) return net::FetchToFile(uri, target, headers);
   if (uri.starts_with("https://") || uri.starts_with("ftp://") || uri.starts_with("ftps://")) {
     return RunTool({"curl", "-fsSL", "-o", target, uri});
   }
@@ -95,9 +97,17 @@ Status Extract(const std::string& file, const std::string& sandbox) {
 }  // namespace
 
 std::string ResolveArtifact(const std::string& uri, const std::string& api_url) {
-  constexpr std::string_view kScheme = "artifact:";
-  if (!uri.starts_with(kScheme)) return uri;
-  return api_url + "/v1/artifacts/" + net::PercentEncode(uri.substr(kScheme.size()));
+  if (!uri.starts_with(kArtifact)) return uri;
+  return api_url + "/v1/artifacts/" + net::PercentEncode(uri.substr(kArtifact.size()));
+}
+
+net::Headers HeadersOf(const SchedulerApi& api) {
+  if (api.token.empty()) return {};
+  return {{"Authorization", "Bearer " + api.token}};
+}
+
+net::Headers HeadersFor(const std::string& uri, const SchedulerApi& api) {
+  return uri.starts_with(kArtifact) ? HeadersOf(api) : net::Headers();
 }
 
 std::string LocalPath(const std::string& uri) {
@@ -108,9 +118,9 @@ std::string LocalPath(const std::string& uri) {
 }
 
 Status FetchUri(const mesos::v1::CommandInfo::URI& uri, const std::string& sandbox,
-                const std::string& api_url) {
+                const SchedulerApi& api) {
   KILN_TRY(std::string target, Target(uri, sandbox));
-  KILN_TRY_OK(Copy(ResolveArtifact(uri.value(), api_url), target));
+  KILN_TRY_OK(Copy(ResolveArtifact(uri.value(), api.url), HeadersFor(uri.value(), api), target));
   if (uri.executable()) {
     chmod(target.c_str(), 0755);
     return {};

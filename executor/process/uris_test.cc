@@ -31,7 +31,7 @@ class UrisTest : public testing::Test {
     uri.set_value(value);
     return uri;
   }
-  Status Get(const CommandInfo::URI& uri, const std::string& api = "") {
+  Status Get(const CommandInfo::URI& uri, const SchedulerApi& api = {}) {
     return FetchUri(uri, folder_ + "/box", api);
   }
   std::string Box(const std::string& name) {
@@ -94,15 +94,22 @@ TEST_F(UrisTest, NoFileLeavesTheSandbox) {
 TEST_F(UrisTest, ArtifactsComeFromTheScheduler) {
   net::Loop loop;
   auto server = net::Server::Listen(loop, {}, [](std::shared_ptr<net::Exchange> e) {
-    e->Respond({200, {}, e->request().target});
+    e->Respond({200,
+                {},
+                fmt::format("{} {}", e->request().target,
+                            e->request().headers.Get("Authorization").value_or("none"))});
   });
   ASSERT_TRUE(server.has_value());
   std::thread thread([&] { loop.Run(); });
-  Status status = Get(Uri("artifact:data/my file.csv"), "http://" + (*server)->address());
+  const SchedulerApi api{"http://" + (*server)->address(), "secret"};
+  const Status status = Get(Uri("artifact:data/my file.csv"), api);
+  const Status of_another = Get(Uri(api.url + "/x.csv"), api);
   loop.Stop();
   thread.join();
   EXPECT_TRUE(status.has_value());
-  EXPECT_EQ(Box("my file.csv"), "/v1/artifacts/data/my%20file.csv");
+  EXPECT_EQ(Box("my file.csv"), "/v1/artifacts/data/my%20file.csv Bearer secret");
+  EXPECT_TRUE(of_another.has_value());
+  EXPECT_EQ(Box("x.csv"), "/x.csv none");
 }
 
 }  // namespace
