@@ -123,9 +123,13 @@ Result<Client> FindApi(const AddressOptions& options,
   std::string api = options.api.empty() ? Value(environment, "KILN_API") : options.api;
   const std::string dcos = Value(environment, "DCOS_URL");
   if (api.empty() && !dcos.empty()) api = dcos + "/service/" + options.service;
-  const std::string token = Value(environment, "DCOS_ACS_TOKEN");
-  if (!token.empty() && !dcos.empty() && api.starts_with(dcos + "/")) {
-    headers.Set("Authorization", "token=" + token);
+  const std::string dcos_token = Value(environment, "DCOS_ACS_TOKEN");
+  const std::string token =
+      options.token.empty() ? Value(environment, "KILN_TOKEN") : options.token;
+  if (!dcos_token.empty() && !dcos.empty() && api.starts_with(dcos + "/")) {
+    headers.Set("Authorization", "token=" + dcos_token);
+  } else if (!token.empty()) {
+    headers.Set("Authorization", "Bearer " + token);
   }
   if (api.empty()) {
     auto local = ReadFile(options.local_dir + "/api");

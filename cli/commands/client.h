@@ -41,9 +41,11 @@ class Client {
 };
 
 // Where the API is: --api, then KILN_API, then the service of DC/OS (DCOS_URL and --name), then
-// the local node of this user.
+// the local node of this user. A service of DC/OS gets DC/OS's own token, any other --token, or
+// else KILN_TOKEN.
 struct AddressOptions {
   std::string api;
+  std::string token;
   std::string service;    // --name
   std::string local_dir;  // of `kiln local up`
 };

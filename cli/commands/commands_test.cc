@@ -481,8 +481,17 @@ TEST(Program, DcosGivesAddressServiceAndToken) {
   environment["DCOS_KILN_SERVICE_NAME"] = "other";
   EXPECT_EQ(RunWith(environment, {"kiln", "job", "list"}, "dcos-kiln").code, 0);
   EXPECT_EQ(target, "/service/other/v1/jobs");
-  // The token is for the cluster alone.
+  // Kiln's own token takes nothing from DC/OS's.
+  environment["KILN_TOKEN"] = "mine";
+  EXPECT_EQ(RunWith(environment, {"kiln", "job", "list", "--token", "x"}, "dcos-kiln").code, 0);
+  EXPECT_EQ(authorization, "token=secret");
+  // Which is for the cluster alone.
   environment["KILN_API"] = server->address();
+  EXPECT_EQ(RunWith(environment, {"job", "list"}).code, 0);
+  EXPECT_EQ(authorization, "Bearer mine");
+  EXPECT_EQ(RunWith(environment, {"job", "list", "--token", "other"}).code, 0);
+  EXPECT_EQ(authorization, "Bearer other");
+  environment.erase("KILN_TOKEN");
   EXPECT_EQ(RunWith(environment, {"job", "list"}).code, 0);
   EXPECT_EQ(authorization, "");
   loop.Stop();

@@ -19,6 +19,8 @@ using wire::Json;
 constexpr const char* kAbout = "Kiln schedules machine learning on Apache Mesos";
 constexpr const char* kFooter =
     "The API is found by --api, KILN_API, DCOS_URL with --name, or a running `kiln local up`.\n"
+    "Its token is --token or KILN_TOKEN; to a service of DC/OS goes the token of `dcos auth "
+    "login`.\n"
     "Exit codes: 0 done; 1 the job failed or does not fit; 2 wrong arguments; 64 wrong input;\n"
     "66 not found; 69 no answer; 70 a fault of the program; 73 in conflict; 74 no room;\n"
     "75 not at this time; 77 not allowed.";
@@ -110,6 +112,8 @@ int Run(const Program& given) {
   app.fallthrough();
   app.require_subcommand(1);
   app.add_option("--api", session.address.api, "address of the API, such as http://host:8080");
+  app.add_option("--token", session.address.token,
+                 "token for the API; KILN_TOKEN hides it from other users of this machine");
   app.add_option("--name", session.address.service, "name of the service in DC/OS");
   app.add_flag("--json", session.json, "print the answer as JSON");
   app.add_flag("-q,--quiet", session.quiet, "print names only");
