@@ -53,6 +53,7 @@ wire::Json BodySchemas() {
 
 struct Api::Parts {
   ApiContext context;
+  Guard guard;
   std::unique_ptr<Router> router;
   std::unique_ptr<net::Server> server;
 };
@@ -65,9 +66,16 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
   KILN_TRY(std::shared_ptr<ArtifactStore> artifacts, ArtifactStore::Open(options.artifacts));
   net::ServerOptions server;
   server.body_limit = kBodyMax;
+  Guard guard(options.tokens, options.job_key, backend);
   auto parts = std::unique_ptr<Parts>(
-      new Parts{{loop, backend, std::move(options), std::move(artifacts), false, {}, {}}, {}, {}});
+      new Parts{{loop, backend, std::move(options), std::move(artifacts), false, {}, {}},
+                std::move(guard),
+                {},
+                {}});
   parts->router = std::make_unique<Router>(AllRoutes(parts->context, parts->router), BodySchemas);
+  server.refusal = [&guard = parts->guard, &router = *parts->router](const net::Request& head) {
+    return guard.Refusal(head, router.Find(head));
+  };
   server.sink = [&context = parts->context](const net::Request& head) {
     return ArtifactSink(context, head);
   };

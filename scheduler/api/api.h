@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "scheduler/api/backend.h"
+#include "scheduler/api/guard.h"
 #include "scheduler/api/router.h"
 
 namespace kiln::net {
@@ -21,6 +23,8 @@ struct ApiOptions {
   // Started to be uninstalled: everything is torn down, and v1/plans/deploy tells when that is
   // done.
   bool uninstall = false;
+  std::vector<Token> tokens;  // of callers; none: everybody may do everything
+  std::string job_key;        // of the tokens of tasks
 };
 
 // Threads: the loop's alone. Owner: the daemon; `loop` and `backend` outlive it.

@@ -22,6 +22,8 @@ p.note { color: #666; }
 <body>
 <h1>Kiln</h1>
 <p id="health" class="note">connecting</p>
+<form id="login" hidden><label>Token <input id="token" type="password" autocomplete="current-password"></label>
+<button>Show</button></form>
 <h2>Jobs</h2><table id="jobs"></table>
 <h2>Waiting</h2><table id="why"></table>
 <h2>Endpoints</h2><table id="endpoints"></table>
@@ -30,7 +32,32 @@ p.note { color: #666; }
 &middot; <a href="v1/metrics/prometheus">metrics</a> &middot; <a href="v1/artifacts">artifacts</a></p>
 <script>
 "use strict";
-const get = path => fetch(path).then(answer => answer.json());
+// The token stays in this tab. Links carry none, so what they lead to is fetched.
+const ask = path => {
+  const token = sessionStorage.getItem("kiln-token");
+  return fetch(path, token ? {headers: {Authorization: "Bearer " + token}} : {});
+};
+class TokenWanted extends Error {}
+async function get(path) {
+  const answer = await ask(path);
+  if (answer.status === 401 && /^bearer/i.test(answer.headers.get("WWW-Authenticate") || ""))
+    throw new TokenWanted();
+  return answer.json();
+}
+const login = document.getElementById("login");
+login.addEventListener("submit", event => {
+  event.preventDefault();
+  sessionStorage.setItem("kiln-token", document.getElementById("token").value.trim());
+  login.hidden = true;
+  show();
+});
+document.addEventListener("click", async event => {
+  const anchor = event.target.closest("a");
+  if (!anchor || !sessionStorage.getItem("kiln-token")) return;
+  event.preventDefault();
+  const text = await (await ask(anchor.href)).text();
+  location.href = URL.createObjectURL(new Blob([text], {type: "text/plain"}));
+});
 function fill(id, heads, rows) {
   const table = document.getElementById(id);
   table.replaceChildren();
@@ -71,6 +98,11 @@ async function show() {
       link(m.name, "v1/models/" + encodeURIComponent(m.name)), m.latest,
       Object.entries(m.labels).map(([l, v]) => `${l}=${v}`).join(", ")]));
   } catch (error) {
+    if (error instanceof TokenWanted) {
+      document.getElementById("health").textContent = "a token is needed";
+      login.hidden = false;
+      return;
+    }
     document.getElementById("health").textContent = "no answer: " + error;
   }
   setTimeout(show, 2000);

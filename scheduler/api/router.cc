@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "scheduler/api/access.h"
 #include "scheduler/lifecycle/state.h"
 #include "wire/rest/json.h"
 
@@ -52,6 +53,13 @@ std::optional<Parameters> Match(std::string_view pattern, std::string_view path)
   return parameters;
 }
 
+std::string_view PathOf(const net::Request& head) {
+  return std::string_view(head.target).substr(0, head.target.find('?'));
+}
+std::string_view MethodOf(const net::Request& head) {
+  return head.method == "HEAD" ? "GET" : std::string_view(head.method);
+}
+
 // What the parameters of all routes are, where they are more than text.
 Json ParameterSchema(std::string_view name) {
   if (name == "file") return {{"enum", {"stdout", "stderr"}}};
@@ -72,8 +80,15 @@ Json Parameter(std::string_view name, const char* in, bool required) {
 
 Json Reference(const std::string& schema) { return {{"$ref", "#/components/schemas/" + schema}}; }
 
+// Nobody is asked for a token where the list is empty.
+Json Security(const Route& route) {
+  const Access access = AccessOf(route);
+  if (access == Access::kOpen) return Json::array();
+  return Json::array({{{"token", Json::array({AccessName(access)})}}});
+}
+
 Json Operation(const Route& route) {
-  Json operation = {{"summary", route.summary}};
+  Json operation = {{"summary", route.summary}, {"security", Security(route)}};
   Json parameters = Json::array();
   for (std::string_view part : Split(route.pattern)) {
     if (IsParameter(part)) parameters.push_back(Parameter(NameOf(part), "path", true));
@@ -116,10 +131,19 @@ Result<bool> Call::Flag(const char* name) const {
 Router::Router(std::vector<Route> routes, Json (*schemas)())
     : routes_(std::move(routes)), schemas_(schemas) {}
 
+const Route* Router::Find(const net::Request& head) const {
+  const std::string_view target = PathOf(head);
+  const std::string_view method = MethodOf(head);
+  for (const Route& route : routes_) {
+    if (route.method == method && Match(route.pattern, target)) return &route;
+  }
+  return nullptr;
+}
+
 void Router::Dispatch(std::shared_ptr<net::Exchange> exchange) const {
   const net::Request& request = exchange->request();
-  const std::string target = request.target.substr(0, request.target.find('?'));
-  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  const std::string target(PathOf(request));
+  const std::string_view method = MethodOf(request);
   std::string allowed;
   for (const Route& route : routes_) {
     auto parameters = Match(route.pattern, target);
@@ -161,10 +185,19 @@ Json Router::OpenApi() const {
                       {"properties", {{"code", text}, {"message", text}, {"field", text}}}};
   Json schemas = schemas_();
   schemas["Error"] = {{"type", "object"}, {"properties", {{"error", error}}}};
-  return {{"openapi", "3.1.0"},
-          {"info", {{"title", "Kiln"}, {"version", "1"}}},
-          {"paths", std::move(paths)},
-          {"components", {{"schemas", std::move(schemas)}}}};
+  return {
+      {"openapi", "3.1.0"},
+      {"info", {{"title", "Kiln"}, {"version", "1"}}},
+      {"paths", std::move(paths)},
+      {"components",
+       {{"schemas", std::move(schemas)},
+        {"securitySchemes",
+         {{"token",
+           {{"type", "http"},
+            {"scheme", "bearer"},
+            {"description",
+             "asked for when the scheduler has a tokens file; a token has the access view, submit "
+             "or admin, and each may do what those before it may"}}}}}}}};
 }
 
 }  // namespace kiln::scheduler

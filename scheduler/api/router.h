@@ -46,6 +46,8 @@ class Router {
   // `schemas` gives JSON Schemas by the names that routes use.
   Router(std::vector<Route> routes, wire::Json (*schemas)());
 
+  // The route that answers a request with this head; null when there is none.
+  const Route* Find(const net::Request& head) const;
   // HEAD is answered by GET. 404 for a path that no route has, 405 with Allow for another method.
   void Dispatch(std::shared_ptr<net::Exchange> exchange) const;
   // OpenAPI 3.1 of the table.

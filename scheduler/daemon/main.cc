@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "scheduler/api/api.h"
 #include "scheduler/daemon/options.h"
+#include "scheduler/daemon/private_file.h"
 #include "scheduler/daemon/scheduler.h"
 #include "wire/net/server.h"
 
@@ -62,6 +63,11 @@ Result<int> Run(const Options& options) {
   KILN_TRY(std::unique_ptr<Store> store, OpenSqliteStore(options.state));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
            Scheduler::Open(loop, options, std::move(store)));
+  std::string job_key;
+  if (!options.tokens.empty()) {
+    KILN_TRY(job_key, OpenKey(options.state + ".key"));
+  }
+  scheduler->SetJobKey(job_key);
   int code = kOk;
   scheduler->OnFatal([&](const Error& error) {
     code = Failed(error);
@@ -70,7 +76,9 @@ Result<int> Run(const Options& options) {
   KILN_TRY(const std::unique_ptr<Api> api, Api::Serve(loop, std::move(listener), *scheduler,
                                                       {.artifacts = options.artifacts,
                                                        .service_name = options.framework_name,
-                                                       .uninstall = options.uninstall}));
+                                                       .uninstall = options.uninstall,
+                                                       .tokens = options.tokens,
+                                                       .job_key = job_key}));
   const std::string address = Reachable(options, *api);
   scheduler->SetApiUrl("http://" + address);
   if (!options.address_file.empty()) KILN_TRY_OK(WriteFile(options.address_file, address));

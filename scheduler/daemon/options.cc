@@ -1,5 +1,6 @@
 #include "scheduler/daemon/options.h"
 
+#include <arpa/inet.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/file.h"
 #include "base/nearest.h"
 #include "model/units.h"
+#include "scheduler/daemon/private_file.h"
 #include "wire/net/http.h"
 #include "wire/rest/role_codec.h"
 
@@ -30,6 +32,8 @@ struct Texts {
   std::string min_run = "1min";
   std::string secret_file;
   std::string roles_file;
+  std::string tokens_file;
+  bool no_auth = false;
   std::vector<std::string> roles;
 };
 
@@ -50,6 +54,11 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--listen", texts.listen, "HOST:PORT of the REST API; port 0 is a free one");
   app.add_option("--advertise", options.advertise,
                  "HOST:PORT under which agents and people reach the API");
+  app.add_option("--tokens-file", texts.tokens_file,
+                 "file of who may use the API, with lines of ACCESS NAME TOKEN; access is view, "
+                 "submit or admin");
+  app.add_flag("--no-auth", texts.no_auth,
+               "ask nobody for a token, also where others than this machine reach the API");
   app.add_option("--state", options.state, "file of the state; made if it is not there")
       ->required();
   app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
@@ -110,6 +119,37 @@ Result<RoleSettings> ReadRoles(const std::string& path) {
               error.field.empty() ? "" : ": ", error.message);
 }
 
+Result<std::vector<Token>> ReadTokens(const std::string& path) {
+  const auto text = ReadPrivateFile(path);
+  if (!text) return Fail(ErrorCode::kInvalidArgument, "--tokens-file: {}", text.error().message);
+  auto tokens = ParseTokens(*text);
+  if (!tokens) return Failure(Within("--tokens-file " + path, tokens.error()));
+  return tokens;
+}
+
+// 127.0.0.0/8, and the names of this machine to itself.
+bool IsLoopback(const std::string& host) {
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) return ntohl(address.s_addr) >> 24 == 127;
+  return host == "localhost" || host == "::1" || host == "[::1]";
+}
+
+Status ReadAccess(const Texts& texts, Options& options) {
+  if (texts.no_auth && !texts.tokens_file.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--no-auth is given with --tokens-file: expected one of them");
+  }
+  if (!texts.tokens_file.empty()) {
+    KILN_TRY(options.tokens, ReadTokens(texts.tokens_file));
+  } else if (!texts.no_auth && !IsLoopback(options.listen_host)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--listen is {}, where others can submit work: expected --tokens-file with those "
+                "who may, or --no-auth where something in front asks them",
+                texts.listen);
+  }
+  return {};
+}
+
 std::vector<std::string> Split(const std::string& text) {
   std::vector<std::string> parts;
   std::stringstream stream(text);
@@ -130,6 +170,7 @@ Status Read(const Texts& texts, Options& options) {
   if (!listen) return Failure(Within("--listen", listen.error()));
   options.listen_host = listen->host;
   options.listen_port = listen->port;
+  KILN_TRY_OK(ReadAccess(texts, options));
   if (!texts.roles.empty()) options.roles = texts.roles;
   if (!texts.roles_file.empty()) {
     KILN_TRY(options.sharing, ReadRoles(texts.roles_file));

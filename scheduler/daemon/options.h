@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/role.h"
+#include "scheduler/api/guard.h"
 #include "scheduler/placement/levels.h"
 #include "scheduler/placement/preemption.h"
 #include "wire/mesos/json.h"
@@ -17,7 +18,8 @@ struct Options {
   std::vector<std::string> masters;  // host:port
   std::string listen_host = "127.0.0.1";
   int listen_port = 0;
-  std::string advertise;  // host:port that agents and people reach; empty: where it listens
+  std::string advertise;      // host:port that agents and people reach; empty: where it listens
+  std::vector<Token> tokens;  // of those who may use the API; none: everybody may
   std::string state;
   std::string artifacts;
   std::vector<std::string> roles = {"*"};

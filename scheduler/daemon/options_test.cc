@@ -1,6 +1,7 @@
 #include "scheduler/daemon/options.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -19,10 +20,10 @@ Result<Parsed> Parse(std::vector<std::string> words) {
 
 TEST(Options, FlagsAreRead) {
   const auto parsed =
-      Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80", "--role=a",
-             "--role=b", "--quarantine=5min", "--topology=zone,rack", "--failover-timeout=2d",
-             "--preempt=quota", "--move", "--min-run=2min", "--evictions=5", "--hold=5s",
-             "--encoding=json", "--executor=/x/kiln-executor"});
+      Parse({"--master=m1:5050,m2:5051", "--state=/s", "--listen=0.0.0.0:80", "--no-auth",
+             "--role=a", "--role=b", "--quarantine=5min", "--topology=zone,rack",
+             "--failover-timeout=2d", "--preempt=quota", "--move", "--min-run=2min",
+             "--evictions=5", "--hold=5s", "--encoding=json", "--executor=/x/kiln-executor"});
   ASSERT_TRUE(parsed) << parsed.error().message;
   const Options& options = parsed->options;
   EXPECT_THAT(options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
@@ -60,6 +61,53 @@ TEST(Options, TheRolesFileIsReadAndItsFaultsNameFileAndField) {
   std::filesystem::remove(path);
 }
 
+TEST(Options, OnLoopbackAloneNobodyHasToSayWhoMayUseTheApi) {
+  const auto parse = [](const std::string& listen) {
+    return Parse({"--master=m:5050", "--state=/s", "--listen=" + listen});
+  };
+  for (const char* listen : {"127.0.0.1:0", "127.1.2.3:80", "localhost:80"}) {
+    EXPECT_TRUE(parse(listen)) << listen;
+  }
+  for (const char* listen : {"0.0.0.0:80", "10.0.0.1:80", "127.example.com:80", "host:80"}) {
+    const auto parsed = parse(listen);
+    ASSERT_FALSE(parsed) << listen;
+    EXPECT_EQ(parsed.error().message,
+              fmt::format("--listen is {}, where others can submit work: expected --tokens-file "
+                          "with those who may, or --no-auth where something in front asks them",
+                          listen));
+  }
+}
+
+TEST(Options, TheTokensFileIsReadWhenItIsItsOwnersAlone) {
+  const std::string path = testing::TempDir() + "/tokens-" + std::to_string(getpid());
+  const auto parse = [&](const std::string& text, int mode) {
+    EXPECT_TRUE(WriteFile(path, text));
+    chmod(path.c_str(), static_cast<mode_t>(mode));
+    return Parse({"--master=m:5050", "--state=/s", "--listen=0.0.0.0:80", "--tokens-file=" + path});
+  };
+  const std::string line = "submit sam 0123456789abcdef\n";
+  const auto good = parse(line, 0600);
+  ASSERT_TRUE(good) << good.error().message;
+  ASSERT_EQ(good->options.tokens.size(), 1U);
+  EXPECT_EQ(good->options.tokens[0].name, "sam");
+  EXPECT_TRUE(parse(line, 0400));
+  for (const int mode : {0640, 0604, 0620, 0602}) {
+    const auto open = parse(line, mode);
+    ASSERT_FALSE(open) << mode;
+    EXPECT_EQ(open.error().message,
+              fmt::format("--tokens-file: mode of {} is {:04o}: expected 0600, others than its "
+                          "owner could act as those in it",
+                          path, mode));
+  }
+  EXPECT_EQ(parse("x\n", 0600).error().message,
+            "--tokens-file " + path +
+                ": line 1: expected ACCESS NAME TOKEN with an access of view, submit or admin");
+  EXPECT_EQ(
+      Parse({"--master=m:1", "--state=/s", "--no-auth", "--tokens-file=" + path}).error().message,
+      "--no-auth is given with --tokens-file: expected one of them");
+  std::filesystem::remove(path);
+}
+
 TEST(Options, EachFaultIsOneSentence) {
   const std::vector<std::string> good = {"--master=m:5050", "--state=/s"};
   const std::pair<std::vector<std::string>, const char*> cases[] = {
@@ -75,6 +123,7 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:1", "--state=/s", "--encoding=xml"}, "--encoding is \"xml\""},
       {{"--master=m:1", "--state=/s", "--secret-file=/none/x"}, "--secret-file: "},
       {{"--master=m:1", "--state=/s", "--roles-file=/none/x"}, "--roles-file: "},
+      {{"--master=m:1", "--state=/s", "--tokens-file=/none/x"}, "--tokens-file: "},
       {{"--master=m:1", "--state=/s", "--speed=3"}, "option is \"--speed=3\""},
       {{"--hodl=5s"}, "option is \"--hodl=5s\": expected --hold"},
       {{"--master=m:1", "--state=/s", "now"}, "argument \"now\" is one too many"}};

@@ -33,6 +33,8 @@ class Scheduler final : public Backend {
 
   // Where tasks and people find the REST API: "http://host:port".
   void SetApiUrl(const std::string& url);
+  // Of the tokens that tasks show there.
+  void SetJobKey(std::string key) { task_options_.job_key = std::move(key); }
   // Called when the state can be read or written no more by this process.
   void OnFatal(std::function<void(const Error&)> function) { fatal_ = std::move(function); }
   void Start();

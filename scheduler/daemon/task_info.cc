@@ -1,6 +1,7 @@
 #include "scheduler/daemon/task_info.h"
 
 #include "proto/kiln/v1/work.pb.h"
+#include "scheduler/api/guard.h"
 #include "scheduler/lifecycle/models.h"
 #include "scheduler/lifecycle/runs.h"
 #include "wire/records/work.h"
@@ -153,6 +154,9 @@ Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
   work.set_count(group.count);
   work.set_api_url(options.api_url);
   work.set_job_digest(record.digest);
+  if (!options.job_key.empty()) {
+    work.set_api_token(JobToken(options.job_key, task.member.job, record.digest));
+  }
   for (const GpuShare& share : task.resources.gpu_shares) {
     work.set_gpu(share.id.text);
     work.set_gpu_milli(share.milli);

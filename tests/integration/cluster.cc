@@ -32,8 +32,10 @@ bool Alive(int status) { return status > 0 && status < 500; }
 
 std::string Program(const std::string& name) { return std::string(KILN_PROGRAMS) + "/" + name; }
 
-Reply Ask(const std::string& method, const std::string& url, const std::string& body) {
+Reply Ask(const std::string& method, const std::string& url, const std::string& body,
+          const std::string& token) {
   net::Request request{.method = method, .body = body};
+  if (!token.empty()) request.headers.Set("Authorization", "Bearer " + token);
   if (!body.empty()) request.headers.Set("Content-Type", "application/json");
   const auto response = net::Fetch(url, request, {.timeout = std::chrono::seconds(10)});
   if (!response) return {0, nullptr, response.error().message};
@@ -116,7 +118,8 @@ void Cluster::Inject(const std::string& fault, const std::string& target) {
 
 support::RunOutcome Cluster::Kiln(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), Program("kiln"));
-  return support::RunProgram(arguments, {{"KILN_API", api_}}, std::chrono::seconds(90));
+  return support::RunProgram(arguments, {{"KILN_API", api_}, {"KILN_TOKEN", options_.token}},
+                             std::chrono::seconds(90));
 }
 
 std::vector<pid_t> Cluster::Executors(const std::string& job) const {

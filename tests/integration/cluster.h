@@ -23,7 +23,8 @@ struct Reply {
 std::string Program(const std::string& name);
 
 // One HTTP request to any address; status 0 when nobody answers.
-Reply Ask(const std::string& method, const std::string& url, const std::string& body = "");
+Reply Ask(const std::string& method, const std::string& url, const std::string& body = "",
+          const std::string& token = "");
 
 // Threads: one. Destruction ends all processes.
 class Cluster {
@@ -32,6 +33,7 @@ class Cluster {
     int agents = 4;
     std::string resources = "cpus:4;mem:4096;disk:4096;ports:[31000-32000]";
     std::vector<std::string> scheduler_flags;
+    std::string token;  // that Api and Kiln show; empty: none
     std::string state;  // the scheduler's file; empty: one in the cluster's folder
   };
 
@@ -40,7 +42,7 @@ class Cluster {
   ~Cluster();
 
   Reply Api(const std::string& method, const std::string& path, const std::string& body = "") {
-    return Ask(method, api_ + path, body);
+    return Ask(method, api_ + path, body, options_.token);
   }
   // The `kiln` command with the address of this cluster's API.
   support::RunOutcome Kiln(std::vector<std::string> arguments);

@@ -92,6 +92,7 @@ TEST_F(StartTest, DefaultsServeOnThePortOfMarathonAndAreFoundByTheVirtualIp) {
                                               "1min",
                                               "--executor-uri",
                                               "https://kiln.example.com/0.1.0/kiln-executor",
+                                              "--no-auth",
                                               "--role",
                                               "kiln-role",
                                               "--webui-url",
@@ -168,6 +169,12 @@ TEST_F(StartTest, TheSecretIsReadFromItsMount) {
   const auto flag = std::find(arguments.begin(), arguments.end(), "--secret-file");
   ASSERT_NE(flag, arguments.end());
   EXPECT_EQ(*(flag + 1), "secrets/service-account");
+}
+
+TEST_F(StartTest, AdminRouterIsWhoAsksForATokenSoTheSchedulerDoesNot) {
+  const auto options = Parsed(Start(Json::object()));
+  EXPECT_EQ(options.listen_host, "0.0.0.0");
+  EXPECT_EQ(options.tokens, std::vector<scheduler::Token>{});
 }
 
 TEST_F(StartTest, WhenCosmosUninstallsTheSchedulerTearsDown) {
