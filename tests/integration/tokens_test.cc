@@ -32,7 +32,7 @@ class TokensTest : public testing::Test {
   // A command that puts an artifact once `flag` is there, and then asks for more than it may.
   std::string Publisher() {
     const std::string file = folder_.File("publisher.yaml"), kiln = Program("kiln");
-    std::ofstream(file) << "name: publisher\nkind: training\ngroups:\n- name: main\n"
+    std::ofstream(file) << "name: publisher\nkind: training\nretries: 0\ngroups:\n- name: main\n"
                         << "  run:\n    command: |\n"
                         << "      until [ -e " << folder_.File("flag") << " ]; do sleep 0.1; done\n"
                         << "      echo made > made; " << kiln
