@@ -2,6 +2,14 @@
 
 #include <glog/logging.h>
 
+#ifdef _GLIBCXX_TSAN
+// glog asks the system's library for the time zone with each message, and the sanitizer does not
+// see the lock in there.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:google::LogMessageTime::CalcGmtOffset\n";
+}
+#endif
+
 namespace kiln {
 
 void StartLog(const std::string& name, LogLevel level) {
