@@ -4,6 +4,22 @@
 #include <unordered_map>
 
 namespace kiln::scheduler {
+namespace {
+
+// The offers of all entries, in their order.
+std::vector<Offer> Lend(auto& entries) {
+  std::vector<Offer> offers;
+  offers.reserve(entries.size());
+  for (auto& [key, entry] : entries) offers.push_back(std::move(entry.offer));
+  return offers;
+}
+
+void Return(std::vector<Offer> offers, auto& entries) {
+  auto next = offers.begin();
+  for (auto& [key, entry] : entries) entry.offer = std::move(*next++);
+}
+
+}  // namespace
 
 void OfferBook::Clear(Instant now) {
   hand_.clear();
@@ -82,29 +98,13 @@ const Offer* OfferBook::KnownOf(const AgentId& agent, const std::string& role) c
   return entry == known_.end() ? nullptr : &entry->second.offer;
 }
 
-std::vector<Offer> OfferBook::LendKnown() {
-  std::vector<Offer> offers;
-  offers.reserve(known_.size());
-  for (auto& [key, entry] : known_) offers.push_back(std::move(entry.offer));
-  return offers;
-}
+std::vector<Offer> OfferBook::LendKnown() { return Lend(known_); }
 
-void OfferBook::TakeBack(std::vector<Offer> known) {
-  auto next = known.begin();
-  for (auto& [key, entry] : known_) entry.offer = std::move(*next++);
-}
+void OfferBook::TakeBack(std::vector<Offer> known) { Return(std::move(known), known_); }
 
-std::vector<Offer> OfferBook::LendHand() {
-  std::vector<Offer> offers;
-  offers.reserve(hand_.size());
-  for (auto& [id, held] : hand_) offers.push_back(std::move(held.offer));
-  return offers;
-}
+std::vector<Offer> OfferBook::LendHand() { return Lend(hand_); }
 
-void OfferBook::TakeBackHand(std::vector<Offer> hand) {
-  auto next = hand.begin();
-  for (auto& [id, held] : hand_) held.offer = std::move(*next++);
-}
+void OfferBook::TakeBackHand(std::vector<Offer> hand) { Return(std::move(hand), hand_); }
 
 bool OfferBook::MayHold(const std::string& job, Instant now) const {
   if (job == holder_) return now < hold_ends_;

@@ -145,9 +145,7 @@ class Search {
   Constraints LiveConstraints(const WaitingGroup& group) const {
     Constraints constraints(group.group->constraints);
     for (const AgentId& id : group.placed) {
-      if (snapshot_.agents == nullptr) break;
-      const auto agent = snapshot_.agents->find(id);
-      if (agent != snapshot_.agents->end()) constraints.Add(agent->second);
+      if (const Agent* agent = KnownAgent(snapshot_, id)) constraints.Add(*agent);
     }
     return constraints;
   }

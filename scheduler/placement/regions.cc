@@ -9,12 +9,6 @@ namespace {
 
 constexpr size_t kRegionsTried = 32;
 
-const Agent* AgentOf(const Snapshot& snapshot, const AgentId& id) {
-  if (snapshot.agents == nullptr) return nullptr;
-  const auto found = snapshot.agents->find(id);
-  return found == snapshot.agents->end() ? nullptr : &found->second;
-}
-
 // The levels down to the one that is required, which may be that of the hosts.
 Levels Down(const Levels& levels, const std::string& required) {
   const auto end = std::find(levels.begin(), levels.end(), required);
@@ -54,7 +48,8 @@ Regions::Regions(const Snapshot& snapshot, const WaitingJob& job,
   // Who of the gang is there already says where the others go.
   std::optional<std::string> only;
   for (const AgentId& id : job.placed) {
-    if (const Agent* agent = AgentOf(snapshot, id); agent != nullptr && !only) only = rule(*agent);
+    if (const Agent* agent = KnownAgent(snapshot, id); agent != nullptr && !only)
+      only = rule(*agent);
   }
   std::unordered_map<std::string, size_t> numbers;
   const auto add = [&](const AgentId& id, const Agent* agent, const Amounts& amounts) {
@@ -70,10 +65,10 @@ Regions::Regions(const Snapshot& snapshot, const WaitingJob& job,
   }
   for (const Victims::Candidate& one : victims.All()) {
     const AgentId& id = one.task->agent;
-    add(id, AgentOf(snapshot, id), AmountsOf(one.task->resources));
+    add(id, KnownAgent(snapshot, id), AmountsOf(one.task->resources));
   }
   for (const Task* task : victims.Leaving()) {
-    add(task->agent, AgentOf(snapshot, task->agent), AmountsOf(task->resources));
+    add(task->agent, KnownAgent(snapshot, task->agent), AmountsOf(task->resources));
   }
 }
 

@@ -47,17 +47,11 @@ Slots::Slots(const Snapshot& snapshot, const WaitingJob& job, const Regions& reg
   for (Spot& one : spots_) one.free = one.base;
 }
 
-const Agent* Slots::Known(const AgentId& id) const {
-  if (snapshot_.agents == nullptr) return nullptr;
-  const auto found = snapshot_.agents->find(id);
-  return found == snapshot_.agents->end() ? nullptr : &found->second;
-}
-
 // Null for an agent that is of no use: barred, kept for others, or not known.
 Spot* Slots::SpotOf(const AgentId& id, const Agent* agent) {
   const auto [number, is_new] = numbers_.try_emplace(id, spots_.size());
   if (!is_new) return number->second == kNoSpot ? nullptr : &spots_[number->second];
-  if (agent == nullptr) agent = Known(id);
+  if (agent == nullptr) agent = KnownAgent(snapshot_, id);
   const auto bar = snapshot_.bars.find(id);
   const bool barred = bar != snapshot_.bars.end();
   if (agent == nullptr || !regions_.Has(region_, id) || kept_.contains(id) ||

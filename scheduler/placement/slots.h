@@ -76,7 +76,6 @@ class Slots {
   };
   using Enough = std::function<bool(const Tray&)>;
 
-  const Agent* Known(const AgentId& id) const;
   Spot* SpotOf(const AgentId& id, const Agent* agent);
   void Move(size_t candidate, bool out);
   void UndoLast();

@@ -88,6 +88,13 @@ inline std::string PoolOf(const WaitingJob& job, const Group& group) {
   return ExecutorPool(*job.job, group, job.role);
 }
 
+// Null: nobody knows the agent.
+inline const Agent* KnownAgent(const Snapshot& snapshot, const AgentId& id) {
+  if (snapshot.agents == nullptr) return nullptr;
+  const auto found = snapshot.agents->find(id);
+  return found == snapshot.agents->end() ? nullptr : &found->second;
+}
+
 // An executor of the pool is there already.
 inline bool IsWarm(const Snapshot& snapshot, const std::string& pool, const AgentId& agent) {
   return snapshot.warm != nullptr && snapshot.warm->contains({agent, pool});
