@@ -59,7 +59,8 @@ Actions SchedulerSubscription::SetMasters(std::vector<std::string> masters, Inst
   }
   leader_.clear();
   if (InUse()) {
-    Lose(Error{ErrorCode::kUnavailable, "another master leads", {}}, now, actions);
+    const char* why = options_.masters.empty() ? "no master leads" : "another master leads";
+    Lose(Error{ErrorCode::kUnavailable, why, {}}, now, actions);
   } else if (phase() == Phase::kWaiting) {
     WaitForNextTry(actions);
   }

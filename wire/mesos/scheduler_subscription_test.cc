@@ -272,7 +272,7 @@ TEST_F(SchedulerSubscriptionTest, FollowsTheDetectedLeader) {
   SubscribeFully();
   EXPECT_EQ(Text(subscription_->SetMasters({"zero:5050", "one:5050"}, now_)), "");
   EXPECT_EQ(Text(subscription_->SetMasters({}, now_)),
-            "close; lost: another master leads; timer none");
+            "close; lost: no master leads; timer none");
   EXPECT_EQ(Text(subscription_->SetMasters({"two:5050"}, now_)), "timer <0.5s");
   SubscribeFully("two:5050");
   EXPECT_EQ(Text(subscription_->SetMasters({"three:5050"}, now_)),
