@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "wire/zookeeper/address.h"
 
 namespace kiln::scheduler {
 
@@ -48,5 +49,20 @@ std::unique_ptr<Store> OpenMemoryStore();
 // kUnavailable: another has it open. kFailedPrecondition: a newer program made it. kDataLoss: it is
 // no state file.
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
+
+// When the ZooKeeper store writes what. Its servers take requests of up to 1 MB (jute.maxbuffer),
+// and answer a listing in one.
+struct ZookeeperStoreLimits {
+  size_t node = 512 << 10;      // bytes of a node, and of the pages of one write
+  size_t log_entries = 16'384;  // commits that are kept beside the pages
+  size_t log_bytes =
+      size_t{8} << 20;  // and bytes of them, or a quarter of the pages' if that is more
+};
+
+// Nodes below the address's path, made if they are not there. Whoever loads or commits after
+// another did is the owner, and the other's next commit is refused. kUnavailable: no server is
+// reached.
+Result<std::unique_ptr<Store>> OpenZookeeperStore(const wire::ZookeeperAddress& address,
+                                                  const ZookeeperStoreLimits& limits = {});
 
 }  // namespace kiln::scheduler

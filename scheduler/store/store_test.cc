@@ -10,9 +10,18 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+
+#include "tests/support/zookeeper_server.h"
 
 namespace kiln::scheduler {
 namespace {
+
+// A path that nobody used.
+wire::ZookeeperAddress NewAddress() {
+  static int last = 0;
+  return {support::SharedZookeeperServer().address(), "/contract/" + std::to_string(++last), ""};
+}
 
 class Folder {
  public:
@@ -70,11 +79,11 @@ TEST_P(StoreContract, AnEmptyCommitCounts) {
 
 INSTANTIATE_TEST_SUITE_P(
     Stores, StoreContract,
-    testing::Values(Kind{"memory", [](const Folder&) { return OpenMemoryStore(); }},
-                    Kind{"sqlite",
-                         [](const Folder& folder) {
-                           return OpenSqliteStore(folder.File("state")).value();
-                         }}),
+    testing::Values(
+        Kind{"memory", [](const Folder&) { return OpenMemoryStore(); }},
+        Kind{"sqlite",
+             [](const Folder& folder) { return OpenSqliteStore(folder.File("state")).value(); }},
+        Kind{"zookeeper", [](const Folder&) { return OpenZookeeperStore(NewAddress()).value(); }}),
     [](const auto& store) { return store.param.name; });
 
 Error OpenError(const std::string& path) {
@@ -159,39 +168,50 @@ TEST(SqliteStore, AFullDiskFailsTheCommitAndKeepsWhatWasThere) {
 }
 
 // A child commits revision after revision, each of two records that must agree, and says each on a
-// pipe once it is done; it is killed at some point.
-TEST(SqliteStore, AKillAtAnyPointLosesNoAcknowledgedCommit) {
-  for (int round = 0; round < 8; ++round) {
-    const Folder folder;
-    int pipe_ends[2];
-    ASSERT_EQ(pipe(pipe_ends), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-      auto store = OpenSqliteStore(folder.File("s")).value();
-      for (Revision revision = 0;; ++revision) {
-        const std::string text = std::to_string(revision + 1);
-        const Change changes[] = {{"a", "x", text}, {"b", "x", text}};
-        if (!store->Commit(revision, changes)) _exit(1);
-        const auto said = static_cast<uint32_t>(revision + 1);
-        if (write(pipe_ends[1], &said, sizeof said) != sizeof said) _exit(1);
-      }
+// pipe once it is done; it is killed after so many.
+void KillAfter(uint32_t enough, const std::function<std::unique_ptr<Store>()>& open) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    auto store = open();
+    for (Revision revision = 0;; ++revision) {
+      const std::string text = std::to_string(revision + 1);
+      const Change changes[] = {{"a", "x", text}, {"b", "x", text}};
+      if (!store->Commit(revision, changes)) _exit(1);
+      const auto said = static_cast<uint32_t>(revision + 1);
+      if (write(pipe_ends[1], &said, sizeof said) != sizeof said) _exit(1);
     }
-    close(pipe_ends[1]);
-    uint32_t said = 0;
-    const uint32_t enough = 1 + 7 * static_cast<uint32_t>(round);
-    while (said < enough) ASSERT_EQ(read(pipe_ends[0], &said, sizeof said), ssize_t{sizeof said});
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    while (read(pipe_ends[0], &said, sizeof said) == ssize_t{sizeof said}) {
-    }
-    close(pipe_ends[0]);
+  }
+  close(pipe_ends[1]);
+  uint32_t said = 0;
+  while (said < enough) ASSERT_EQ(read(pipe_ends[0], &said, sizeof said), ssize_t{sizeof said});
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  while (read(pipe_ends[0], &said, sizeof said) == ssize_t{sizeof said}) {
+  }
+  close(pipe_ends[0]);
 
-    const Records records = OpenSqliteStore(folder.File("s")).value()->Load().value();
-    EXPECT_GE(records.revision, said);
-    EXPECT_LE(records.revision, said + 1);
-    const std::string text = std::to_string(records.revision);
-    EXPECT_EQ(records.bytes.at({"a", "x"}), text);
-    EXPECT_EQ(records.bytes.at({"b", "x"}), text);
+  const Records records = open()->Load().value();
+  EXPECT_GE(records.revision, said);
+  EXPECT_LE(records.revision, said + 1);
+  const std::string text = std::to_string(records.revision);
+  EXPECT_EQ(records.bytes.at({"a", "x"}), text);
+  EXPECT_EQ(records.bytes.at({"b", "x"}), text);
+}
+
+TEST(SqliteStore, AKillAtAnyPointLosesNoAcknowledgedCommit) {
+  for (uint32_t round = 0; round < 8; ++round) {
+    const Folder folder;
+    KillAfter(1 + 7 * round, [&] { return OpenSqliteStore(folder.File("s")).value(); });
+  }
+}
+
+TEST(ZookeeperStore, AKillAtAnyPointLosesNoAcknowledgedCommit) {
+  for (uint32_t round = 0; round < 8; ++round) {
+    const auto address = NewAddress();
+    KillAfter(1 + 7 * round,
+              [&] { return OpenZookeeperStore(address, {.node = 8, .log_entries = 2}).value(); });
   }
 }
 

@@ -1,0 +1,505 @@
+// A log of commits and pages of records. A commit is one node of the log, made together with a
+// write of the node `state`, whose version is the fence: who has not seen the last write writes
+// nothing.
+//
+//   state      "kiln 1 REVISION FIRST STEP WRITER"; FIRST is the oldest commit of the log
+//   log/N      the changes of commit N
+//   pages/B    the records whose kind and key hash to B, as of some commit from FIRST - 1 on
+//
+// When the log is long, the changes that are oldest are folded into their pages, which then hold
+// later ones of theirs too; to play the log back over the pages gives the same in any case. What is
+// larger than a node goes on in NAME.STEP.1 and so on, made before it, and named by it.
+#include <charconv>
+#include <deque>
+#include <set>
+#include <sstream>
+#include <vector>
+
+#include "base/random.h"
+#include "scheduler/store/change_codec.h"
+#include "scheduler/store/store.h"
+#include "wire/zookeeper/session.h"
+
+namespace kiln::scheduler {
+namespace {
+
+using wire::ZookeeperNode;
+using wire::ZookeeperSession;
+using wire::ZookeeperStep;
+using Kind = ZookeeperStep::Kind;
+
+constexpr uint64_t kPages = 4096;
+constexpr size_t kRemovals = 256;  // nodes of the log that go in one write
+constexpr int kTries = 10;
+
+struct Head {
+  Revision revision = 0;
+  Revision first = 1;
+  uint64_t step = 0;    // counts the writes, so that no two of them are equal
+  uint64_t writer = 0;  // the store that wrote, by a number of its own
+
+  std::string Text() const {
+    return fmt::format("kiln 1 {} {} {} {}", revision, first, step, writer);
+  }
+};
+
+Result<Head> ReadHead(const std::string& text) {
+  std::istringstream in(text);
+  std::string owner;
+  int format = 0;
+  Head head;
+  if (!(in >> owner >> format) || owner != "kiln") {
+    return Fail(ErrorCode::kDataLoss, "node state is \"{}\", expected Kiln's", text.substr(0, 60));
+  }
+  if (format > 1) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "node state has format {}, expected at most 1: a newer kiln-scheduler made it",
+                format);
+  }
+  if (!(in >> head.revision >> head.first >> head.step >> head.writer)) {
+    return Fail(ErrorCode::kDataLoss, "node state is \"{}\", expected four numbers",
+                text.substr(0, 60));
+  }
+  return head;
+}
+
+// The same in every build: it is part of what is stored.
+uint64_t PageOf(const Change& change) {
+  uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&hash](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3; };
+  for (const char byte : change.kind) add(static_cast<unsigned char>(byte));
+  add(0);
+  for (const char byte : change.key) add(static_cast<unsigned char>(byte));
+  return hash % kPages;
+}
+
+std::string LogName(Revision revision) { return fmt::format("log/{}", revision); }
+std::string PageName(uint64_t page) { return fmt::format("pages/{}", page); }
+
+// What one name holds: "PARTS STEP\n" and the first part, then the others.
+struct Blob {
+  std::string name;
+  std::vector<std::string> parts;
+  uint64_t step = 0;
+
+  std::string PartName(size_t part) const { return fmt::format("{}.{}.{}", name, step, part); }
+  std::string First() const { return fmt::format("{} {}\n", parts.size(), step) + parts[0]; }
+};
+
+Blob Cut(std::string name, std::string_view bytes, uint64_t step, size_t limit) {
+  Blob blob{std::move(name), {}, step};
+  do {
+    blob.parts.emplace_back(bytes.substr(0, limit));
+    bytes.remove_prefix(blob.parts.back().size());
+  } while (!bytes.empty());
+  return blob;
+}
+
+// Of its first node; the other parts are empty still.
+Result<Blob> ReadFirst(const std::string& name, const std::string& bytes) {
+  Blob blob{name, {}, 0};
+  size_t parts = 0;
+  const size_t line = bytes.find('\n');
+  std::istringstream in(bytes.substr(0, line));
+  if (line == bytes.npos || !(in >> parts >> blob.step) || parts == 0) {
+    return Fail(ErrorCode::kDataLoss, "node {} has no head line, expected one of Kiln's", name);
+  }
+  blob.parts.resize(parts);
+  blob.parts[0] = bytes.substr(line + 1);
+  return blob;
+}
+
+class ZookeeperStore final : public Store {
+ public:
+  ZookeeperStore(const wire::ZookeeperAddress& address, const ZookeeperStoreLimits& limits)
+      : address_(address), limits_(limits), writer_(RandomSeed()) {}
+
+  Status Open() {
+    KILN_TRY_OK(Connect());
+    KILN_TRY_OK(session_->MakePath());
+    for (const char* folder : {"log", "pages"}) {
+      const auto made = session_->Create(folder, "");
+      if (!made && made.error().code != ErrorCode::kConflict) return Named(made.error());
+    }
+    const auto made = session_->Create("state", Head{.writer = writer_}.Text());
+    if (!made && made.error().code != ErrorCode::kConflict) return Named(made.error());
+    loaded_ = made.has_value();
+    return Named(ReadState());
+  }
+
+  Result<Records> Load() override {
+    for (int tries = kTries;; --tries) {
+      auto records = TryLoad();
+      // Whose nodes go while they are read is being written by another.
+      if (records || records.error().code != ErrorCode::kNotFound || tries == 0) return records;
+    }
+  }
+
+  Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
+    if (!loaded_) {
+      return Fail(ErrorCode::kFailedPrecondition, "state {} is to be loaded before it is written",
+                  address_.Text());
+    }
+    if (expected != head_.revision) return Conflict(expected);
+    auto revision = Write(changes);
+    // What is known of the nodes may not be true any more.
+    loaded_ = revision.has_value();
+    return revision;
+  }
+
+ private:
+  Result<Revision> Write(std::span<const Change> changes) {
+    Head next = NextHead();
+    ++next.revision;
+    std::string bytes;
+    for (const Change& change : changes) AppendChange(change, bytes);
+    const Blob entry = Cut(LogName(next.revision), bytes, next.step, limits_.node);
+    KILN_TRY_OK(WriteParts(entry));
+    std::vector<ZookeeperStep> steps = {{Kind::kCreate, entry.name, entry.First()}};
+    KILN_TRY_OK(Advance(next, std::move(steps)));
+    Remember(next.revision, changes, entry, bytes.size());
+    KILN_TRY_OK(Fold());
+    return next.revision;
+  }
+
+  // What the log holds of one page.
+  struct Dirt {
+    Revision since = 0;
+    std::map<std::pair<std::string, std::string>, std::optional<std::string>> changes;
+  };
+  struct Entry {
+    std::vector<std::string> nodes;
+    size_t bytes = 0;
+  };
+  struct Page {
+    std::vector<std::string> parts;  // the nodes beside its own
+    size_t bytes = 0;
+  };
+
+  Status Connect() {
+    session_.reset();
+    KILN_TRY(session_, ZookeeperSession::Open(address_));
+    return {};
+  }
+
+  Failure Named(Error error) const {
+    return Failure(Within("state " + address_.Text(), std::move(error)));
+  }
+  Status Named(Status status) const { return status ? status : Named(status.error()); }
+  Failure Conflict(Revision expected) const {
+    return Fail(ErrorCode::kConflict, "state {} has another revision than {}: somebody else wrote",
+                address_.Text(), expected);
+  }
+
+  Status ReadState() {
+    KILN_TRY_OK(session_->Sync());
+    KILN_TRY(const auto nodes, session_->Read(std::vector<std::string>{"state"}));
+    KILN_TRY(head_, ReadHead(nodes[0].bytes));
+    version_ = nodes[0].version;
+    step_ = std::max(step_, head_.step);
+    return {};
+  }
+
+  // Of a write to be tried: its step is that of no other.
+  Head NextHead() {
+    Head next = head_;
+    next.step = ++step_;
+    next.writer = writer_;
+    return next;
+  }
+  ZookeeperStep Fence() const { return {Kind::kCheck, "state", "", version_}; }
+
+  // Does the steps if nobody wrote since, and makes `next` the head. Where the answer is lost, the
+  // head tells whether they were done.
+  Status Advance(const Head& next, std::vector<ZookeeperStep> steps) {
+    steps.insert(steps.begin(), {Kind::kSet, "state", next.Text(), version_});
+    Status done = session_->Do(steps);
+    for (int tries = kTries; !done && tries > 0; --tries) {
+      const bool lost = done.error().code == ErrorCode::kUnavailable;
+      if (lost) KILN_TRY_OK(Named(Connect()));
+      if (!lost && tries == kTries) break;
+      const Status synced = session_->Sync();
+      const auto state = session_->Read(std::vector<std::string>{"state"});
+      if (synced && state && state->at(0).bytes == next.Text()) {
+        done = {};
+      } else if (lost) {
+        done = session_->Do(steps);
+      } else {
+        break;
+      }
+    }
+    if (!done) return Refused(done.error());
+    ++version_;
+    head_ = next;
+    return {};
+  }
+
+  Failure Refused(const Error& error) const {
+    if (error.code == ErrorCode::kFailedPrecondition) return Conflict(head_.revision);
+    return Named(error);
+  }
+
+  // The parts beside the first, which no one reads before that names them.
+  Status WriteParts(const Blob& blob) {
+    for (size_t part = 1; part < blob.parts.size(); ++part) {
+      const ZookeeperStep steps[] = {Fence(),
+                                     {Kind::kCreate, blob.PartName(part), blob.parts[part]}};
+      Status done = session_->Do(steps);
+      for (int tries = kTries; !done && tries > 0; --tries) {
+        // It is there when the answer of an earlier try was lost.
+        if (done.error().code == ErrorCode::kConflict) done = {};
+        if (done || done.error().code != ErrorCode::kUnavailable) break;
+        KILN_TRY_OK(Named(Connect()));
+        done = session_->Do(steps);
+      }
+      if (!done) return Refused(done.error());
+    }
+    return {};
+  }
+
+  void Remember(Revision revision, std::span<const Change> changes, const Blob& entry,
+                size_t bytes) {
+    for (const Change& change : changes) {
+      const uint64_t page = PageOf(change);
+      Dirt& dirt = dirt_[page];
+      if (dirt.since == 0) {
+        dirt.since = revision;
+        oldest_.insert({revision, page});
+      }
+      dirt.changes[{change.kind, change.key}] = change.bytes;
+    }
+    Entry& added = log_.emplace_back(Entry{{entry.name}, bytes});
+    for (size_t i = 1; i < entry.parts.size(); ++i) added.nodes.push_back(entry.PartName(i));
+    log_bytes_ += bytes;
+  }
+
+  // Brings as many of the oldest changes into their pages as one write takes, when the log is long.
+  Status Fold() {
+    if (log_.size() <= limits_.log_entries &&
+        log_bytes_ <= std::max(limits_.log_bytes, page_bytes_ / 4)) {
+      return {};
+    }
+    Head next = NextHead();
+    std::vector<ZookeeperStep> steps;
+    std::map<uint64_t, Page> folded;
+    size_t size = 0;
+    auto place = oldest_.begin();
+    for (; place != oldest_.end() && (folded.empty() || size < limits_.node); ++place) {
+      const uint64_t page = place->second;
+      KILN_TRY(const std::string bytes, Folded(page));
+      size += bytes.size();
+      if (size > limits_.node && !folded.empty()) break;
+      KILN_TRY(folded[page], WritePage(page, bytes, next.step, steps));
+    }
+    next.first = place == oldest_.end() ? next.revision + 1 : place->first;
+    size_t entries = 0;
+    for (size_t nodes = 0; entries < log_.size() && head_.first + entries < next.first; ++entries) {
+      const Entry& entry = log_[entries];
+      nodes += entry.nodes.size();
+      if (nodes > kRemovals && entries > 0) break;
+      for (const std::string& name : entry.nodes) steps.push_back({Kind::kRemove, name});
+    }
+    next.first = head_.first + entries;
+    KILN_TRY_OK(Advance(next, std::move(steps)));
+    for (auto& [page, written] : folded) {
+      oldest_.erase({dirt_.at(page).since, page});
+      dirt_.erase(page);
+      page_bytes_ += written.bytes - pages_[page].bytes;
+      pages_[page] = std::move(written);
+    }
+    for (; entries > 0; --entries) {
+      log_bytes_ -= log_.front().bytes;
+      log_.pop_front();
+    }
+    return {};
+  }
+
+  // A page's bytes with all that the log holds of it.
+  Result<std::string> Folded(uint64_t page) {
+    Records records;
+    if (pages_.contains(page)) {
+      auto blobs = ReadBlobs({PageName(page)});
+      if (!blobs) return Named(blobs.error());
+      KILN_TRY_OK(Apply(blobs->at(0), records));
+    }
+    for (const auto& [key, bytes] : dirt_.at(page).changes) {
+      if (bytes) {
+        records.bytes[key] = *bytes;
+      } else {
+        records.bytes.erase(key);
+      }
+    }
+    std::string bytes;
+    for (const auto& [key, value] : records.bytes) {
+      AppendChange({key.first, key.second, value}, bytes);
+    }
+    return bytes;
+  }
+
+  Result<Page> WritePage(uint64_t page, const std::string& bytes, uint64_t step,
+                         std::vector<ZookeeperStep>& steps) {
+    const auto old = pages_.find(page);
+    const Blob blob = Cut(PageName(page), bytes, step, limits_.node);
+    KILN_TRY_OK(WriteParts(blob));
+    steps.push_back({old == pages_.end() ? Kind::kCreate : Kind::kSet, blob.name, blob.First()});
+    if (old != pages_.end()) {
+      for (const std::string& name : old->second.parts) steps.push_back({Kind::kRemove, name});
+    }
+    Page written{{}, bytes.size()};
+    for (size_t i = 1; i < blob.parts.size(); ++i) written.parts.push_back(blob.PartName(i));
+    return written;
+  }
+
+  Result<std::vector<Blob>> ReadBlobs(const std::vector<std::string>& names) {
+    KILN_TRY(const auto nodes, session_->Read(names));
+    std::vector<Blob> blobs;
+    std::vector<std::string> more;
+    for (size_t i = 0; i < names.size(); ++i) {
+      KILN_TRY(Blob blob, ReadFirst(names[i], nodes[i].bytes));
+      for (size_t part = 1; part < blob.parts.size(); ++part) more.push_back(blob.PartName(part));
+      blobs.push_back(std::move(blob));
+    }
+    KILN_TRY(auto others, session_->Read(more));
+    size_t next = 0;
+    for (Blob& blob : blobs) {
+      for (size_t part = 1; part < blob.parts.size(); ++part) {
+        blob.parts[part] = std::move(others[next++].bytes);
+      }
+    }
+    return blobs;
+  }
+
+  static Result<std::vector<Change>> ChangesOf(const Blob& blob) {
+    std::string bytes;
+    for (const std::string& part : blob.parts) bytes += part;
+    auto changes = ReadChanges(bytes);
+    if (!changes) return Failure(Within("node " + blob.name, changes.error()));
+    return changes;
+  }
+
+  static Status Apply(const Blob& blob, Records& records) {
+    KILN_TRY(auto changes, ChangesOf(blob));
+    for (Change& change : changes) {
+      auto key = std::pair(std::move(change.kind), std::move(change.key));
+      if (change.bytes) {
+        records.bytes[std::move(key)] = *std::move(change.bytes);
+      } else {
+        records.bytes.erase(key);
+      }
+    }
+    return {};
+  }
+
+  Result<Records> TryLoad() {
+    if (Status state = ReadState(); !state) {
+      if (state.error().code != ErrorCode::kUnavailable) return Named(state.error());
+      KILN_TRY_OK(Named(Connect()));
+      KILN_TRY_OK(Named(ReadState()));
+    }
+    auto records = LoadNodes();
+    if (!records) return Named(records.error());
+    return records;
+  }
+
+  Result<Records> LoadNodes() {
+    dirt_.clear();
+    oldest_.clear();
+    log_.clear();
+    pages_.clear();
+    log_bytes_ = page_bytes_ = 0;
+    Records records{head_.revision, {}};
+    std::set<std::string> known;
+    KILN_TRY_OK(LoadPages(records, known));
+    KILN_TRY_OK(LoadLog(records, known));
+    KILN_TRY_OK(RemoveUnknown(known));
+    loaded_ = true;
+    return records;
+  }
+
+  Status LoadPages(Records& records, std::set<std::string>& known) {
+    std::vector<std::string> names;
+    std::vector<uint64_t> pages;
+    KILN_TRY(const auto nodes, session_->Children("pages"));
+    for (const std::string& node : nodes) {
+      if (node.find('.') != node.npos) continue;
+      uint64_t page = kPages;
+      std::from_chars(node.data(), node.data() + node.size(), page);
+      if (page >= kPages || std::to_string(page) != node) {
+        return Fail(ErrorCode::kDataLoss, "node pages/{} is no page, expected a number below {}",
+                    node, kPages);
+      }
+      names.push_back("pages/" + node);
+      pages.push_back(page);
+    }
+    KILN_TRY(const auto blobs, ReadBlobs(names));
+    for (size_t i = 0; i < blobs.size(); ++i) {
+      const Blob& blob = blobs[i];
+      Page& page = pages_[pages[i]];
+      known.insert(blob.name);
+      for (size_t part = 0; part < blob.parts.size(); ++part) {
+        page.bytes += blob.parts[part].size();
+        if (part > 0) page.parts.push_back(*known.insert(blob.PartName(part)).first);
+      }
+      page_bytes_ += page.bytes;
+      KILN_TRY_OK(Apply(blob, records));
+    }
+    return {};
+  }
+
+  Status LoadLog(Records& records, std::set<std::string>& known) {
+    std::vector<std::string> names;
+    for (Revision one = head_.first; one <= head_.revision; ++one) names.push_back(LogName(one));
+    KILN_TRY(const auto blobs, ReadBlobs(names));
+    for (size_t i = 0; i < blobs.size(); ++i) {
+      KILN_TRY(const auto changes, ChangesOf(blobs[i]));
+      size_t bytes = 0;
+      for (const std::string& part : blobs[i].parts) bytes += part.size();
+      Remember(head_.first + i, changes, blobs[i], bytes);
+      known.insert(log_.back().nodes.begin(), log_.back().nodes.end());
+      KILN_TRY_OK(Apply(blobs[i], records));
+    }
+    return {};
+  }
+
+  // Of writes that were begun and not finished. Done together with a write of the head, so that all
+  // of what was read is of one moment, and who wrote before writes no more.
+  Status RemoveUnknown(const std::set<std::string>& known) {
+    std::vector<ZookeeperStep> steps;
+    for (const char* folder : {"pages", "log"}) {
+      KILN_TRY(const auto nodes, session_->Children(folder));
+      for (const std::string& node : nodes) {
+        const std::string name = fmt::format("{}/{}", folder, node);
+        if (!known.contains(name)) steps.push_back({Kind::kRemove, name});
+      }
+    }
+    const Status taken = Advance(NextHead(), std::move(steps));
+    if (taken || taken.error().code != ErrorCode::kConflict) return taken;
+    return Fail(ErrorCode::kNotFound, "another writes while it is read");
+  }
+
+  const wire::ZookeeperAddress address_;
+  const ZookeeperStoreLimits limits_;
+  const uint64_t writer_;
+  std::unique_ptr<ZookeeperSession> session_;
+  Head head_;
+  int32_t version_ = 0;  // of the node `state`
+  uint64_t step_ = 0;    // of the last write that was tried
+  bool loaded_ = false;
+  std::map<uint64_t, Dirt> dirt_;
+  std::set<std::pair<Revision, uint64_t>> oldest_;  // pages by the first change that they lack
+  std::deque<Entry> log_;                           // from head_.first on
+  size_t log_bytes_ = 0;
+  std::map<uint64_t, Page> pages_;
+  size_t page_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> OpenZookeeperStore(const wire::ZookeeperAddress& address,
+                                                  const ZookeeperStoreLimits& limits) {
+  auto store = std::make_unique<ZookeeperStore>(address, limits);
+  KILN_TRY_OK(store->Open());
+  return store;
+}
+
+}  // namespace kiln::scheduler

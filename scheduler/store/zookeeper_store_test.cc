@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "scheduler/store/change_codec.h"
+#include "scheduler/store/store.h"
+#include "tests/support/zookeeper_server.h"
+#include "wire/zookeeper/session.h"
+
+namespace kiln::scheduler {
+namespace {
+
+// A path that nobody used.
+wire::ZookeeperAddress NewAddress() {
+  static int last = 0;
+  return {support::SharedZookeeperServer().address(), "/own/" + std::to_string(++last), ""};
+}
+
+// Every few commits fold pages, and most of what is written has several parts.
+constexpr ZookeeperStoreLimits kTight{.node = 64, .log_entries = 4, .log_bytes = 1000};
+
+std::unique_ptr<Store> OpenAt(const wire::ZookeeperAddress& address,
+                              const ZookeeperStoreLimits& limits = kTight) {
+  auto store = OpenZookeeperStore(address, limits);
+  EXPECT_TRUE(store) << store.error().message;
+  return *std::move(store);
+}
+
+std::unique_ptr<wire::ZookeeperSession> Session(const wire::ZookeeperAddress& address) {
+  return wire::ZookeeperSession::Open(address).value();
+}
+
+TEST(ChangeCodec, ReadsWhatItWroteAndNothingThatIsCut) {
+  const std::vector<Change> changes = {
+      {"job", "a", "1"}, {"", "", ""}, {"task", "b", std::nullopt}, {"x", "y", std::string(1, 0)}};
+  std::string bytes;
+  for (const Change& change : changes) AppendChange(change, bytes);
+  const auto read = ReadChanges(bytes);
+  ASSERT_TRUE(read);
+  ASSERT_EQ(read->size(), changes.size());
+  for (size_t i = 0; i < changes.size(); ++i) {
+    EXPECT_EQ((*read)[i].kind, changes[i].kind);
+    EXPECT_EQ((*read)[i].key, changes[i].key);
+    EXPECT_EQ((*read)[i].bytes, changes[i].bytes);
+  }
+  EXPECT_EQ(ReadChanges(std::string_view(bytes).substr(0, bytes.size() - 1)).error().message,
+            "records end in the middle of one, after 3 whole ones");
+  EXPECT_EQ(ReadChanges("\xff\xff\xff\xff").error().code, ErrorCode::kDataLoss);
+}
+
+TEST(ZookeeperStore, HoldsWhatAMapHoldsThroughFoldsAndLives) {
+  const auto address = NewAddress();
+  const auto memory = OpenMemoryStore();
+  auto store = OpenAt(address);
+  std::mt19937 random(1);
+  const auto below = [&](size_t end) { return random() % end; };
+  for (Revision revision = 0; revision < 150; ++revision) {
+    std::vector<Change> changes(below(6));
+    for (Change& change : changes) {
+      change = {below(2) == 0 ? "job" : "task", std::to_string(below(30)), std::nullopt};
+      if (below(4) > 0) change.bytes = std::string(below(150), static_cast<char>('a' + below(26)));
+    }
+    ASSERT_TRUE(memory->Commit(revision, changes));
+    const auto done = store->Commit(revision, changes);
+    ASSERT_TRUE(done) << done.error().message;
+    if (revision % 30 != 29) continue;
+    store = OpenAt(address);
+    ASSERT_EQ(store->Load().value(), memory->Load().value()) << revision;
+  }
+  EXPECT_EQ(store->Load().value(), memory->Load().value());
+  // The log is bounded by the pages: each write folds one of at most 60, and 4 entries stay.
+  size_t entries = 0;
+  const auto names = Session(address)->Children("log").value();
+  for (const std::string& name : names) {
+    entries += name.find('.') == name.npos ? 1 : 0;
+  }
+  EXPECT_LE(entries, 70U);
+}
+
+TEST(ZookeeperStore, WhatIsLargerThanARequestIsWrittenAllTheSame) {
+  const auto address = NewAddress();
+  std::vector<Change> changes = {{"job", "huge", std::string(3 << 20, 'x')}};
+  for (int i = 0; i < 30'000; ++i) {
+    changes.push_back({"task", std::to_string(i), std::string(200, 'y')});
+  }
+  auto store = OpenAt(address, {});
+  ASSERT_TRUE(store->Commit(0, changes));
+  // So long a log is folded bit by bit by the commits that follow.
+  for (Revision revision = 1; revision < 12; ++revision) {
+    const Change again[] = {changes[revision]};
+    const auto done = store->Commit(revision, again);
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  store = OpenAt(address, {});
+  const Records records = store->Load().value();
+  EXPECT_EQ(records.revision, 12U);
+  EXPECT_EQ(records.bytes.size(), changes.size());
+  for (const Change& change : changes) {
+    ASSERT_EQ(records.bytes.at({change.kind, change.key}), *change.bytes) << change.key;
+  }
+}
+
+TEST(ZookeeperStore, WhoLoadsWritesAndWhoDidBeforeDoesNot) {
+  const auto address = NewAddress();
+  const Change change[] = {{"job", "a", "1"}};
+  const auto first = OpenAt(address);
+  ASSERT_TRUE(first->Commit(0, change));
+  const auto second = OpenAt(address);
+  EXPECT_EQ(second->Commit(1, change).error().message,
+            "state " + address.Text() + " is to be loaded before it is written");
+  ASSERT_TRUE(second->Load());
+  const auto late = first->Commit(1, change);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(late.error().message,
+            "state " + address.Text() + " has another revision than 1: somebody else wrote");
+  EXPECT_EQ(second->Commit(1, change).value(), 2U);
+}
+
+TEST(ZookeeperStore, WhatWasBegunAndNotFinishedIsRemoved) {
+  const auto address = NewAddress();
+  const Change change[] = {{"job", "a", "1"}};
+  ASSERT_TRUE(OpenAt(address)->Commit(0, change));
+  const auto session = Session(address);
+  for (const char* name : {"log/2.2.1", "pages/7.2.1"}) ASSERT_TRUE(session->Create(name, "x"));
+  EXPECT_EQ(OpenAt(address)->Load().value(), (Records{1, {{{"job", "a"}, "1"}}}));
+  EXPECT_EQ(session->Children("log").value(), std::vector<std::string>{"1"});
+  EXPECT_EQ(session->Children("pages").value(), std::vector<std::string>{});
+}
+
+TEST(ZookeeperStore, AServerThatComesBackIsWrittenToAgain) {
+  const auto address = NewAddress();
+  const Change change[] = {{"job", "a", "1"}};
+  const auto store = OpenAt(address);
+  ASSERT_TRUE(store->Commit(0, change));
+  support::SharedZookeeperServer().Stop(false);
+  support::SharedZookeeperServer().Start();
+  const auto done = store->Commit(1, change);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(OpenAt(address)->Load().value(), (Records{2, {{{"job", "a"}, "1"}}}));
+}
+
+TEST(ZookeeperStore, NodesThatAreNotItsOwnAreNamed) {
+  const auto address = NewAddress();
+  const auto session = Session(address);
+  ASSERT_TRUE(session->MakePath());
+  ASSERT_TRUE(session->Create("state", "kiln 2 x"));
+  const auto newer = OpenZookeeperStore(address);
+  EXPECT_EQ(newer.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(newer.error().message,
+            "state " + address.Text() +
+                ": node state has format 2, expected at most 1: a newer kiln-scheduler made it");
+  ASSERT_TRUE(session->Remove("state"));
+  ASSERT_TRUE(session->Create("state", "hello"));
+  EXPECT_EQ(OpenZookeeperStore(address).error().code, ErrorCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace kiln::scheduler
