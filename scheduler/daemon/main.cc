@@ -50,6 +50,11 @@ std::string Reachable(const Options& options, const Api& api) {
   return fmt::format("{}:{}", name, api.port());
 }
 
+Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
+  if (options.state_nodes) return OpenZookeeperStore(*options.state_nodes);
+  return OpenSqliteStore(options.state);
+}
+
 Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
   for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
@@ -60,12 +65,12 @@ Result<int> Run(const Options& options) {
   const auto stop = [&] { loop.Stop(); };
   const net::Handle terminate = loop.OnSignal(SIGTERM, stop);
   const net::Handle interrupt = loop.OnSignal(SIGINT, stop);
-  KILN_TRY(std::unique_ptr<Store> store, OpenSqliteStore(options.state));
+  KILN_TRY(std::unique_ptr<Store> store, OpenStore(options));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
            Scheduler::Open(loop, options, std::move(store)));
   std::string job_key;
   if (!options.tokens.empty()) {
-    KILN_TRY(job_key, OpenKey(options.state + ".key"));
+    KILN_TRY(job_key, OpenKey(options.key));
   }
   scheduler->SetJobKey(job_key);
   int code = kOk;

@@ -7,6 +7,7 @@
 #include "proto/kiln/v1/work.pb.h"
 #include "proto/mesos/v1/scheduler.pb.h"
 #include "scheduler/placement/needs.h"
+#include "wire/mesos/master_address.h"
 #include "wire/net/http.h"
 #include "wire/net/loop.h"
 
@@ -77,6 +78,33 @@ MesosLink::MesosLink(net::Loop& loop, const Options& options, Callbacks callback
                      if (!answer.ok()) LogWarning("a call got {}: {}", answer.status, answer.text);
                    }}) {}
 
+void MesosLink::Start() {
+  if (options_.detection && !watch_) {
+    watch_.emplace(loop_, *options_.detection,
+                   [this](const Result<wire::Leader>& leader) { OnLeader(leader); });
+  }
+  client_.Start();
+}
+
+void MesosLink::OnLeader(const Result<wire::Leader>& leader) {
+  const auto master =
+      leader ? wire::MasterAddress(leader->node, leader->content) : Failure(leader.error());
+  if (master) {
+    LogInfo("master {} leads, says {}", *master, options_.detection->Text());
+    return client_.SetMasters({*master});
+  }
+  Error why = master.error();
+  if (why.code == ErrorCode::kNotFound) {
+    why.message = fmt::format("no master leads at {}: waits for one", options_.detection->Text());
+  }
+  LogWarning("{}", why.message);
+  // Whom ZooKeeper named last is kept while nothing newer is known: a master that leads no more
+  // ends its streams itself.
+  const bool known = leader || why.code == ErrorCode::kNotFound;
+  if (known) client_.SetMasters({});
+  if (known || !subscribed_) callbacks_.disconnected(why, false, false);
+}
+
 mesos::v1::scheduler::Call_Subscribe MesosLink::Subscribe() const {
   using Capability = mesos::v1::FrameworkInfo::Capability;
   mesos::v1::scheduler::Call_Subscribe subscribe;
@@ -108,6 +136,7 @@ void MesosLink::OnEvent(const Event& event) {
       const auto& master = event.subscribed().master_info();
       offers_.clear();
       error_.clear();
+      subscribed_ = true;
       return callbacks_.subscribed(
           event.subscribed().framework_id().value(),
           fmt::format("{}:{}",
@@ -146,6 +175,7 @@ void MesosLink::OnEvent(const Event& event) {
 
 void MesosLink::OnDisconnected(const wire::Disconnected& disconnected) {
   offers_.clear();
+  subscribed_ = false;
   const bool removed = error_.find("Framework has been removed") != std::string::npos;
   const Error why =
       error_.empty() ? disconnected.why : Error{ErrorCode::kFailedPrecondition, error_, {}};

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/offer_book.h"
 #include "wire/mesos/scheduler_client.h"
+#include "wire/zookeeper/leader.h"
 
 namespace kiln::scheduler {
 
@@ -37,7 +39,7 @@ class MesosLink {
   MesosLink(net::Loop& loop, const Options& options, Callbacks callbacks);
 
   void SetWebUrl(const std::string& url) { web_url_ = url; }
-  void Start() { client_.Start(); }
+  void Start();
   void Stop() { client_.Stop(); }
 
   // Launches tasks with the offers that pay for them; gives those that could not be.
@@ -51,6 +53,7 @@ class MesosLink {
 
  private:
   mesos::v1::scheduler::Call_Subscribe Subscribe() const;
+  void OnLeader(const Result<wire::Leader>& leader);
   void OnEvent(const mesos::v1::scheduler::Event& event);
   void OnDisconnected(const wire::Disconnected& disconnected);
   void Call(mesos::v1::scheduler::Call call);
@@ -65,7 +68,9 @@ class MesosLink {
   std::string error_;  // of the last ERROR event
   std::map<OfferId, mesos::v1::Offer> offers_;
   std::map<ExecutorId, mesos::v1::ExecutorInfo> executors_;  // shared ones of this life
+  bool subscribed_ = false;
   wire::SchedulerClient client_;
+  std::optional<wire::LeaderWatch> watch_;  // from the first Start on, where masters are detected
 };
 
 }  // namespace kiln::scheduler

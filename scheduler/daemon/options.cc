@@ -49,7 +49,10 @@ std::string BesideThisProgram(const char* name) {
 }
 
 void Declare(CLI::App& app, Options& options, Texts& texts) {
-  app.add_option("--master", texts.masters, "HOST:PORT of a Mesos master; several with commas")
+  app.add_option(
+         "--master", texts.masters,
+         "HOST:PORT of a Mesos master, several with commas; or where masters say who leads: "
+         "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of one of these")
       ->required();
   app.add_option("--listen", texts.listen, "HOST:PORT of the REST API; port 0 is a free one");
   app.add_option("--advertise", options.advertise,
@@ -59,7 +62,9 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
                  "submit or admin");
   app.add_flag("--no-auth", texts.no_auth,
                "ask nobody for a token, also where others than this machine reach the API");
-  app.add_option("--state", options.state, "file of the state; made if it is not there")
+  app.add_option("--state", options.state,
+                 "file of the state, made if it is not there; or nodes of ZooKeeper: "
+                 "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of these")
       ->required();
   app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
   app.add_option("--role", texts.roles, "Mesos role; may be given several times (*)");
@@ -157,11 +162,60 @@ std::vector<std::string> Split(const std::string& text) {
   return parts;
 }
 
-Status Read(const Texts& texts, Options& options) {
-  options.masters = Split(texts.masters);
+// Of an address that the command line shall not show: "file:///PATH" is replaced by what is in it.
+Result<std::string> ReadAddress(const char* flag, const std::string& text) {
+  constexpr std::string_view kFile = "file://";
+  if (!text.starts_with(kFile)) return text;
+  const auto content = ReadFile(text.substr(kFile.size()));
+  if (!content) {
+    return Fail(ErrorCode::kInvalidArgument, "{}: {}", flag, content.error().message);
+  }
+  return content->substr(0, content->find_last_not_of(" \r\n") + 1);
+}
+
+Status ReadState(Options& options) {
+  KILN_TRY(options.state, ReadAddress("--state", options.state));
+  if (!wire::IsZookeeperAddress(options.state)) {
+    if (options.artifacts.empty()) options.artifacts = options.state + ".artifacts";
+    options.key = options.state + ".key";
+    return {};
+  }
+  auto address = wire::ParseZookeeperAddress(std::exchange(options.state, ""));
+  if (!address) return Failure(Within("--state", address.error()));
+  if (options.artifacts.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--state is {}: expected --artifacts with a folder for what ZooKeeper is too small "
+                "for",
+                address->Text());
+  }
+  options.state_nodes = *std::move(address);
+  options.key = options.artifacts + ".key";
+  return {};
+}
+
+Status ReadMasters(const std::string& given, Options& options) {
+  KILN_TRY(const std::string text, ReadAddress("--master", given));
+  if (wire::IsZookeeperAddress(text)) {
+    auto address = wire::ParseZookeeperAddress(text);
+    if (!address) return Failure(Within("--master", address.error()));
+    options.detection = *std::move(address);
+    return {};
+  }
+  if (const size_t scheme = text.find("://"); scheme != text.npos) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--master: scheme is \"{}\": expected HOST:PORT or zk://HOST:PORT,HOST:PORT/PATH",
+                text.substr(0, scheme));
+  }
+  options.masters = Split(text);
   for (const std::string& one : options.masters) {
     if (auto url = net::ParseHostPort(one); !url) return Failure(Within("--master", url.error()));
   }
+  return {};
+}
+
+Status Read(const Texts& texts, Options& options) {
+  KILN_TRY_OK(ReadMasters(texts.masters, options));
+  KILN_TRY_OK(ReadState(options));
   if (!texts.topology.empty()) options.topology = Split(texts.topology);
   if (const Status known = CheckLevels(options.topology); !known) {
     return Failure(Within("--topology", known.error()));
@@ -207,7 +261,6 @@ Status Read(const Texts& texts, Options& options) {
     }
   }
   if (options.user.empty()) options.user = CurrentUser();
-  if (options.artifacts.empty()) options.artifacts = options.state + ".artifacts";
   if (options.executor.empty()) options.executor = BesideThisProgram("kiln-executor");
   return {};
 }

@@ -1,6 +1,7 @@
 // The command line of kiln-scheduler.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,16 +12,20 @@
 #include "scheduler/placement/levels.h"
 #include "scheduler/placement/preemption.h"
 #include "wire/mesos/json.h"
+#include "wire/zookeeper/address.h"
 
 namespace kiln::scheduler {
 
 struct Options {
-  std::vector<std::string> masters;  // host:port
+  std::vector<std::string> masters;                 // host:port; none: they are detected
+  std::optional<wire::ZookeeperAddress> detection;  // where masters say who leads
   std::string listen_host = "127.0.0.1";
   int listen_port = 0;
   std::string advertise;      // host:port that agents and people reach; empty: where it listens
   std::vector<Token> tokens;  // of those who may use the API; none: everybody may
-  std::string state;
+  std::string state;          // a file; empty with state_nodes
+  std::optional<wire::ZookeeperAddress> state_nodes;
+  std::string key;  // file of the key of tasks' tokens
   std::string artifacts;
   std::vector<std::string> roles = {"*"};
   RoleSettings sharing;

@@ -43,6 +43,39 @@ TEST(Options, FlagsAreRead) {
   EXPECT_EQ(options.executor, "/x/kiln-executor");
 }
 
+TEST(Options, MastersAreNamedOrDetected) {
+  const auto parsed = Parse({"--master=zk://me:pw@z1:2181,z2:2182/mesos", "--state=/s"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_TRUE(parsed->options.masters.empty());
+  EXPECT_EQ(parsed->options.detection,
+            (wire::ZookeeperAddress{"z1:2181,z2:2182", "/mesos", "me:pw"}));
+  const std::string path = testing::TempDir() + "/master-" + std::to_string(getpid());
+  for (const char* text : {"zk://me:pw@z1:2181,z2:2182/mesos\n", "m1:5050,m2:5051\n"}) {
+    ASSERT_TRUE(WriteFile(path, text));
+    const auto read = Parse({"--master=file://" + path, "--state=/s"});
+    ASSERT_TRUE(read) << read.error().message;
+    if (*text == 'z') {
+      EXPECT_EQ(read->options.detection, parsed->options.detection);
+    } else {
+      EXPECT_THAT(read->options.masters, testing::ElementsAre("m1:5050", "m2:5051"));
+    }
+  }
+  std::filesystem::remove(path);
+}
+
+TEST(Options, TheStateIsAFileOrNodes) {
+  const auto parsed =
+      Parse({"--master=m:1", "--state=zk://me:pw@z1:2181/kiln", "--artifacts=/a/things"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->options.state_nodes, (wire::ZookeeperAddress{"z1:2181", "/kiln", "me:pw"}));
+  EXPECT_EQ(parsed->options.key, "/a/things.key");
+  EXPECT_EQ(
+      Parse({"--master=m:1", "--state=zk://me:pw@z1:2181/kiln"}).error().message,
+      "--state is zk://z1:2181/kiln: expected --artifacts with a folder for what ZooKeeper is "
+      "too small for");
+  EXPECT_EQ(Parse({"--master=m:1", "--state=/s"})->options.key, "/s.key");
+}
+
 TEST(Options, TheRolesFileIsReadAndItsFaultsNameFileAndField) {
   const std::string path = testing::TempDir() + "/roles-" + std::to_string(getpid());
   const auto parse = [&](const std::string& text) {
@@ -114,6 +147,12 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--state=/s"}, "--master is required"},
       {{"--master=m:5050"}, "--state is required"},
       {{"--master=m:99999", "--state=/s"}, "--master: "},
+      {{"--master=file:///none/x", "--state=/s"}, "--master: "},
+      {{"--master=http://m:1", "--state=/s"},
+       "--master: scheme is \"http\": expected HOST:PORT or "},
+      {{"--master=zk://m:1", "--state=/s"}, "--master: address of m:1 names no path: expected zk:"},
+      {{"--master=zk://m:0/mesos", "--state=/s"}, "--master: "},
+      {{"--master=m:1", "--state=zk://z:2181"}, "--state: address of z:2181 names no path: "},
       {{"--master=m:1", "--state=/s", "--listen=x"}, "--listen: "},
       {{"--master=m:1", "--state=/s", "--hold=5"}, "--hold: "},
       {{"--master=m:1", "--state=/s", "--topology=rack,host"}, "--topology: topology has the "},

@@ -81,7 +81,8 @@ void Cluster::StartScheduler() {
       api_.empty() ? "127.0.0.1:0" : api_.substr(std::string("http://").size());
   std::vector<std::string> argv = {
       Program("kiln-scheduler"),
-      "--master=127.0.0.1:" + std::to_string(master_port_),
+      "--master=" +
+          (options_.master.empty() ? "127.0.0.1:" + std::to_string(master_port_) : options_.master),
       "--listen=" + listen,
       "--state=" + (options_.state.empty() ? folder_.File("state.db") : options_.state),
       "--executor=" + Program("kiln-executor"),
