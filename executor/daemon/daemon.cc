@@ -56,7 +56,7 @@ void Daemon::OnEvent(const Event& event) {
     case Event::SUBSCRIBED:
       return Feed(Subscribed{KnowsKilling(event.subscribed().framework_info())});
     case Event::LAUNCH:
-      return Feed(Launch{{event.launch().task()}});
+      return Feed(Launch{.tasks = std::vector(1, event.launch().task())});
     case Event::LAUNCH_GROUP: {
       const auto& tasks = event.launch_group().task_group().tasks();
       return Feed(Launch{{tasks.begin(), tasks.end()}, true});
@@ -116,7 +116,16 @@ void Daemon::Feed(const Input& input) {
   SetTimer();
 }
 
+// Once for all that one turn of the loop brings.
 void Daemon::SetTimer() {
+  if (std::exchange(timer_wanted_, true)) return;
+  loop_.Post([self = self_] {
+    if (*self != nullptr) (*self)->StartTimer();
+  });
+}
+
+void Daemon::StartTimer() {
+  timer_wanted_ = false;
   const auto next = protocol_.NextTimer();
   if (next == timer_at_) return;
   timer_.Reset();
@@ -190,15 +199,18 @@ void Daemon::Perform(const StartWork& effect) {
   const bool shares = !work->gpu().empty();  // its device, and so this executor, with others
   if (work->has_command() && !shares) protocol_.LeaveWhenDone();
   Running& running = running_[id];
-  running.task = effect.task;
   std::string folder = net::PercentEncode(id);
   std::ranges::replace(folder, '/', '_');
   std::string sandbox = environment_.sandbox;
   if (shares) sandbox += "/" + folder;
   std::error_code error;
   std::filesystem::create_directories(sandbox, error);  // a process says what is wrong with it
-  running.surroundings = SurroundingsOf(effect.task, *work, sandbox, host_);
-  running.surroundings.own_output = shares;
+  const bool watched = effect.task.has_health_check() || effect.task.has_check();
+  if (watched) running.task = effect.task;
+  if (watched || work->has_command()) {
+    running.surroundings = SurroundingsOf(effect.task, *work, sandbox, host_);
+    running.surroundings.own_output = shares;
+  }
   running.work = runner({&loop_, effect.task, *std::move(work), running.surroundings,
                          environment_.sandbox + "/.work/" + folder, host_, Teller()});
 }

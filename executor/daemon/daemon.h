@@ -30,8 +30,8 @@ class Daemon {
 
  private:
   struct Running {
-    mesos::v1::TaskInfo task;
-    Surroundings surroundings;
+    mesos::v1::TaskInfo task;   // where it has checks
+    Surroundings surroundings;  // of a command, and of checks
     std::unique_ptr<RunningWork> work;
     std::unique_ptr<HealthMonitor> health;
     std::unique_ptr<CheckMonitor> check;
@@ -46,6 +46,7 @@ class Daemon {
   void Perform(const StopWork& effect);
   void Perform(const Exit& effect);
   void SetTimer();
+  void StartTimer();
   void Notice(const Input& input);
   void StartMonitors(const std::string& id);
   std::function<void(Input)> Teller();
@@ -57,6 +58,7 @@ class Daemon {
   Protocol protocol_;
   net::Handle timer_;
   std::optional<Instant> timer_at_;
+  bool timer_wanted_ = false;
   std::map<uint64_t, std::string> calls_;  // updates that wait for their answer: task
   std::map<std::string, Running> running_;
   std::shared_ptr<Daemon*> self_;

@@ -107,10 +107,11 @@ using Effect = std::variant<SendUpdate, StartWork, StopWork, Exit>;
 // Threads: one. Owner: the daemon. Never fails: what makes no sense is ignored.
 //
 // TASK_STARTING is told of a bare command, as Mesos's own executor does, and of work that is slow
-// to start. Updates of one task go out in order and are kept until the agent acknowledges them; a
-// lost stream makes them go into the next subscription. An executor that leaves (told so, or the
-// task is a bare command of Mesos, or the agent shuts it down) exits when its tasks are done and
-// their last updates are acknowledged, or have been waited for long enough.
+// to start; TASK_RUNNING not of one in a crowd that ends well at once. Updates of one task go out
+// in order and are kept until the agent acknowledges them; a lost stream makes them go into the
+// next subscription. An executor that leaves (told so, or the task is a bare command of Mesos, or
+// the agent shuts it down) exits when its tasks are done and their last updates are acknowledged,
+// or have been waited for long enough.
 class Protocol {
  public:
   Protocol(ProtocolOptions options, uint64_t seed);
@@ -144,6 +145,7 @@ class Protocol {
     std::deque<Update> updates;          // not acknowledged
     Cause cause = Cause::kNone;          // why it was told to end
     std::optional<Instant> starting_at;  // TASK_STARTING is told if it has not started by then
+    std::optional<Instant> running_at;   // TASK_RUNNING is told if it has not ended well by then
     std::optional<Instant> force_at;
     std::optional<Instant> deadline;  // max_completion_time
     std::optional<std::string> progress;

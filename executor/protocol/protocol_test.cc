@@ -89,6 +89,13 @@ class ProtocolTest : public testing::Test {
     now_ = end;
     return lines;
   }
+  // The task "t" and as many others as make a crowd.
+  void LaunchCrowd() {
+    Do(Subscribed{});
+    std::vector<TaskInfo> tasks = {TaskOf("t")};
+    for (int i = 0; i < 16; ++i) tasks.push_back(TaskOf(fmt::format("other{}", i)));
+    Do(Launch{tasks});
+  }
   // Brings a task to TASK_RUNNING with all updates acknowledged.
   void RunTask(const TaskInfo& task) {
     Do(Subscribed{true});
@@ -123,6 +130,25 @@ TEST_F(ProtocolTest, ATaskGoesFromStartToFinished) {
   EXPECT_THAT(Do(WorkEnded{.task = "t", .ok = true, .message = "done", .data = "r"}),
               ElementsAre("t FINISHED data=r: done"));
   EXPECT_THAT(Acknowledge(), IsEmpty());  // an executor of work waits for more
+}
+
+TEST_F(ProtocolTest, WorkInACrowdThatEndsWellAtOnceTellsItsEndAlone) {
+  LaunchCrowd();
+  EXPECT_THAT(Do(WorkStarted{"t"}), IsEmpty());
+  EXPECT_THAT(Do(WorkEnded{.task = "t", .ok = true}), ElementsAre("t FINISHED"));
+}
+
+TEST_F(ProtocolTest, WorkInACrowdThatGoesOnTellsThatItRuns) {
+  LaunchCrowd();
+  EXPECT_THAT(Do(WorkStarted{"t"}), IsEmpty());
+  EXPECT_THAT(Wait(milliseconds(2)), ElementsAre("t RUNNING"));
+}
+
+TEST_F(ProtocolTest, WorkInACrowdThatFailsAtOnceHasRunAllTheSame) {
+  LaunchCrowd();
+  EXPECT_THAT(Do(WorkStarted{"t"}), IsEmpty());
+  EXPECT_THAT(Do(WorkEnded{.task = "t", .message = "no row"}),
+              ElementsAre("t RUNNING", "t FAILED: no row"));
 }
 
 TEST_F(ProtocolTest, WorkThatCanNeverDoWellIsAnError) {

@@ -163,6 +163,7 @@ class Lifecycle {
   // Tasks (updates.cc).
   void UpdateUnknown(const StatusUpdate& update, Instant now);
   void Progress(Task& task, const StatusUpdate& update, Instant now);
+  void HasRun(const Task& task, Instant now);
   void End(Task& task, TaskState state, const std::string& reason, const std::string& message,
            Instant now);
   void JudgeExecutor(const Task& task, TaskState state, const std::string& reason);

@@ -28,6 +28,15 @@ TEST(Lifecycle, AJobRunsToItsEnd) {
   EXPECT_THAT(h.life().See(h.now()).jobs, IsEmpty());
 }
 
+TEST(Lifecycle, AJobRunsFromTheEndOfATaskThatToldNothingElse) {
+  Harness h;
+  h.Submit(TrainingJob("j", 2));
+  const auto tasks = h.PlaceAll("a1");
+  ASSERT_THAT(tasks, SizeIs(2));
+  h.Tell(tasks[0], TaskState::kFinished);
+  EXPECT_EQ(h.Phase("j"), JobPhase::kRunning);
+}
+
 TEST(Lifecycle, ASubmitIsIdempotentByNameAndContent) {
   Harness h;
   h.Submit(TrainingJob("j", 1), 7);

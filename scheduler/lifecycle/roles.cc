@@ -119,11 +119,10 @@ void Lifecycle::StartRunning(const Task& task) {
 // How long work takes is known from what ended well.
 void Lifecycle::Remember(const Task& task) {
   const JobRecord* record = RecordOf(task);
-  if (record == nullptr || task.state != TaskState::kFinished || task.started.nanoseconds == 0) {
-    return;
-  }
+  if (record == nullptr || task.state != TaskState::kFinished) return;
   const Group* group = FindGroup(record->job, task.member.group);
-  if (group != nullptr) durations_.Add(*group, task.ended - task.started);
+  const Instant start = task.started.nanoseconds > 0 ? task.started : task.launched;
+  if (group != nullptr) durations_.Add(*group, task.ended - start);
 }
 
 Outlook Lifecycle::OutlookAt(Instant now) const {

@@ -109,14 +109,19 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   Touch(task);
   if (task.state == before) return;
   effects_.notices.push_back({"task", task.id.text, TaskStateName(task.state), task.message});
+  const auto [group, member] = Find(task.member);
+  if (task.state == TaskState::kRunning) {
+    HasRun(task, now);
+    if (member != nullptr) member->losses = 0;
+  }
+  CheckJob(task.member.job, now);
+}
+
+void Lifecycle::HasRun(const Task& task, Instant now) {
   JobRecord* record = RecordOf(task);
-  if (record != nullptr && record->phase == JobPhase::kWaiting &&
-      task.state == TaskState::kRunning) {
+  if (record != nullptr && record->phase == JobPhase::kWaiting) {
     SetPhase(*record, JobPhase::kRunning, "", now);
   }
-  const auto [group, member] = Find(task.member);
-  if (member != nullptr && task.state == TaskState::kRunning) member->losses = 0;
-  CheckJob(task.member.job, now);
 }
 
 void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
@@ -129,7 +134,10 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   task.reason = reason;
   task.message = MessageOf(task, message);
   task.ended = now;
-  if (state == TaskState::kFinished) task.fraction = 1;
+  if (state == TaskState::kFinished) {
+    task.fraction = 1;
+    HasRun(task, now);  // quick work tells its end alone
+  }
   Remember(task);
   Touch(task);
   effects_.notices.push_back({"task", task.id.text, TaskStateName(state), task.message});
