@@ -21,6 +21,8 @@ using wire::Json;
 namespace fs = std::filesystem;
 
 constexpr auto kPoll = std::chrono::milliseconds(200);
+// A scheduler that is started again is back long before.
+constexpr auto kSilenceMax = std::chrono::seconds(60);
 
 struct SubmitOptions {
   std::string file;
@@ -104,14 +106,25 @@ std::string Reason(const Client& api, const std::string& path, const Json& job) 
   return "";
 }
 
-// Shows how far the job is until it ends; one that does not end by itself, until all of it runs.
+// Shows how far the job is until it ends; one that does not end by itself, until all of it runs. A
+// scheduler that is away for a while is waited for.
 Result<int> Wait(const Session& session, const Client& api, const std::string& name,
                  Duration timeout) {
   const std::string path = "/v1/jobs/" + net::PercentEncodePart(name);
   const auto start = std::chrono::steady_clock::now();
+  auto answered = start;
   Progress progress(session.program.err, session.program.interactive);
   while (true) {
-    KILN_TRY(Json job, api.Get(path));
+    auto answer = api.Get(path);
+    const auto now = std::chrono::steady_clock::now();
+    if (!answer && answer.error().code == ErrorCode::kUnavailable && now - answered < kSilenceMax &&
+        (timeout.count() == 0 || now - start < timeout)) {
+      progress.Show(answer.error().message + ": asking again", 0);
+      std::this_thread::sleep_for(kPoll);
+      continue;
+    }
+    answered = now;
+    KILN_TRY(const Json job, std::move(answer));
     const std::string phase = Cell(job, "phase");
     const bool waits = phase == "WAITING" || (phase == "RUNNING" && job["running"] == 0);
     const bool ends = job["kind"] == "training" || job["kind"] == "scoring";

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <fstream>
+#include <future>
 #include <map>
 #include <set>
 
@@ -157,11 +158,20 @@ TEST_F(MainJobTest, GangThatCannotFitSaysWhy) {
 }
 
 TEST_F(MainJobTest, SchedulerKilledInTheMiddleLosesNothing) {
-  Submit("forest.yaml");
+  const std::string file = cluster_.folder() / "forest.yaml";
+  std::ofstream(file) << Example("forest.yaml");
+  // The command that waits for the job waits for the scheduler too.
+  auto command = std::async(std::launch::async, [&] {
+    return cluster_.Kiln({"job", "submit", file, "--wait"});
+  });
   ASSERT_TRUE(support::Eventually([&] { return !cluster_.Tasks("digits-forest").empty(); }));
   cluster_.KillScheduler();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
   cluster_.StartScheduler();
   ASSERT_TRUE(cluster_.Reaches("digits-forest", "SUCCEEDED")) << cluster_.Job("digits-forest");
+  const auto outcome = command.get();
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, testing::HasSubstr("no answer from"));
   ExpectEachMemberFinishedOnce("digits-forest", 5);
   ExpectOneVersion();
 }
