@@ -9,9 +9,9 @@ namespace {
 
 constexpr size_t kProbesTried = 8;  // the smallest groups that wait
 
-class Around {
+class Around final : public Planning {
  public:
-  Around(const Snapshot& snapshot, const Policy& policy)
+  Around(const Snapshot& snapshot, std::vector<Offer> offers, const Policy& policy)
       : bars_(snapshot.bars), policy_(policy), shared_(snapshot.shared), open_(FrameOf(snapshot)) {
     open_.jobs = snapshot.jobs;
     open_.outlook = snapshot.outlook;
@@ -20,39 +20,48 @@ class Around {
       if (bar == bars_.end()) continue;
       std::erase_if(shares, [&](const GpuShare& one) { return bar->second.gpus.contains(one.id); });
     }
-    for (const Offer& offer : snapshot.offers) {
+    std::map<std::pair<AgentId, std::string>, std::vector<Offer>> probed;
+    for (Offer& offer : offers) {
       const auto bar = bars_.find(offer.agent.id);
       if (bar == bars_.end()) {
-        open_.offers.push_back(offer);
+        open_.offers.push_back(std::move(offer));
         continue;
       }
       barred_.push_back(offer);
       if (bar->second.reason.empty()) {
-        open_.offers.push_back(WithoutBarred(offer, bar->second));
+        open_.offers.push_back(WithoutBarred(std::move(offer), bar->second));
       } else if (bar->second.probe) {
-        probed_[{offer.agent.id, offer.role}].push_back(WithoutBarred(offer, bar->second));
+        probed[{offer.agent.id, offer.role}].push_back(
+            WithoutBarred(std::move(offer), bar->second));
       }
     }
+    ProbeAll(probed);
+    open_plan_ = BeginPlace(open_, policy_);
   }
 
-  Plan Run() {
-    Plan probes;
-    std::set<AgentId> busy;
-    for (auto& [key, offers] : probed_) {
-      if (busy.contains(key.first)) continue;  // by another role
-      if (auto launch = Probe(key.second, offers)) {
-        busy.insert(key.first);
-        probes.launches.push_back(*std::move(launch));
-      }
-    }
-    Plan plan = Place(open_, policy_);
-    plan.launches.insert(plan.launches.begin(), probes.launches.begin(), probes.launches.end());
+  bool GoOn(size_t looks) override { return open_plan_->GoOn(looks); }
+
+  Plan Take() override {
+    Plan plan = open_plan_->Take();
+    plan.launches.insert(plan.launches.begin(), probes_.begin(), probes_.end());
     if (!plan.refusals.empty() && !open_.brief) Explain(plan);
     return plan;
   }
 
  private:
   using Candidate = std::pair<WaitingJob*, WaitingGroup*>;
+
+  // By agent and role.
+  void ProbeAll(const std::map<std::pair<AgentId, std::string>, std::vector<Offer>>& probed) {
+    std::set<AgentId> busy;
+    for (const auto& [key, offers] : probed) {
+      if (busy.contains(key.first)) continue;  // by another role
+      if (auto launch = Probe(key.second, offers)) {
+        busy.insert(key.first);
+        probes_.push_back(*std::move(launch));
+      }
+    }
+  }
 
   // The groups that ask for least and may lose an attempt.
   std::vector<Candidate> Candidates(const std::string& role) {
@@ -171,7 +180,8 @@ class Around {
   const decltype(Snapshot::shared)& shared_;
   Snapshot open_;
   std::vector<Offer> barred_;  // wholly or in part
-  std::map<std::pair<AgentId, std::string>, std::vector<Offer>> probed_;
+  std::vector<Launch> probes_;
+  std::unique_ptr<Planning> open_plan_;
 };
 
 }  // namespace
@@ -199,7 +209,14 @@ Snapshot FrameOf(const Snapshot& snapshot) {
 
 Plan PlaceAround(const Snapshot& snapshot, const Policy& policy) {
   if (snapshot.bars.empty()) return Place(snapshot, policy);
-  return Around(snapshot, policy).Run();
+  Around around(snapshot, snapshot.offers, policy);
+  around.GoOn(SIZE_MAX);
+  return around.Take();
+}
+
+std::unique_ptr<Planning> BeginAround(Snapshot& snapshot, const Policy& policy) {
+  if (snapshot.bars.empty()) return BeginPlace(snapshot, policy);
+  return std::make_unique<Around>(snapshot, std::move(snapshot.offers), policy);
 }
 
 }  // namespace kiln::scheduler

@@ -9,6 +9,9 @@ namespace kiln::scheduler {
 // its own and has a retry left. What would have room behind a bar says so. Pure, as Place is.
 Plan PlaceAround(const Snapshot& snapshot, const Policy& policy);
 
+// The same a part at a time: takes what it has use for out of the snapshot, which outlives it.
+std::unique_ptr<Planning> BeginAround(Snapshot& snapshot, const Policy& policy);
+
 // What every plan of a part of this cluster goes by: the same without offers, jobs, claims and an
 // outlook.
 Snapshot FrameOf(const Snapshot& snapshot);

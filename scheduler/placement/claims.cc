@@ -24,9 +24,9 @@ void RemoveStarted(const std::set<MemberId>& started, WaitingJob& job) {
   std::erase_if(job.groups, [](const WaitingGroup& group) { return group.members.empty(); });
 }
 
-class ByClaims {
+class ByClaims final : public Planning {
  public:
-  ByClaims(const Snapshot& snapshot, const Policy& policy)
+  ByClaims(const Snapshot& snapshot, std::vector<Offer> offers, const Policy& policy)
       : snapshot_(snapshot), policy_(policy), rest_(FrameOf(snapshot)) {
     rest_.outlook = snapshot.outlook;
     rest_.claims = snapshot.claims;  // there are other agents than those in its offers
@@ -34,17 +34,13 @@ class ByClaims {
       by_job_.emplace(claim.job, &claim);
       for (const AgentId& agent : claim.agents) owners_.emplace(agent, &claim);
     }
-    for (const Offer& offer : snapshot.offers) {
+    for (Offer& offer : offers) {
       const auto owner = owners_.find(offer.agent.id);
-      (owner == owners_.end() ? rest_.offers : kept_[owner->second]).push_back(offer);
+      (owner == owners_.end() ? rest_.offers : kept_[owner->second]).push_back(std::move(offer));
     }
-  }
-
-  Plan Run() {
-    Plan kept;
-    for (auto& [claim, offers] : kept_) PlaceOwn(*claim, std::move(offers), kept);
+    for (auto& [claim, own] : kept_) PlaceOwn(*claim, std::move(own));
     std::set<MemberId> started;
-    for (const Launch& launch : kept.launches) started.insert(launch.member);
+    for (const Launch& launch : plan_.launches) started.insert(launch.member);
     for (WaitingJob job : snapshot_.jobs) {
       if (by_job_.contains(job.job->name)) {
         job.may_hold = false;
@@ -52,9 +48,15 @@ class ByClaims {
       }
       if (!job.groups.empty()) rest_.jobs.push_back(std::move(job));
     }
-    Plan plan = PlaceAround(rest_, policy_);
-    plan.launches.insert(plan.launches.begin(), kept.launches.begin(), kept.launches.end());
-    plan.held.insert(plan.held.end(), kept.held.begin(), kept.held.end());
+    rest_plan_ = BeginAround(rest_, policy_);
+  }
+
+  bool GoOn(size_t looks) override { return rest_plan_->GoOn(looks); }
+
+  Plan Take() override {
+    Plan plan = rest_plan_->Take();
+    plan.launches.insert(plan.launches.begin(), plan_.launches.begin(), plan_.launches.end());
+    plan.held.insert(plan.held.end(), plan_.held.begin(), plan_.held.end());
     for (Refusal& refusal : plan.refusals) {
       const auto claim = by_job_.find(refusal.job);
       if (claim != by_job_.end()) {
@@ -69,7 +71,7 @@ class ByClaims {
 
  private:
   // The job of the claim, and those with a claim to the same agents, on these agents.
-  void PlaceOwn(const Claim& claim, std::vector<Offer> offers, Plan& kept) {
+  void PlaceOwn(const Claim& claim, std::vector<Offer> offers) {
     Snapshot own = FrameOf(snapshot_);
     own.sharing = rest_.sharing;
     own.offers = std::move(offers);
@@ -86,8 +88,8 @@ class ByClaims {
       if (!rest_.sharing) break;
       Add(rest_.sharing->use[roles.at(launch.member.job)].used, AmountsOf(launch.resources));
     }
-    kept.launches.insert(kept.launches.end(), plan.launches.begin(), plan.launches.end());
-    kept.held.insert(kept.held.end(), plan.declined.begin(), plan.declined.end());
+    plan_.launches.insert(plan_.launches.end(), plan.launches.begin(), plan.launches.end());
+    plan_.held.insert(plan_.held.end(), plan.declined.begin(), plan.declined.end());
   }
 
   const Snapshot& snapshot_;
@@ -96,13 +98,22 @@ class ByClaims {
   std::map<std::string, const Claim*> by_job_;
   std::map<AgentId, const Claim*> owners_;
   std::map<const Claim*, std::vector<Offer>> kept_;  // claims lie in one list
+  Plan plan_;                                        // of the agents of claims
+  std::unique_ptr<Planning> rest_plan_;              // of the others
 };
 
 }  // namespace
 
 Plan PlaceByClaims(const Snapshot& snapshot, const Policy& policy) {
   if (snapshot.claims.empty()) return PlaceAround(snapshot, policy);
-  return ByClaims(snapshot, policy).Run();
+  ByClaims by_claims(snapshot, snapshot.offers, policy);
+  by_claims.GoOn(SIZE_MAX);
+  return by_claims.Take();
+}
+
+std::unique_ptr<Planning> BeginByClaims(Snapshot& snapshot, const Policy& policy) {
+  if (snapshot.claims.empty()) return BeginAround(snapshot, policy);
+  return std::make_unique<ByClaims>(snapshot, std::move(snapshot.offers), policy);
 }
 
 }  // namespace kiln::scheduler

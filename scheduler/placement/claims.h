@@ -1,6 +1,7 @@
 // Agents that are kept for jobs on whose behalf others had to leave them.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Claim {
 };
 
 struct Plan;
+class Planning;
 struct Policy;
 struct Snapshot;
 
@@ -27,5 +29,8 @@ struct Snapshot;
 // alone, and stays in hand until that job fits. Claims of jobs that move together are for the same
 // agents; others do not overlap.
 Plan PlaceByClaims(const Snapshot& snapshot, const Policy& policy);
+
+// The same a part at a time: takes what it has use for out of the snapshot, which outlives it.
+std::unique_ptr<Planning> BeginByClaims(Snapshot& snapshot, const Policy& policy);
 
 }  // namespace kiln::scheduler

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "scheduler/placement/place.h"
 #include "scheduler/placement/plan.h"
 #include "scheduler/placement/policy.h"
 #include "scheduler/placement/snapshot.h"
@@ -90,6 +91,22 @@ TEST(PlaceByClaims, MembersWithoutAClaimGoElsewhere) {
   snapshot.claims = {{"claimant", 1, {{"a"}}, {}}};
   EXPECT_THAT(Started(PlaceByClaims(snapshot, kPack)),
               ElementsAre("claimant.0 on a", "claimant.1 on b", "claimant.2 on b"));
+}
+
+TEST(PlaceByClaims, APlanThatIsMadeInPartsIsTheSame) {
+  const Job first = JobOf("first", 6);
+  const Job claimant = JobOf("claimant", 3, 3);
+  Snapshot snapshot{.offers = {OfferOf("a", 2), OfferOf("b", 1), OfferOf("c", 2), OfferOf("d", 1)},
+                    .jobs = {WaitingOf(first), WaitingOf(claimant)}};
+  snapshot.claims = {{"claimant", 3, {{"a"}}, {}, "waits for others"}};
+  snapshot.bars = {{{"b"}, {"agent b is quarantined", false, {}}},
+                   {{"d"}, {"agent d is on probation", true, {}}}};
+  const Plan plan = PlaceByClaims(snapshot, kPack);
+  EXPECT_THAT(Started(plan), ElementsAre("first.0 on d", "first.1 on c", "first.2 on c"));
+  const auto planning = BeginByClaims(snapshot, kPack);
+  while (!planning->GoOn(1)) {
+  }
+  EXPECT_EQ(planning->Take(), plan);
 }
 
 }  // namespace

@@ -24,7 +24,12 @@
 namespace kiln::scheduler {
 namespace {
 
-class Placer final : public MemberPlacer {
+// What it costs, in looks at agents.
+constexpr size_t kLooksOfJob = 8;  // that is known to fit nowhere
+constexpr size_t kLooksOfLaunch = 32;
+constexpr size_t kLooksOfCause = 8;  // at each agent
+
+class Placer final : public MemberPlacer, public Planning {
  public:
   Placer(const Snapshot& snapshot, const Policy& policy)
       : snapshot_(snapshot),
@@ -36,13 +41,20 @@ class Placer final : public MemberPlacer {
         limits_(snapshot.sharing ? &*snapshot.sharing : nullptr),
         chance_(snapshot.seed) {}
 
-  Plan Run() {
-    for (const WaitingJob& job : snapshot_.jobs) {
+  bool GoOn(size_t looks) override {
+    looks_ = 0;
+    for (; served_ < snapshot_.jobs.size() && looks_ < looks; ++served_) {
+      const WaitingJob& job = snapshot_.jobs[served_];
+      looks_ += kLooksOfJob;
       PlaceGang(job);
       for (const WaitingGroup& group : job.groups) {
         if (!group.in_gang || !job.StartsTogether()) PlaceSingly(job, group);
       }
     }
+    return served_ == snapshot_.jobs.size();
+  }
+
+  Plan Take() override {
     reservations_.Hold(plan_);
     for (const Room& room : rooms_) {
       if (room.used) continue;
@@ -114,6 +126,7 @@ class Placer final : public MemberPlacer {
   }
 
   bool AllowsSome(const WaitingJob& job, const WaitingGroup& group) {
+    looks_ += rooms_.size();
     const Constraints constraints = LiveConstraints(group);
     return std::any_of(rooms_.begin(), rooms_.end(), [&](const Room& room) {
       return room.role == job.role && constraints.Allows(*room.agent);
@@ -239,7 +252,8 @@ class Placer final : public MemberPlacer {
   }
 
   std::vector<size_t> Open(const WaitingJob& job, const std::string* field,
-                           const std::string& value) const {
+                           const std::string& value) {
+    looks_ += rooms_.size();
     std::vector<size_t> open;
     for (size_t i = 0; i < (scope_ == nullptr ? rooms_.size() : scope_->size()); ++i) {
       const size_t index = scope_ == nullptr ? i : (*scope_)[i];
@@ -333,6 +347,7 @@ class Placer final : public MemberPlacer {
   }
 
   void Take(const WaitingJob& job, const Placed& placed) {
+    looks_ += kLooksOfLaunch;
     chance_ = Random(chance_)();
     PutInto(rooms_[placed.room], placed);
     ranking_.Update(placed.room);
@@ -371,6 +386,7 @@ class Placer final : public MemberPlacer {
     if (scope == nullptr && BestKept(job, *part.group, part.constraints)) {
       return {Blocker::kReserved, reservations_.Words(job.role)};
     }
+    looks_ += kLooksOfCause * rooms_.size();
     const Resources overhead = ExecutorFor(group, snapshot_.executor);
     Cause cause = Explain(group, job.role, rooms_, scope, part.constraints, overhead);
     if (scope == nullptr) nearest_.Tell(group, job.role, part.constraints, overhead, cause);
@@ -396,6 +412,8 @@ class Placer final : public MemberPlacer {
   // Of gangs of one group: why they do not start with the rooms as they are, by want and size.
   std::map<std::pair<std::string, int>, std::pair<size_t, Cause>> short_gangs_;
   Plan plan_;
+  size_t served_ = 0;  // jobs
+  size_t looks_ = 0;   // that those of this part have cost
 };
 
 // Why the gang does not start, if that is known without a try.
@@ -466,7 +484,13 @@ void Placer::PlaceGang(const WaitingJob& job) {
 }  // namespace
 
 Plan Place(const Snapshot& snapshot, const Policy& policy) {
-  return Placer(snapshot, policy).Run();
+  Placer placer(snapshot, policy);
+  placer.GoOn(SIZE_MAX);
+  return placer.Take();
+}
+
+std::unique_ptr<Planning> BeginPlace(const Snapshot& snapshot, const Policy& policy) {
+  return std::make_unique<Placer>(snapshot, policy);
 }
 
 }  // namespace kiln::scheduler

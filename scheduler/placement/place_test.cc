@@ -286,6 +286,20 @@ TEST(Place, EveryPlanIsSound) {
   }
 }
 
+TEST(Place, APlanThatIsMadeInPartsIsTheSame) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const World world = RandomWorld(seed);
+    for (const Policy* policy : Policies()) {
+      const auto planning = BeginPlace(world.snapshot, *policy);
+      size_t parts = 1;
+      while (!planning->GoOn(1)) ++parts;
+      EXPECT_EQ(parts, std::max<size_t>(world.snapshot.jobs.size(), 1));
+      ASSERT_EQ(planning->Take(), Place(world.snapshot, *policy))
+          << "seed " << seed << ", " << policy->name;
+    }
+  }
+}
+
 // What agents lend changes nothing for work that does not ask for it.
 TEST(Place, WhatIsLentIsNoMatterOfOthers) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
