@@ -113,8 +113,8 @@ Forecast::Forecast(const Snapshot& snapshot, const Policy& policy, const std::ve
 void Forecast::AddSite(const Agent& agent, Resources free, const std::string& role) {
   Site site{&agent, {{snapshot_.outlook->now, std::move(free)}}};
   const auto& agents = snapshot_.outlook->running->Agents();
-  const auto tasks = agents.find(agent.id);
-  if (tasks != agents.end() && tasks_ <= tasks_max_) {
+  const auto tasks = tasks_ <= tasks_max_ ? agents.find(agent.id) : agents.end();
+  if (tasks != agents.end()) {
     tasks_ += tasks->second.size();
     for (const RunningTask& running : tasks->second) {
       if (running.job->role != role) continue;
@@ -149,10 +149,10 @@ std::vector<Instant> Forecast::Times(const WaitingJob& job, size_t needed) {
     for (const Layer& layer : site.layers) {
       ++spent_;
       free += layer.what;
-      Resources whole = free;
-      CloseDevices(whole);
+      std::optional<Resources> whole;
+      if (!free.gpu_shares.empty()) CloseDevices(whole.emplace(free));
       for (size_t g = 0; g < counts.size(); ++g) {
-        const size_t count = CountOf(*job.groups[g].group, *site.agent, whole);
+        const size_t count = CountOf(*job.groups[g].group, *site.agent, whole ? *whole : free);
         if (count <= counts[g]) continue;
         rises.push_back({layer.at, g, count - counts[g]});
         counts[g] = count;
