@@ -141,6 +141,7 @@ Health Scheduler::GetHealth() const {
 
 std::vector<Refusal> Scheduler::Why(const std::string& job) {
   std::vector<Refusal> refusals = cycle_.Why(*lifecycle_, job, loop_.Now());
+  SetTimer(loop_.Now());  // a cycle may be due for who has asked
   for (Refusal& refusal : refusals) {
     if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {
       refusal.reason += ": " + problem_;

@@ -51,6 +51,7 @@ Settings Scheduler::LifecycleSettings() const {
 
 Status Scheduler::Load() {
   KILN_TRY(State state, ledger_.Load());
+  cycle_.Restart();
   lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), RandomSeed());
   return {};
 }

@@ -33,7 +33,7 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   lifecycle.Tick(now);
   Sight sight = See(lifecycle, now);
   judge_next_ = JudgeNext(sight);
-  current_ = now >= judge_next_;
+  const bool at_once = !connected || IsSmall(sight);
   std::set<std::string> wanted = sight.roles;
   Plan plan;
   if (connected) plan = Decide(lifecycle, std::move(sight), now);
@@ -44,10 +44,17 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   Outcome outcome;
   if (connected) outcome.evicted = Preempt(lifecycle, now);
   outcome.effects = lifecycle.TakeEffects();
-  if (current_) {
+  const bool changed = std::exchange(changes_, book_.changes()) != book_.changes();
+  if (at_once) judging_.reset();
+  if (judging_ != nullptr) judging_->outdated |= changed || outcome.effects.Durable();
+  current_ = false;
+  if (at_once && now >= judge_next_) {
     sight = See(lifecycle, now);
     wanted = sight.roles;
     Explain(lifecycle, std::move(sight), now);
+    current_ = true;
+  } else if (judging_ != nullptr || now >= judge_next_) {
+    current_ = Judge(lifecycle, now);
   }
   const std::set<std::string> elsewhere = std::exchange(elsewhere_, {});
   if (connected) outcome.calls = book_.Settle(plan, wanted, elsewhere, now);
@@ -62,7 +69,7 @@ Instant Cycle::JudgeNext(const Sight& sight) const {
   if (IsSmall(sight)) return explained_;
   const bool is_new = std::any_of(sight.jobs.begin(), sight.jobs.end(),
                                   [this](const auto& job) { return job.since > explained_; });
-  return explained_ + (is_new ? kReasonsAge : kJudgedAge);
+  return told_ + (is_new ? kReasonsAge : kJudgedAge);
 }
 
 bool Cycle::IsSmall(const Sight& sight) const {
@@ -71,7 +78,7 @@ bool Cycle::IsSmall(const Sight& sight) const {
 
 std::optional<Instant> Cycle::Next(Instant now) const {
   std::optional<Instant> next = preempt_next_;
-  if (!elsewhere_.empty()) return now;
+  if (!elsewhere_.empty() || judging_ != nullptr) return now;
   if (!current_) return next ? std::min(*next, judge_next_) : judge_next_;
   // What is kept for a start that does not come is free then.
   for (const Refusal& refusal : refusals_) {
@@ -200,32 +207,68 @@ void Cycle::Charge(const Lifecycle& lifecycle, const Plan& plan,
 
 // The reasons of all that still waits, judged by everything that agents are known to have free.
 void Cycle::Explain(const Lifecycle& lifecycle, Sight sight, Instant now) {
-  explained_ = now;
-  refusals_.clear();
+  Plan wider;
   if (connected_ && !sight.jobs.empty()) {
     const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
     Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs),
                                    std::move(sight.usual), outlook);
-    Plan wider = PlaceByClaims(snapshot, policy_);
+    wider = PlaceByClaims(snapshot, policy_);
     book_.TakeBack(std::move(snapshot.offers));
     used_ = std::move(snapshot.jobs);
-    refusals_ = std::move(wider.refusals);
-    std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
-    for (const Launch& launch : wider.launches) {
-      elsewhere_.insert(lifecycle.OfferRole(lifecycle.state().jobs.at(launch.member.job).job.role));
-      auto& fit = fits[{launch.member.job, launch.member.group}];
-      ++fit.first;
-      fit.second = launch.agent;
-    }
-    for (const auto& [group, fit] : fits) {
-      refusals_.push_back({group.first, group.second, fit.first, Blocker::kNoOffers,
-                           fmt::format("fits what agent {} had free when it last offered: waits "
-                                       "for its next offer",
-                                       fit.second.text),
-                           "", "", Estimate{now, "as soon as it offers"}});
-    }
   }
-  blocked_ = std::move(sight.blocked);
+  told_ = now;
+  Tell(lifecycle, std::move(wider), std::move(sight.blocked), now);
+}
+
+bool Cycle::Judge(const Lifecycle& lifecycle, Instant now) {
+  if (judging_ == nullptr) judging_ = std::make_unique<Judgement>(now);
+  Judgement& judging = *judging_;
+  if (judging.planning == nullptr) {
+    if (!book_.CopyKnown(kCopiesInACycle, judging.offers)) return false;
+    judging.sight = See(lifecycle, now);
+    Sight& sight = judging.sight;
+    judging.jobs = lifecycle.HoldJobs();
+    judging.outlook = Detailed(lifecycle.OutlookAt(now));
+    judging.snapshot = SnapshotOf(lifecycle, std::move(judging.offers), std::move(sight.jobs),
+                                  std::move(sight.usual), judging.outlook);
+    for (WaitingJob& job : judging.snapshot.jobs) {
+      // Only how many there are matters, and the sets of members change.
+      for (WaitingGroup& group : job.groups) {
+        group.members = MemberRange::First(group.members.size());
+      }
+    }
+    judging.planning = BeginByClaims(judging.snapshot, policy_);
+  }
+  if (!judging.planning->GoOn(kLooksInACycle)) return false;
+  const auto judged = std::move(judging_);
+  told_ = now;
+  judge_next_ = now + kReasonsAge;  // or later, if no job has come since
+  Tell(lifecycle, judged->planning->Take(), std::move(judged->sight.blocked), judged->began);
+  return !judged->outdated;
+}
+
+// The plan is of all that was known at that time.
+void Cycle::Tell(const Lifecycle& lifecycle, Plan wider, std::vector<Refusal> blocked,
+                 Instant judged) {
+  explained_ = judged;
+  refusals_ = std::move(wider.refusals);
+  blocked_ = std::move(blocked);
+  std::map<std::pair<std::string, std::string>, std::pair<int, AgentId>> fits;
+  for (const Launch& launch : wider.launches) {
+    const auto job = lifecycle.state().jobs.find(launch.member.job);
+    if (job == lifecycle.state().jobs.end()) continue;  // forgotten since
+    elsewhere_.insert(lifecycle.OfferRole(job->second.job.role));
+    auto& fit = fits[{launch.member.job, launch.member.group}];
+    ++fit.first;
+    fit.second = launch.agent;
+  }
+  for (const auto& [group, fit] : fits) {
+    refusals_.push_back({group.first, group.second, fit.first, Blocker::kNoOffers,
+                         fmt::format("fits what agent {} had free when it last offered: waits "
+                                     "for its next offer",
+                                     fit.second.text),
+                         "", "", Estimate{judged, "as soon as it offers"}});
+  }
   for (auto* list : {&refusals_, &blocked_}) {
     for (Refusal& refusal : *list) {
       if (refusal.estimate.words.empty()) refusal.estimate.words = kNotWhile;
@@ -238,9 +281,14 @@ void Cycle::Explain(const Lifecycle& lifecycle, Sight sight, Instant now) {
 }
 
 std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& job, Instant now) {
-  if (!current_ && now - explained_ >= kReasonsAge) {
-    Explain(lifecycle, See(lifecycle, now), now);
-    current_ = true;
+  if (!current_ && now - told_ >= kReasonsAge) {
+    Sight sight = See(lifecycle, now);
+    current_ = !connected_ || IsSmall(sight);
+    if (current_) {
+      Explain(lifecycle, std::move(sight), now);
+    } else if (judging_ == nullptr) {
+      current_ = Judge(lifecycle, now);
+    }
   }
   std::vector<Refusal> refusals;
   const auto wanted = [&job](const std::string& name) { return job.empty() || name == job; };

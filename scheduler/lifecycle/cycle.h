@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/lifecycle/judgement.h"
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/offer_book.h"
 #include "scheduler/placement/policy.h"
@@ -14,9 +15,10 @@
 namespace kiln::scheduler {
 
 // To judge all that waits by all that is known costs time on a large cluster with a long queue.
-// Where both are small it is done in every cycle, and else when somebody asks or a job has come,
-// but no sooner than after the first of these times, and at the latest after the second: to find
-// work that fits what is known and not in hand.
+// Where both are small it is done in every cycle. Else it begins when somebody asks or a job has
+// come, but no sooner than after the first of these times, and at the latest after the second: to
+// find work that fits what is known and not in hand. It goes on a part in each cycle (judgement.h),
+// and while it does, a cycle follows the other at once.
 inline constexpr Duration kReasonsAge = std::chrono::milliseconds(750);
 inline constexpr Duration kJudgedAge = std::chrono::seconds(5);
 inline constexpr size_t kSmallCluster = 2'000;  // agents and jobs that wait, together
@@ -36,10 +38,13 @@ class Cycle {
   // One cycle. Nothing is launched, and no offer is answered, while there is no connection.
   Outcome Run(Lifecycle& lifecycle, bool connected, Instant now);
   // Why what waits does: of one job, or of all when it is empty. On a small cluster as of the last
-  // cycle; on a large one no older than kReasonsAge.
+  // cycle. On a large one as it was last judged: when that is older than kReasonsAge, a judgement
+  // begins, and is told at once when one part is all of it.
   std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now);
   // When a cycle has something to do though nothing else happens.
   std::optional<Instant> Next(Instant now) const;
+  // The lifecycle is another from here on.
+  void Restart() { judging_.reset(); }
   // What would become of a job that was submitted at this moment, with all that agents have free:
   // among those that wait on a small cluster, as if nothing else waited on a large one.
   Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
@@ -55,7 +60,11 @@ class Cycle {
               Instant now);
   Instant JudgeNext(const Sight& sight) const;
   bool IsSmall(const Sight& sight) const;
+  // At once.
   void Explain(const Lifecycle& lifecycle, Sight sight, Instant now);
+  // A part of it. Gives whether reasons are as of this moment.
+  bool Judge(const Lifecycle& lifecycle, Instant now);
+  void Tell(const Lifecycle& lifecycle, Plan wider, std::vector<Refusal> blocked, Instant judged);
   Snapshot SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
                       std::vector<WaitingJob> jobs,
                       std::vector<std::pair<const Group*, size_t>> usual,
@@ -63,9 +72,12 @@ class Cycle {
 
   const Policy& policy_;
   OfferBook& book_;
-  std::vector<Refusal> refusals_;    // of what fits nowhere
-  std::vector<Refusal> blocked_;     // of what may not start, wherever
-  Instant explained_;                // when they were judged
+  std::vector<Refusal> refusals_;  // of what fits nowhere
+  std::vector<Refusal> blocked_;   // of what may not start, wherever
+  Instant explained_;              // when they were judged
+  Instant told_;                   // and when that was done
+  std::unique_ptr<Judgement> judging_;
+  uint64_t changes_ = 0;             // of the book, as they were last seen
   Instant judge_next_;               // when they are next, though nobody asks
   bool current_ = true;              // nothing has happened since
   bool connected_ = false;           // in the last cycle

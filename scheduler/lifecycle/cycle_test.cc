@@ -132,6 +132,44 @@ TEST_F(CycleTest, OnALargeClusterReasonsAreJudgedForWhoAsks) {
   EXPECT_THAT(Why("large"), ElementsAre(judged(kSmallCluster + 2, "2 on larger")));
 }
 
+TEST_F(CycleTest, OnAVeryLargeClusterReasonsAreJudgedAPartInEachCycle) {
+  constexpr size_t kAgents = 4 * kCopiesInACycle;
+  OfferFrom(0, kAgents);
+  Job ended = JobOf("ended", 5000);
+  Submit(ended);
+  std::vector<std::string> jobs;
+  for (const int cpus : {2, 3, 4}) {
+    jobs.push_back(fmt::format("large-{}", cpus));
+    Submit(JobOf(jobs.back(), 1000 * cpus));
+  }
+  size_t cycles = 0;
+  while (Run(), cycle_.Next(now_) == now_) {
+    ++cycles;
+    EXPECT_THAT(Why("large-2"), ElementsAre("waits to be judged, within a second"));
+    if (cycles != 4) continue;
+    // Nothing of it is left, though it is being judged.
+    ASSERT_TRUE(life_.Kill("ended", now_));
+    ended.groups[0].cpus_milli = 1;
+    ASSERT_TRUE(life_.Submit(ended, 2, now_));
+    ASSERT_TRUE(life_.Kill("ended", now_));
+  }
+  EXPECT_GT(cycles, 4U);
+  for (const int cpus : {2, 3, 4}) {
+    EXPECT_THAT(Why(fmt::format("large-{}", cpus)),
+                ElementsAre(fmt::format(
+                    "needs {} cpus: {} agents offered, the most free is 1 on a0", cpus, kAgents)));
+  }
+  EXPECT_THAT(Why("ended"), IsEmpty());
+  EXPECT_EQ(cycle_.Next(now_), now_ + kReasonsAge) << "something has happened since it began";
+  now_ = now_ + kReasonsAge;
+  Run();
+  EXPECT_EQ(cycle_.Next(now_), now_ + (kJudgedAge - kReasonsAge)) << "but no job has come";
+  now_ = *cycle_.Next(now_);
+  while (Run(), cycle_.Next(now_) == now_) {
+  }
+  EXPECT_EQ(cycle_.Next(now_), std::nullopt);
+}
+
 TEST_F(CycleTest, WhoAsksOnALargeClusterWakesTheNextCycleOnce) {
   Submit(JobOf("large", 5000));
   OfferFrom(0, kSmallCluster + 1);

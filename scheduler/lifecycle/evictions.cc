@@ -107,6 +107,14 @@ void Lifecycle::Evicted(const Task& task, GroupRun& group, Member& member) {
   evicted_[{task.member.job, task.member.group}] = task.id;
 }
 
+// The member that was evicted last of its group starts again.
+void Lifecycle::ComesBack(const MemberId& member) {
+  if (evicted_.empty()) return;
+  const auto evicted = evicted_.find({member.job, member.group});
+  if (evicted == evicted_.end() || state_.tasks.at(evicted->second).member != member) return;
+  evicted_.erase(evicted);
+}
+
 std::string Lifecycle::EvictionWords(const std::string& job, const std::string& group) const {
   if (evicted_.empty()) return {};
   const auto task = evicted_.find({job, group});

@@ -50,8 +50,8 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
   TouchJob(record);
   effects_.notices.push_back({"job", name, JobPhaseName(record.phase), "submitted"});
   const JobRecord& known = state_.jobs.insert_or_assign(name, std::move(record)).first->second;
-  const JobRun& run = runs_[name] = Derive(known.job, {});
-  order_.emplace(OrderOf(known), Queued{&known, &run});
+  JobRun& run = runs_[name] = Derive(known.job, {});
+  order_.emplace(OrderOf(known), Queued{&known, &run, {}});
   return {};
 }
 
@@ -108,6 +108,7 @@ Status Lifecycle::KillTask(const TaskId& id, Instant now) {
 void Lifecycle::SetPhase(JobRecord& record, JobPhase phase, std::string message, Instant now) {
   const std::string& name = record.job.name;
   record.phase = phase;
+  runs_.at(name).changed = true;
   record.message = std::move(message);
   TouchJob(record);
   effects_.notices.push_back({"job", name, JobPhaseName(phase), record.message});
@@ -168,7 +169,19 @@ void Lifecycle::Forget(std::string job) {
   }
   runs_.erase(job);
   effects_.jobs.insert(job);
-  state_.jobs.erase(found);
+  auto forgotten = state_.jobs.extract(found);
+  if (const auto held = held_jobs_.lock()) held->push_back(std::move(forgotten));
+}
+
+std::shared_ptr<const void> Lifecycle::HoldJobs() const {
+  auto held = held_jobs_.lock();
+  if (held == nullptr) held_jobs_ = held = std::make_shared<ForgottenJobs>();
+  return held;
+}
+
+// Jobs that wait for one may start, or have to wait again.
+void Lifecycle::ModelsChanged() {
+  for (auto& [job, run] : runs_) run.changed = true;
 }
 
 Result<int64_t> Lifecycle::Register(ModelVersion version, Instant now) {
@@ -186,6 +199,7 @@ Result<int64_t> Lifecycle::Register(ModelVersion version, Instant now) {
       {"model", fmt::format("{}/{}", model.name, version.version), "REGISTERED", version.uri});
   const int64_t number = version.version;
   model.versions[number] = std::move(version);
+  ModelsChanged();
   return number;
 }
 
@@ -207,6 +221,7 @@ Status Lifecycle::SetLabel(const std::string& name, const std::string& label,
     model.labels[label] = *version;
   }
   effects_.models.insert(name);
+  ModelsChanged();
   effects_.notices.push_back(
       {"model", name, "LABELLED",
        version ? fmt::format("{} is version {}", label, *version) : label + " is removed"});

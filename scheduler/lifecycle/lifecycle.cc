@@ -50,7 +50,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       runs_[name].groups.clear();
       ended_jobs_.emplace(record.ended, name);
     } else {
-      order_.emplace(OrderOf(record), Queued{&record, &runs_[name]});
+      order_.emplace(OrderOf(record), Queued{&record, &runs_[name], {}});
     }
     if (record.claim) claimants_.insert(name);
   }
@@ -81,9 +81,14 @@ Lifecycle::Place Lifecycle::Find(const MemberId& id) {
   const auto record = state_.jobs.find(id.job);
   const auto run = runs_.find(id.job);
   if (record == state_.jobs.end() || run == runs_.end()) return {};
-  const auto index = static_cast<size_t>(GroupIndex(record->second.job, id.group));
-  if (index >= run->second.groups.size()) return {};
-  GroupRun& group = run->second.groups[index];
+  return FindIn(record->second, run->second, id);
+}
+
+Lifecycle::Place Lifecycle::FindIn(const JobRecord& record, JobRun& run, const MemberId& id) {
+  const auto index = static_cast<size_t>(GroupIndex(record.job, id.group));
+  run.changed = true;  // as whoever asks may do to the member
+  if (index >= run.groups.size()) return {};
+  GroupRun& group = run.groups[index];
   const auto member = static_cast<size_t>(id.index);
   if (member >= group.members.size()) return {};
   return {&group, &group.members[member]};
@@ -185,9 +190,15 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
                           const std::map<AgentId, Agent>& agents, Instant now) {
   auto agent = state_.agents.end();  // of the launch before
   auto before = state_.tasks.end();  // its task: the one of the next member stands close by
+  auto job = state_.jobs.end();      // its job
+  auto run = runs_.end();
   for (const Launch& launch : launches) {
-    JobRecord& record = state_.jobs.at(launch.member.job);
-    const auto [group, member] = Find(launch.member);
+    if (job == state_.jobs.end() || job->first != launch.member.job) {
+      job = state_.jobs.find(launch.member.job);
+      run = runs_.find(launch.member.job);
+    }
+    JobRecord& record = job->second;
+    const auto [group, member] = FindIn(record, run->second, launch.member);
     KILN_CHECK(group != nullptr && group->ready.Erase(launch.member.index));
     if (agent == state_.agents.end() || agent->first != launch.agent) {
       agent = state_.agents.find(launch.agent);
@@ -228,21 +239,19 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
       start.new_executor = use.is_new;
     }
     ++group->live;
-    const auto evicted = evicted_.find({launch.member.job, launch.member.group});
-    const bool comes_back =
-        evicted != evicted_.end() && state_.tasks.at(evicted->second).member == launch.member;
-    if (comes_back) evicted_.erase(evicted);
+    ComesBack(launch.member);
     while (member->ended.size() > settings_.attempts_kept) {
       state_.tasks.erase(member->ended.front());
       effects_.tasks.insert(member->ended.front());
       member->ended.erase(member->ended.begin());
     }
-    runs_.at(launch.member.job).live.insert(task.id);
+    run->second.live.insert(task.id);
     effects_.starts.push_back(std::move(start));
     const auto behind = before == state_.tasks.end() ? before : std::next(before);
     before = state_.tasks.try_emplace(behind, task.id, std::move(task));
     const Task& known = before->second;
-    Count(known, false, now);
+    usage_.Start(record.job.role, AmountsOf(known.resources), now);
+    StartRunning(record.job, run->second, known);
     Touch(known);
     quarantine_.Launched(known);
     member->live = &known;

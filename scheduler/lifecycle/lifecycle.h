@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -102,6 +103,9 @@ class Lifecycle {
 
   // Placement. `used`: jobs of an earlier sight, of which the memory is used again.
   Sight See(Instant now, std::vector<WaitingJob> used = {}) const;
+  // While it is held, jobs stay where they are, forgotten or not: a sight of them can be looked at
+  // later on, but for its members, who are as they are.
+  std::shared_ptr<const void> HoldJobs() const;
   // What roles use and have used; `free` is what agents have left.
   Sharing SharingAt(Instant now, const Amounts& free) const;
   // What runs and when it ends. Borrowed from the lifecycle until it changes.
@@ -138,14 +142,23 @@ class Lifecycle {
   // Jobs that have not ended, who is served first in a role standing first.
   using Order = std::tuple<Precedence, std::string>;  // and name
   using Place = std::pair<GroupRun*, Member*>;
-  // Both stay where they are until the job is forgotten.
+  // What a sight shows of one job.
+  struct Seen {
+    WaitingJob waiting;  // without groups: none of it may start
+    std::vector<std::pair<const Group*, size_t>> usual;
+    bool soon = false;   // some of it may start soon
+    bool lasts = false;  // until the run of the job changes: it rests on nothing else
+  };
+  // Record and run stay where they are until the job is forgotten.
   struct Queued {
     const JobRecord* record = nullptr;
-    const JobRun* run = nullptr;
+    JobRun* run = nullptr;
+    mutable Seen seen;  // when somebody last looked
   };
 
   Order OrderOf(const JobRecord& record) const;
   Place Find(const MemberId& id);
+  static Place FindIn(const JobRecord& record, JobRun& run, const MemberId& id);
   JobRecord* RecordOf(const Task& task);
   void Touch(const Task& task);
   void TouchJob(const JobRecord& record);
@@ -159,6 +172,7 @@ class Lifecycle {
   void ForgetOldest();
   void KillLive(const JobRecord& record, Instant now);
   void CheckJob(const std::string& job, Instant now);
+  void ModelsChanged();
 
   // Tasks (updates.cc).
   void UpdateUnknown(const StatusUpdate& update, Instant now);
@@ -183,17 +197,18 @@ class Lifecycle {
   // The task has changed, and was counted before or not.
   void Count(const Task& task, bool counted, Instant now);
   void CountPast(const Task& task);
-  void StartRunning(const Task& task);
+  void StartRunning(const Job& job, const JobRun& run, const Task& task);
   void Remember(const Task& task);
 
   // Preemption (evictions.cc).
   void Evicted(const Task& task, GroupRun& group, Member& member);
+  void ComesBack(const MemberId& member);
   void DropClaim(JobRecord& record);
   void UseClaim(JobRecord& record);
   void TickClaims(Instant now);
 
   // Sight (see.cc).
-  bool SeeJob(const JobRecord& record, const JobRun& run, Instant now, WaitingJob& waiting,
+  void SeeJob(const JobRecord& record, const JobRun& run, Instant now, Seen& seen,
               Sight& sight) const;
   std::optional<Refusal> Blocked(const JobRecord& record, const Group& group,
                                  const JobRun& run) const;
@@ -228,6 +243,8 @@ class Lifecycle {
   std::set<std::pair<Instant, MemberId>> resting_;
   std::map<TaskId, Instant> cut_off_;                    // when it is given up
   std::map<TaskId, std::pair<AgentId, Instant>> kills_;  // to be sent again at this time
+  using ForgottenJobs = std::vector<std::map<std::string, JobRecord>::node_type>;
+  mutable std::weak_ptr<ForgottenJobs> held_jobs_;  // those that are still looked at
 };
 
 }  // namespace kiln::scheduler

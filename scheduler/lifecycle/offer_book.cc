@@ -58,6 +58,7 @@ OfferBook::InHand::iterator OfferBook::Drop(InHand::iterator offer) {
 }
 
 void OfferBook::SetFree(Entry& entry, Resources free) {
+  ++changes_;
   kiln::Subtract(free_, AmountsOf(entry.offer.resources));
   entry.offer.resources = std::move(free);
   kiln::Add(free_, AmountsOf(entry.offer.resources));
@@ -91,6 +92,15 @@ std::vector<Offer> OfferBook::Known() const {
   std::vector<Offer> offers;
   for (const auto& [key, entry] : known_) offers.push_back(entry.offer);
   return offers;
+}
+
+bool OfferBook::CopyKnown(size_t count, std::vector<Offer>& copied) const {
+  auto entry = copied.empty() ? known_.begin()
+                              : known_.upper_bound({copied.back().agent.id, copied.back().role});
+  for (; entry != known_.end() && count > 0; ++entry, --count) {
+    copied.push_back(entry->second.offer);
+  }
+  return entry == known_.end();
 }
 
 const Offer* OfferBook::KnownOf(const AgentId& agent, const std::string& role) const {

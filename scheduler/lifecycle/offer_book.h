@@ -2,6 +2,7 @@
 // uses are answered.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -59,6 +60,11 @@ class OfferBook {
   // One offer for each agent and role with all that it has free, in hand or not, as far as is
   // known.
   std::vector<Offer> Known() const;
+  // Copies up to so many more of them behind those that it has copied before; gives whether these
+  // are all.
+  bool CopyKnown(size_t count, std::vector<Offer>& copied) const;
+  // Counts the changes of what is known.
+  uint64_t changes() const { return changes_; }
   // The one of this agent and role; null: nothing is known.
   const Offer* KnownOf(const AgentId& agent, const std::string& role) const;
   Duration hold() const { return settings_.hold; }
@@ -117,6 +123,7 @@ class OfferBook {
   InHand hand_;
   std::map<AgentRole, Entry> known_;  // of all that is in hand, and more
   Amounts free_{};                    // of all that is known
+  uint64_t changes_ = 0;              // of it
   std::set<std::string> suppressed_;
   std::map<std::string, Instant> wanted_;  // by role, when work last waited
   std::string holder_;

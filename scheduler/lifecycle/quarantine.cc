@@ -109,6 +109,7 @@ void Quarantine::Tell(Entry entry, const char* state, std::string message) {
 }
 
 void Quarantine::Launched(const Task& task) {
+  if (state_.suspicions.empty()) return;
   for (const Suspect& suspect : SuspectsOf(task)) {
     const auto entry = state_.suspicions.find(suspect);
     if (entry == state_.suspicions.end()) continue;

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "scheduler/lifecycle/lifecycle.h"
 
@@ -88,7 +89,7 @@ void Lifecycle::Count(const Task& task, bool counted, Instant now) {
     running_.End(task);
   } else {
     usage_.Start(role, AmountsOf(task.resources), now);
-    StartRunning(task);
+    StartRunning(record->second.job, runs_.at(task.member.job), task);
   }
 }
 
@@ -102,16 +103,14 @@ void Lifecycle::CountPast(const Task& task) {
     usage_.End(role, AmountsOf(task.resources), task.ended);
     Remember(task);
   } else {
-    StartRunning(task);
+    StartRunning(record->second.job, runs_.at(task.member.job), task);
   }
 }
 
-void Lifecycle::StartRunning(const Task& task) {
-  const Job& job = state_.jobs.at(task.member.job).job;
-  const std::vector<GroupRun>& groups = runs_.at(job.name).groups;
+void Lifecycle::StartRunning(const Job& job, const JobRun& run, const Task& task) {
   int finished = 0;
-  for (size_t i = 0; i < groups.size(); ++i) {
-    if (IsInGang(job, job.groups[i])) finished += groups[i].finished;
+  for (size_t i = 0; i < run.groups.size(); ++i) {
+    if (IsInGang(job, job.groups[i])) finished += run.groups[i].finished;
   }
   running_.Start(job, OfferRole(job.role), finished, task);
 }
@@ -126,8 +125,12 @@ void Lifecycle::Remember(const Task& task) {
 }
 
 Outlook Lifecycle::OutlookAt(Instant now) const {
-  return {.now = now, .running = &running_, .took = [this](const Group& group) {
-            return durations_.Of(group);
+  // It is asked for each task that runs, and has to read all of the work to know what is like it.
+  auto known = std::make_shared<std::unordered_map<const Group*, std::optional<Duration>>>();
+  return {.now = now, .running = &running_, .took = [this, known](const Group& group) {
+            const auto [took, is_new] = known->try_emplace(&group);
+            if (is_new) took->second = durations_.Of(group);
+            return took->second;
           }};
 }
 

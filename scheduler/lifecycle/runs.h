@@ -38,6 +38,7 @@ struct GroupRun {
 struct JobRun {
   std::vector<GroupRun> groups;  // in the job's order; none when the job has ended
   std::set<TaskId> live;         // every task that has not ended, replaced ones too
+  bool changed = true;           // since it was last seen: groups, or the phase of the job
 };
 
 // What the tasks of a job tell of its members. `tasks` are the job's own, in any order, and outlive

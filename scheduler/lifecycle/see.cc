@@ -47,8 +47,14 @@ Sight Lifecycle::See(Instant now, std::vector<WaitingJob> used) const {
   sight.jobs.resize(order_.size());
   auto next = sight.jobs.begin();
   for (const auto& [order, queued] : order_) {
-    if (queued.record->phase == JobPhase::kKilling) continue;
-    if (SeeJob(*queued.record, *queued.run, now, *next, sight)) ++next;
+    Seen& seen = queued.seen;
+    if (std::exchange(queued.run->changed, false) || !seen.lasts) {
+      SeeJob(*queued.record, *queued.run, now, seen, sight);
+    }
+    sight.usual.insert(sight.usual.end(), seen.usual.begin(), seen.usual.end());
+    const bool waits = !seen.waiting.groups.empty();
+    if (seen.soon || waits) sight.roles.insert(seen.waiting.role);
+    if (waits) *next++ = seen.waiting;
   }
   sight.jobs.erase(next, sight.jobs.end());
   for (const auto& [ended, name] : ended_jobs_) {
@@ -103,18 +109,21 @@ WaitingGroup Lifecycle::WaitingOf(const Group& group, const GroupRun& run) const
   return waiting;
 }
 
-// Gives whether some of it may start: `waiting`, of which nothing but its memory stays, says who.
-bool Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, WaitingJob& waiting,
+// Of `seen` nothing stays as it is.
+void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, Seen& seen,
                        Sight& sight) const {
   const Job& job = record.job;
-  waiting.groups.clear();
+  const size_t blocked = sight.blocked.size();
+  WaitingJob& waiting = seen.waiting;
   waiting = {.job = &job,
              .role = OfferRole(job.role),
              .since = record.submitted,
-             .groups = std::move(waiting.groups),
              .gang_needed = job.gang_members};
+  seen.usual.clear();
+  seen.soon = false;
+  seen.lasts = true;
+  if (record.phase == JobPhase::kKilling) return;
   int ready = 0;
-  bool soon = false;
   for (size_t i = 0; i < job.groups.size(); ++i) {
     const Group& group = job.groups[i];
     const GroupRun& members = run.groups[i];
@@ -122,7 +131,7 @@ bool Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
     // Who is about to leave is none of the gang, which starts again as a whole.
     if (in_gang) waiting.gang_needed -= members.live - members.leaving + members.finished;
     if (group.gpus.Any()) {
-      sight.usual.emplace_back(&group, members.members.size() - members.ready.size());
+      seen.usual.emplace_back(&group, members.members.size() - members.ready.size());
     }
     if (Waiting(members) == 0) continue;
     if (auto refusal = Blocked(record, group, run)) {
@@ -130,7 +139,7 @@ bool Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
       continue;
     }
     if (!members.resting.empty()) {
-      soon = true;
+      seen.soon = true;
       sight.blocked.push_back(RefusalOf(record, group, static_cast<int>(members.resting.size()),
                                         Blocker::kBackoff, RestReason(members, state_.tasks, now)));
     }
@@ -155,8 +164,8 @@ bool Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
   for (size_t i = 0; !waiting.groups.empty() && waiting.IsNear() && i < job.groups.size(); ++i) {
     if (job.groups[i].after.empty()) AddPlaces(run.groups[i], waiting.placed);
   }
-  if (soon || !waiting.groups.empty()) sight.roles.insert(waiting.role);
-  return !waiting.groups.empty();
+  // Others, and time, change what keeps it back.
+  seen.lasts = job.after.empty() && sight.blocked.size() == blocked;
 }
 
 }  // namespace kiln::scheduler
