@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "scheduler/api/api.h"
+#include "scheduler/daemon/leadership.h"
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/private_file.h"
 #include "scheduler/daemon/scheduler.h"
@@ -42,12 +43,40 @@ int Failed(const Error& error) {
 }
 
 // The address that others reach: where it listens, unless that is every interface.
-std::string Reachable(const Options& options, const Api& api) {
+std::string Reachable(const Options& options, const std::string& address, int port) {
   if (!options.advertise.empty()) return options.advertise;
-  if (options.listen_host != "0.0.0.0") return api.address();
+  if (options.listen_host != "0.0.0.0") return address;
   char name[256] = {};
   gethostname(name, sizeof name - 1);
-  return fmt::format("{}:{}", name, api.port());
+  return fmt::format("{}:{}", name, port);
+}
+
+Status Announce(const Options& options, const std::string& address) {
+  if (!options.address_file.empty()) KILN_TRY_OK(WriteFile(options.address_file, address));
+  std::printf("kiln-scheduler listens on http://%s\n", address.c_str());
+  std::fflush(stdout);
+  return {};
+}
+
+// Works the loop until this scheduler leads, or somebody stops it, and listens again then.
+Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& options,
+                                            std::optional<net::Listener>& listener,
+                                            std::function<void(const Error&)> deposed) {
+  std::unique_ptr<Leadership> leadership;
+  auto server = net::Server::Serve(loop, *std::exchange(listener, std::nullopt), {},
+                                   [&](const std::shared_ptr<net::Exchange>& exchange) {
+                                     exchange->Respond(leadership->Answer(exchange->request()));
+                                   });
+  const int port = server->port();
+  const std::string address = Reachable(options, server->address(), port);
+  KILN_TRY(leadership, Leadership::Open(loop, *options.state_nodes, "http://" + address,
+                                        {[&loop] { loop.Stop(); }, std::move(deposed)}));
+  KILN_TRY_OK(Announce(options, address));
+  loop.Run();
+  server.reset();
+  KILN_TRY(net::Listener again, net::Listener::Open(options.listen_host, port));
+  listener.emplace(std::move(again));
+  return leadership;
 }
 
 Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
@@ -59,12 +88,31 @@ Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
   for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
   // Nothing is made before the address is known to be free.
-  KILN_TRY(net::Listener listener, net::Listener::Open(options.listen_host, options.listen_port));
+  KILN_TRY(net::Listener free, net::Listener::Open(options.listen_host, options.listen_port));
+  std::optional<net::Listener> listener(std::move(free));
   net::Loop loop;
   // Whoever is told the address may end it at once.
-  const auto stop = [&] { loop.Stop(); };
+  bool stopped = false;
+  const auto stop = [&] {
+    stopped = true;
+    loop.Stop();
+  };
   const net::Handle terminate = loop.OnSignal(SIGTERM, stop);
   const net::Handle interrupt = loop.OnSignal(SIGINT, stop);
+  int code = kOk;
+  bool deposed = false;
+  const auto fail = [&](const Error& error) {
+    code = Failed(error);
+    loop.Stop();
+  };
+  std::unique_ptr<Leadership> leadership;
+  if (options.state_nodes) {
+    KILN_TRY(leadership, StandBy(loop, options, listener, [&](const Error& error) {
+               deposed = true;
+               fail(error);
+             }));
+    if (stopped) return code;
+  }
   KILN_TRY(std::unique_ptr<Store> store, OpenStore(options));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
            Scheduler::Open(loop, options, std::move(store)));
@@ -73,26 +121,21 @@ Result<int> Run(const Options& options) {
     KILN_TRY(job_key, OpenKey(options.key));
   }
   scheduler->SetJobKey(job_key);
-  int code = kOk;
-  scheduler->OnFatal([&](const Error& error) {
-    code = Failed(error);
-    loop.Stop();
-  });
-  KILN_TRY(const std::unique_ptr<Api> api, Api::Serve(loop, std::move(listener), *scheduler,
+  scheduler->OnFatal(fail);
+  KILN_TRY(const std::unique_ptr<Api> api, Api::Serve(loop, *std::move(listener), *scheduler,
                                                       {.artifacts = options.artifacts,
                                                        .service_name = options.framework_name,
                                                        .uninstall = options.uninstall,
                                                        .tokens = options.tokens,
                                                        .job_key = job_key}));
-  const std::string address = Reachable(options, *api);
+  const std::string address = Reachable(options, api->address(), api->port());
   scheduler->SetApiUrl("http://" + address);
-  if (!options.address_file.empty()) KILN_TRY_OK(WriteFile(options.address_file, address));
-  std::printf("kiln-scheduler listens on http://%s\n", address.c_str());
-  std::fflush(stdout);
+  if (!leadership) KILN_TRY_OK(Announce(options, address));
 
   scheduler->Start();
   loop.Run();
-  scheduler->Stop();
+  // What is pending is for the scheduler to decide that leads.
+  if (!deposed) scheduler->Stop();
   return code;
 }
 

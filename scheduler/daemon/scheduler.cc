@@ -145,9 +145,19 @@ void Scheduler::OnDisconnected(const Error& why, bool final, bool removed) {
     lifecycle_->FrameworkRemoved(loop_.Now());
   }
   if (final && !stopped_) {
-    restart_ = loop_.After(removed ? Duration(0) : kRestartPause, [this] { link_.Start(); });
+    restart_ = loop_.After(removed ? Duration(0) : kRestartPause, [this] { Resubscribe(); });
   }
   Wake();
+}
+
+// Whoever took the framework over may have taken over the state too: the store knows.
+void Scheduler::Resubscribe() {
+  Effects owner;
+  owner.meta = true;
+  if (const Status written = ledger_.Write(state(), owner); !written) {
+    return Reload(written.error());
+  }
+  link_.Start();
 }
 
 void Scheduler::Wake() {

@@ -76,6 +76,7 @@ class Scheduler final : public Backend {
   void OnSubscribed(const std::string& framework_id, const std::string& master);
   void OnOffer(Offer offer, const std::vector<ExecutorId>& executors);
   void OnDisconnected(const Error& why, bool final, bool removed);
+  void Resubscribe();
 
   Status Load();
   void Wake();

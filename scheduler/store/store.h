@@ -59,9 +59,8 @@ struct ZookeeperStoreLimits {
       size_t{8} << 20;  // and bytes of them, or a quarter of the pages' if that is more
 };
 
-// Nodes below the address's path, made if they are not there. Whoever loads or commits after
-// another did is the owner, and the other's next commit is refused. kUnavailable: no server is
-// reached.
+// Nodes below the address's path, made if they are not there. The first Load takes the state over:
+// whoever had it before writes and loads no more (kConflict). kUnavailable: no server is reached.
 Result<std::unique_ptr<Store>> OpenZookeeperStore(const wire::ZookeeperAddress& address,
                                                   const ZookeeperStoreLimits& limits = {});
 

@@ -123,7 +123,7 @@ class ZookeeperStore final : public Store {
     }
     const auto made = session_->Create("state", Head{.writer = writer_}.Text());
     if (!made && made.error().code != ErrorCode::kConflict) return Named(made.error());
-    loaded_ = made.has_value();
+    loaded_ = owner_ = made.has_value();
     return Named(ReadState());
   }
 
@@ -396,6 +396,10 @@ class ZookeeperStore final : public Store {
       KILN_TRY_OK(Named(Connect()));
       KILN_TRY_OK(Named(ReadState()));
     }
+    if (owner_ && head_.writer != writer_) {
+      return Fail(ErrorCode::kConflict, "state {} was taken over by another scheduler",
+                  address_.Text());
+    }
     auto records = LoadNodes();
     if (!records) return Named(records.error());
     return records;
@@ -412,7 +416,7 @@ class ZookeeperStore final : public Store {
     KILN_TRY_OK(LoadPages(records, known));
     KILN_TRY_OK(LoadLog(records, known));
     KILN_TRY_OK(RemoveUnknown(known));
-    loaded_ = true;
+    loaded_ = owner_ = true;
     return records;
   }
 
@@ -484,7 +488,8 @@ class ZookeeperStore final : public Store {
   Head head_;
   int32_t version_ = 0;  // of the node `state`
   uint64_t step_ = 0;    // of the last write that was tried
-  bool loaded_ = false;
+  bool owner_ = false;   // it took the state over, which it does once
+  bool loaded_ = false;  // what it knows of the nodes is true
   std::map<uint64_t, Dirt> dirt_;
   std::set<std::pair<Revision, uint64_t>> oldest_;  // pages by the first change that they lack
   std::deque<Entry> log_;                           // from head_.first on

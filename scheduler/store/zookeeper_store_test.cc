@@ -114,7 +114,10 @@ TEST(ZookeeperStore, WhoLoadsWritesAndWhoDidBeforeDoesNot) {
   EXPECT_EQ(late.error().code, ErrorCode::kConflict);
   EXPECT_EQ(late.error().message,
             "state " + address.Text() + " has another revision than 1: somebody else wrote");
+  EXPECT_EQ(first->Load().error().message,
+            "state " + address.Text() + " was taken over by another scheduler");
   EXPECT_EQ(second->Commit(1, change).value(), 2U);
+  EXPECT_EQ(second->Load().value().revision, 2U);
 }
 
 TEST(ZookeeperStore, WhatWasBegunAndNotFinishedIsRemoved) {

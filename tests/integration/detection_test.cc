@@ -22,8 +22,6 @@ class DetectionTest : public testing::Test {
     Cluster::Options options;
     options.agents = 1;
     options.master = "zk://" + server_.address() + "/mesos";
-    options.state = "zk://" + server_.address() + "/kiln/one";
-    options.scheduler_flags = {"--artifacts=" + folder_.File("artifacts")};
     cluster_ = std::make_unique<Cluster>(options);
   }
   void TearDown() override {
@@ -76,7 +74,6 @@ class DetectionTest : public testing::Test {
     EXPECT_TRUE(cluster_->Reaches(job, "SUCCEEDED"));
   }
 
-  support::TempFolder folder_;
   support::ZookeeperServer server_;
   std::unique_ptr<wire::ZookeeperSession> session_;
   std::unique_ptr<Cluster> cluster_;
@@ -96,7 +93,7 @@ TEST_F(DetectionTest, TheSchedulerFollowsTheMasterThatLeads) {
   EXPECT_EQ(FrameworkAt(other), framework);
   ExpectItRuns("two");
 
-  // The state lies in ZooKeeper too: the next life of the scheduler takes it up there.
+  // The next life of the scheduler finds the master that leads then.
   cluster_->KillScheduler();
   cluster_->StartScheduler();
   EXPECT_EQ(FrameworkAt(other), framework);

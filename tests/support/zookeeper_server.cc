@@ -57,7 +57,7 @@ void ZookeeperServer::Start() {
 bool ZookeeperServer::Started() {
   // Ticks bound the sessions: from two to twenty of them, so that tests need not wait for long.
   std::ofstream(folder_.File("zoo.cfg"))
-      << "tickTime=250\ndataDir=" << folder_.File("data")
+      << "tickTime=150\ndataDir=" << folder_.File("data")
       << "\nclientPortAddress=127.0.0.1\nclientPort=" << port_ << "\nadmin.enableServer=false\n";
   process_ = std::make_unique<Process>(*Process::Start(
       {{"java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx256m",

@@ -31,6 +31,10 @@ ZookeeperHandle::~ZookeeperHandle() {
   if (handle_ != nullptr) zookeeper_close(handle_);
 }
 
+const ACL_vector* AccessOf(const ZookeeperAddress& address) {
+  return address.credentials.empty() ? &ZOO_OPEN_ACL_UNSAFE : &ZOO_CREATOR_ALL_ACL;
+}
+
 Error ZookeeperError(int code, const std::string& what) {
   const auto error = [&](ErrorCode kind, const std::string& why) {
     return Error{kind, "zookeeper's " + what + " " + why, {}};

@@ -32,6 +32,9 @@ class ZookeeperHandle {
   zhandle_t* handle_ = nullptr;
 };
 
+// Who may use a node that is made with this address.
+const ACL_vector* AccessOf(const ZookeeperAddress& address);
+
 // What a call of the client returned, other than ZOK.
 Error ZookeeperError(int code, const std::string& what);
 

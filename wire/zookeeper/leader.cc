@@ -1,7 +1,9 @@
 #include "wire/zookeeper/leader.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "base/random.h"
 #include "wire/net/loop.h"
 #include "wire/zookeeper/handle.h"
 
@@ -35,11 +37,13 @@ std::optional<std::string> LeaderOf(const std::vector<std::string>& nodes) {
 // one is stale.
 class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core> {
  public:
-  Core(net::Loop& loop, ZookeeperAddress address, OnLeader on_leader, Duration session)
+  Core(net::Loop& loop, ZookeeperAddress address, OnLeader on_leader, Duration session,
+       std::optional<std::string> content)
       : loop_(loop),
         address_(std::move(address)),
         on_leader_(std::move(on_leader)),
-        session_(session) {}
+        session_(session),
+        content_(std::move(content)) {}
 
   void Open();
 
@@ -50,7 +54,7 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
     // Runs it on the loop if this is the present session still. From any thread.
     template <typename Function>
     void Post(Function function) {
-      loop.Post([weak = weak_from_this(), function = std::move(function)] {
+      loop.Post([weak = weak_from_this(), function = std::move(function)]() mutable {
         const auto link = weak.lock();
         const auto alive = link ? link->core.lock() : nullptr;
         if (alive && alive->link_ == link) function(*alive);
@@ -59,6 +63,9 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
 
     net::Loop& loop;
     const std::weak_ptr<Core> core;
+    // Begins the name of its member, which so is known also when the answer to its making is lost.
+    const std::string id = fmt::format("{:016x}", RandomSeed());
+    bool joining = false;  // on the loop
     Status opened;
     std::unique_ptr<ZookeeperHandle> handle;
   };
@@ -85,11 +92,19 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
   }
   static void WhenRead(int code, const char* bytes, int size, const Stat*, const void* context) {
     const std::unique_ptr<const Reading> reading(static_cast<const Reading*>(context));
-    Leader leader{reading->node, code == ZOK && size > 0 ? std::string(bytes, bytes + size) : ""};
-    reading->link.Post([code, leader](Core& core) {
+    Leader leader{.node = reading->node};
+    if (code == ZOK && size > 0) leader.content.assign(bytes, bytes + size);
+    reading->link.Post([code, leader](Core& core) mutable {
+      leader.own = core.IsOwn(leader.node);
       if (code == ZOK) return core.Tell(leader);
       // The watch tells of a node that has gone.
       if (code != ZNONODE) core.OnFailed(code);
+    });
+  }
+  static void WhenJoined(int code, const char*, const void* context) {
+    LinkOf(context).Post([code](Core& core) {
+      core.link_->joining = false;
+      if (code != ZOK) core.OnFailed(code);
     });
   }
   static Link& LinkOf(const void* context) {
@@ -101,6 +116,8 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
   void OnListed(int code, const std::vector<std::string>& nodes);
   void OnFailed(int code);
   void List();
+  bool IsOwn(const std::string& node) const { return node.starts_with(link_->id); }
+  int Join();
   void Tell(Result<Leader> leader);
   void ReopenLater();
 
@@ -108,6 +125,7 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
   const ZookeeperAddress address_;
   const OnLeader on_leader_;
   const Duration session_;
+  const std::optional<std::string> content_;  // of its member; none: it is no member
   std::shared_ptr<Link> link_;
   bool open_ = false;  // the link's handle may be used
   std::optional<Result<Leader>> told_;
@@ -185,7 +203,20 @@ void LeaderWatch::Core::OnListed(int code, const std::vector<std::string>& nodes
     if (asked == ZOK) (void)reading.release();
   }
   if (asked != ZOK) return OnFailed(asked);
+  if (code == ZOK && content_ && !link_->joining &&
+      std::none_of(nodes.begin(), nodes.end(), [this](const auto& one) { return IsOwn(one); })) {
+    if (const int joined = Join(); joined != ZOK) return OnFailed(joined);
+  }
   if (!node) Tell(Fail(ErrorCode::kNotFound, "nobody leads at {}", address_.Text()));
+}
+
+// The watch tells when the node is there.
+int LeaderWatch::Core::Join() {
+  link_->joining = true;
+  const std::string path = address_.path + "/" + link_->id + "_";
+  return zoo_acreate(link_->handle->get(), path.c_str(), content_->data(),
+                     static_cast<int>(content_->size()), AccessOf(address_),
+                     ZOO_EPHEMERAL_SEQUENTIAL, WhenJoined, link_.get());
 }
 
 void LeaderWatch::Core::OnFailed(int code) {
@@ -203,8 +234,9 @@ void LeaderWatch::Core::Tell(Result<Leader> leader) {
 }
 
 LeaderWatch::LeaderWatch(net::Loop& loop, ZookeeperAddress address, OnLeader on_leader,
-                         Duration session)
-    : core_(std::make_shared<Core>(loop, std::move(address), std::move(on_leader), session)) {
+                         Duration session, std::optional<std::string> content)
+    : core_(std::make_shared<Core>(loop, std::move(address), std::move(on_leader), session,
+                                   std::move(content))) {
   core_->Open();
 }
 LeaderWatch::~LeaderWatch() = default;

@@ -24,6 +24,7 @@ std::optional<std::string> LeaderOf(const std::vector<std::string>& nodes);
 struct Leader {
   std::string node;
   std::string content;
+  bool own = false;  // this watch's own node
 
   bool operator==(const Leader&) const = default;
 };
@@ -39,8 +40,10 @@ class LeaderWatch {
   // kPermissionDenied: the credentials are not good enough. It goes on after each of them.
   using OnLeader = std::function<void(const Result<Leader>&)>;
 
+  // With `content` it is a member too: it keeps a node with that in the folder, which is there
+  // then, and whoever was told that it leads leads until told anything else.
   LeaderWatch(net::Loop& loop, ZookeeperAddress address, OnLeader on_leader,
-              Duration session = std::chrono::seconds(10));
+              Duration session = std::chrono::seconds(10), std::optional<std::string> content = {});
   ~LeaderWatch();
 
  private:

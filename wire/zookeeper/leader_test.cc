@@ -121,6 +121,37 @@ TEST_F(LeaderWatchTest, ASessionThatExpiredIsFollowedByAnother) {
   EXPECT_EQ(Next(), "after");
 }
 
+TEST_F(LeaderWatchTest, OfTwoMembersTheFirstLeadsAndTheSecondAfterIt) {
+  const ZookeeperAddress address = At("/members");
+  ASSERT_TRUE(Session(address)->MakePath());
+  const auto member = [&](const std::string& name) {
+    return std::make_unique<LeaderWatch>(
+        loop_, address,
+        [this, name](const Result<Leader>& leader) {
+          told_.push_back(
+              name + " sees " +
+              (leader ? leader->content + (leader->own ? " as itself" : "") : "nobody"));
+          loop_.Stop();
+        },
+        std::chrono::seconds(2), name);
+  };
+  auto one = member("one");
+  EXPECT_EQ(Next(), "one sees nobody");
+  EXPECT_EQ(Next(), "one sees one as itself");
+  auto two = member("two");
+  EXPECT_EQ(Next(), "two sees one");
+  one.reset();
+  EXPECT_EQ(Next(), "two sees two as itself");
+  // A member that is thrown out joins anew, and nobody takes it for the one that it was.
+  server_->Stop(true);
+  server_->Start();
+  EXPECT_EQ(Next(), "two sees nobody");
+  ASSERT_TRUE(Session(address)->MakePath());
+  std::string told = Next();
+  while (told == "two sees nobody") told = Next();
+  EXPECT_EQ(told, "two sees two as itself");
+}
+
 TEST_F(LeaderWatchTest, ServersThatAreNotReachedAreNamedAndTriedAgain) {
   server_->Stop(false);
   const ZookeeperAddress address = At("/other");

@@ -49,9 +49,6 @@ struct ZookeeperSession::Parts {
     if (code == ZOK) return {};
     return Failure(ZookeeperError(code, "node " + PathOf(name)));
   }
-  const ACL_vector* Access() const {
-    return address.credentials.empty() ? &ZOO_OPEN_ACL_UNSAFE : &ZOO_CREATOR_ALL_ACL;
-  }
 
   const ZookeeperAddress address;
   std::mutex mutex;
@@ -98,7 +95,7 @@ Result<std::string> ZookeeperSession::Create(const std::string& name, const std:
   const std::string path = parts_->PathOf(name);
   std::string made(path.size() + 16, '\0');
   const int code = zoo_create(parts_->handle->get(), path.c_str(), bytes.data(),
-                              static_cast<int>(bytes.size()), parts_->Access(),
+                              static_cast<int>(bytes.size()), AccessOf(parts_->address),
                               kind == Kind::kLasting ? ZOO_PERSISTENT : ZOO_EPHEMERAL_SEQUENTIAL,
                               made.data(), static_cast<int>(made.size()));
   KILN_TRY_OK(parts_->Check(code, name));
@@ -123,7 +120,7 @@ Status ZookeeperSession::Do(std::span<const ZookeeperStep> steps) {
         zoo_check_op_init(&operations[i], path, version);
         break;
       case ZookeeperStep::Kind::kCreate:
-        zoo_create_op_init(&operations[i], path, bytes.data(), size, parts_->Access(),
+        zoo_create_op_init(&operations[i], path, bytes.data(), size, AccessOf(parts_->address),
                            ZOO_PERSISTENT, nullptr, 0);
         break;
       case ZookeeperStep::Kind::kSet:

@@ -1,0 +1,73 @@
+// Two schedulers with one state in a real ZooKeeper: one leads, the other stands by.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/integration/cluster.h"
+#include "tests/support/zookeeper_server.h"
+
+namespace kiln::integration {
+namespace {
+
+using wire::Json;
+
+TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
+  const support::TempFolder folder;
+  const support::ZookeeperServer server;
+  Cluster::Options options;
+  options.agents = 1;
+  options.state = "zk://" + server.address() + "/kiln";
+  options.scheduler_flags = {"--artifacts=" + folder.File("artifacts")};
+  Cluster cluster(options);
+  ASSERT_TRUE(support::Eventually([&] {
+    return cluster.Api("GET", "/v1/health").json["connected"] == true;
+  })) << cluster.Logs();
+  const auto submit = [](const std::string& api, const std::string& job) {
+    const Json text = {
+        {"name", job},
+        {"kind", "training"},
+        {"groups", {{{"name", "g"}, {"cpus", 0.1}, {"run", {{"command", "true"}}}}}}};
+    return Ask("POST", api + "/v1/jobs", wire::DumpJson(text)).status;
+  };
+  const auto succeeds = [](const std::string& api, const std::string& job) {
+    return support::Eventually(
+        [&] { return Ask("GET", api + "/v1/jobs/" + job).json["phase"] == "SUCCEEDED"; });
+  };
+  ASSERT_EQ(submit(cluster.api(), "one"), 201);
+  EXPECT_TRUE(succeeds(cluster.api(), "one"));
+  const Json framework = cluster.Api("GET", "/v1/health").json["framework_id"];
+
+  // Who stands by says where the leader is, and what is asked of it goes there.
+  const std::string file = folder.File("address"), log = folder.File("second.log");
+  auto second = *support::Process::Start(
+      {{Program("kiln-scheduler"), "--master=" + cluster.master().substr(7), "--listen=127.0.0.1:0",
+        "--state=" + options.state, options.scheduler_flags[0],
+        "--executor=" + Program("kiln-executor"), "--address-file=" + file},
+       log,
+       {}});
+  ASSERT_TRUE(support::Eventually([&] { return !support::ReadFile(file).empty(); }));
+  const std::string api = "http://" + support::ReadFile(file);
+  ASSERT_TRUE(support::Eventually([&] {
+    return Ask("GET", api + "/v1/health").json["leader"] == cluster.api();
+  })) << support::ReadFile(log);
+  EXPECT_EQ(Ask("GET", api + "/v1/jobs/one").json["phase"], "SUCCEEDED");
+
+  kill(cluster.scheduler_pid(), SIGSTOP);
+  EXPECT_TRUE(support::Eventually([&] {
+    return Ask("GET", api + "/v1/health").json["framework_id"] == framework;
+  })) << support::ReadFile(log);
+  EXPECT_EQ(submit(api, "two"), 201);
+  EXPECT_TRUE(succeeds(api, "two")) << support::ReadFile(log);
+
+  kill(cluster.scheduler_pid(), SIGCONT);
+  EXPECT_TRUE(support::Eventually([&] { return Ask("GET", cluster.api()).status == 0; }));
+  EXPECT_NE(cluster.Logs().find("this scheduler leads no more: " + api + " does"),
+            std::string::npos)
+      << cluster.Logs();
+  EXPECT_EQ(Ask("GET", api + "/v1/health").json["framework_id"], framework);
+  EXPECT_EQ(submit(api, "three"), 201);
+  EXPECT_TRUE(succeeds(api, "three")) << support::ReadFile(log);
+  second.Stop();
+}
+
+}  // namespace
+}  // namespace kiln::integration
