@@ -29,7 +29,8 @@ using wire::ZookeeperStep;
 using Kind = ZookeeperStep::Kind;
 
 constexpr uint64_t kPages = 4096;
-constexpr size_t kRemovals = 256;  // nodes of the log that go in one write
+constexpr size_t kRemovals = 256;      // nodes of the log that go in one write
+constexpr size_t kPartsMax = 1 << 16;  // of one name
 constexpr int kTries = 10;
 
 struct Head {
@@ -56,7 +57,8 @@ Result<Head> ReadHead(const std::string& text) {
                 "node state has format {}, expected at most 1: a newer kiln-scheduler made it",
                 format);
   }
-  if (!(in >> head.revision >> head.first >> head.step >> head.writer)) {
+  if (!(in >> head.revision >> head.first >> head.step >> head.writer) || head.first == 0 ||
+      head.first - 1 > head.revision) {
     return Fail(ErrorCode::kDataLoss, "node state is \"{}\", expected four numbers",
                 text.substr(0, 60));
   }
@@ -101,8 +103,9 @@ Result<Blob> ReadFirst(const std::string& name, const std::string& bytes) {
   size_t parts = 0;
   const size_t line = bytes.find('\n');
   std::istringstream in(bytes.substr(0, line));
-  if (line == bytes.npos || !(in >> parts >> blob.step) || parts == 0) {
-    return Fail(ErrorCode::kDataLoss, "node {} has no head line, expected one of Kiln's", name);
+  if (line == bytes.npos || !(in >> parts >> blob.step) || parts == 0 || parts > kPartsMax) {
+    return Fail(ErrorCode::kDataLoss, "node {} begins with \"{}\", expected Kiln's head line", name,
+                bytes.substr(0, std::min<size_t>(line, 60)));
   }
   blob.parts.resize(parts);
   blob.parts[0] = bytes.substr(line + 1);
@@ -452,6 +455,11 @@ class ZookeeperStore final : public Store {
 
   Status LoadLog(Records& records, std::set<std::string>& known) {
     std::vector<std::string> names;
+    KILN_TRY(const auto nodes, session_->Children("log"));
+    if (head_.revision - (head_.first - 1) > nodes.size()) {
+      return Fail(ErrorCode::kNotFound, "node log has {} nodes, expected commits {} to {}",
+                  nodes.size(), head_.first, head_.revision);
+    }
     for (Revision one = head_.first; one <= head_.revision; ++one) names.push_back(LogName(one));
     KILN_TRY(const auto blobs, ReadBlobs(names));
     for (size_t i = 0; i < blobs.size(); ++i) {

@@ -153,9 +153,22 @@ TEST(ZookeeperStore, NodesThatAreNotItsOwnAreNamed) {
   EXPECT_EQ(newer.error().message,
             "state " + address.Text() +
                 ": node state has format 2, expected at most 1: a newer kiln-scheduler made it");
+  for (const char* state : {"hello", "kiln 1 5 x", "kiln 1 5 7 0 0", "kiln 1 5 0 0 0"}) {
+    ASSERT_TRUE(session->Remove("state"));
+    ASSERT_TRUE(session->Create("state", state));
+    EXPECT_EQ(OpenZookeeperStore(address).error().code, ErrorCode::kDataLoss) << state;
+  }
   ASSERT_TRUE(session->Remove("state"));
-  ASSERT_TRUE(session->Create("state", "hello"));
-  EXPECT_EQ(OpenZookeeperStore(address).error().code, ErrorCode::kDataLoss);
+  ASSERT_TRUE(session->Create("state", "kiln 1 9000000000000000000 1 0 0"));
+  EXPECT_EQ(OpenAt(address)->Load().error().message,
+            "state " + address.Text() +
+                ": node log has 0 nodes, expected commits 1 to 9000000000000000000");
+  ASSERT_TRUE(session->Remove("state"));
+  ASSERT_TRUE(session->Create("state", "kiln 1 1 1 0 0"));
+  ASSERT_TRUE(session->Create("log/1", "999999999999999 1\nx"));
+  EXPECT_EQ(OpenAt(address)->Load().error().message,
+            "state " + address.Text() +
+                ": node log/1 begins with \"999999999999999 1\", expected Kiln's head line");
 }
 
 }  // namespace

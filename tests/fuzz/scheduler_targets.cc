@@ -1,5 +1,6 @@
 #include "model/gpu_inventory.h"
 #include "model/units.h"
+#include "scheduler/store/change_codec.h"
 #include "tests/fuzz/targets.h"
 #include "wire/mesos/executor_client.h"
 #include "wire/records/records.h"
@@ -7,6 +8,7 @@
 #include "wire/rest/job_codec.h"
 #include "wire/rest/json.h"
 #include "wire/rest/role_codec.h"
+#include "wire/zookeeper/address.h"
 
 namespace kiln::fuzz {
 namespace {
@@ -33,6 +35,14 @@ void FeedStateRecord(std::string_view bytes) {
   Require(RecordsOf(again) == records, "a record read and written again is the same");
 }
 
+void FeedChanges(std::string_view bytes) {
+  const auto changes = scheduler::ReadChanges(bytes);
+  if (!changes) return;
+  std::string again;
+  for (const scheduler::Change& change : *changes) scheduler::AppendChange(change, again);
+  Require(again == bytes, "changes read and written again are the same");
+}
+
 void FeedJob(std::string_view bytes) {
   const auto job = wire::DecodeJob(bytes);
   if (!job) return Require(!job.error().message.empty(), "who refuses a job says why");
@@ -47,6 +57,7 @@ void FeedSettings(std::string_view bytes) {
 }
 
 void FeedWords(std::string_view bytes) {
+  (void)wire::ParseZookeeperAddress(bytes);
   (void)ParseBytes(bytes);
   (void)ParseDuration(bytes);
   (void)ParseGpuInventory(bytes);

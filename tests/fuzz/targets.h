@@ -23,9 +23,11 @@ void FeedRecordIo(std::string_view bytes);
 void FeedHttp(std::string_view bytes);
 void FeedMesosEvent(std::string_view bytes);
 void FeedMesosJson(std::string_view bytes);
+void FeedMasterNode(std::string_view bytes);
 
 // Of the scheduler (scheduler_targets.cc).
 void FeedStateRecord(std::string_view bytes);
+void FeedChanges(std::string_view bytes);
 void FeedJob(std::string_view bytes);
 void FeedSettings(std::string_view bytes);
 void FeedWords(std::string_view bytes);

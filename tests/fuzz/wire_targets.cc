@@ -3,7 +3,9 @@
 #include "tests/fuzz/targets.h"
 #include "wire/mesos/convert.h"
 #include "wire/mesos/json.h"
+#include "wire/mesos/master_address.h"
 #include "wire/mesos/recordio.h"
+#include "wire/net/http.h"
 #include "wire/net/parser.h"
 
 namespace kiln::fuzz {
@@ -100,6 +102,14 @@ void FeedMesosJson(std::string_view bytes) {
   CheckJson(bytes, event);
   mesos::v1::executor::Event other;
   CheckJson(bytes, other);
+}
+
+// The first line is the node's name.
+void FeedMasterNode(std::string_view bytes) {
+  const size_t line = std::min(bytes.find('\n'), bytes.size());
+  const auto address =
+      wire::MasterAddress(bytes.substr(0, line), bytes.substr(std::min(line + 1, bytes.size())));
+  if (address) Require(net::ParseHostPort(*address).has_value(), "an address can be connected to");
 }
 
 }  // namespace kiln::fuzz
