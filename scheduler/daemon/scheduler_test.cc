@@ -239,6 +239,19 @@ TEST_F(SchedulerTest, AnotherWriterEndsThisOne) {
   EXPECT_THAT(fatal_, testing::HasSubstr("somebody else wrote"));
 }
 
+TEST_F(SchedulerTest, AFrameworkThatAnotherTookIsSubscribedAgainByTheOwnerOfTheStateAlone) {
+  OpenSubscribed();
+  master_.refusal = "Framework failed over";
+  master_.CloseStream();
+  ASSERT_TRUE(Until([&] { return master_.subscriptions.size() == 3; }));
+  ASSERT_TRUE(store_->Commit(store_->Load()->revision, {}));
+  master_.refusal = "Framework failed over";
+  master_.CloseStream();
+  ASSERT_TRUE(Until([&] { return !fatal_.empty(); }));
+  EXPECT_THAT(fatal_, testing::HasSubstr("somebody else wrote"));
+  EXPECT_EQ(master_.subscriptions.size(), 4U);
+}
+
 TEST_F(SchedulerTest, ARemovedFrameworkBeginsAnew) {
   OpenSubscribed();
   ASSERT_TRUE(Submit(Command("j")));
