@@ -13,6 +13,9 @@ constexpr size_t kLoopBodyBytes = 32 << 10;
 
 // What requests share; outlives the server while a pool thread works on one.
 struct Shared {
+  Shared(net::Loop& the_loop, size_t limit, std::shared_ptr<Catalog> models)
+      : loop(the_loop), body_limit(limit), catalog(std::move(models)) {}
+
   net::Loop& loop;
   size_t body_limit;
   std::shared_ptr<Catalog> catalog;
