@@ -20,6 +20,8 @@ if(KILN_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # It sees uninitialized members in instrumented code of std::regex and std::function.
     add_compile_options(-Wno-maybe-uninitialized)
+  else()
+    add_compile_options(-fno-sanitize=pointer-overflow)  # RapidJSON adds to null pointers
   endif()
   add_link_options(-fsanitize=${KILN_SANITIZE})
 endif()

@@ -1,9 +1,11 @@
 #include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <set>
+#include <sstream>
 
 #include "base/utf8.h"
 #include "wire/rest/json.h"
@@ -85,6 +87,33 @@ class Converter {
   int nodes_ = 0;
 };
 
+class IgnoredEvents final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// None, one or two, if there are more. To load all of them may never end: behind some text that is
+// no YAML the parser sees one document after the other without going on.
+int CountDocuments(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  IgnoredEvents ignored;
+  int count = 0;
+  while (count < 2 && parser.HandleNextDocument(ignored)) ++count;
+  return count;
+}
+
 bool IsIndentedByTab(std::string_view text, int line) {
   for (; line > 0 && !text.empty(); --line) {
     text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
@@ -93,21 +122,22 @@ bool IsIndentedByTab(std::string_view text, int line) {
   return first != std::string_view::npos && text[first] == '\t';
 }
 
-Result<Json> ParseYaml(std::string_view text) {
+Result<Json> ParseYaml(const std::string& text) {
   if (text.size() > kYamlMax) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the document is YAML of {} bytes: expected at most {}, or JSON", text.size(),
                 kYamlMax);
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty())
-      return Fail(ErrorCode::kInvalidArgument, "the document is empty: expected a map");
-    if (documents.size() > 1) {
-      return Fail(ErrorCode::kInvalidArgument, "{} documents in one file: expected one",
-                  documents.size());
+    switch (CountDocuments(text)) {
+      case 0:
+        return Fail(ErrorCode::kInvalidArgument, "the document is empty: expected a map");
+      case 1:
+        return Converter().Convert(YAML::Load(text), 0);
+      default:
+        return Fail(ErrorCode::kInvalidArgument,
+                    "more than one document in one file: expected one");
     }
-    return Converter().Convert(documents.front(), 0);
   } catch (const YAML::DeepRecursion&) {
     return Fail(ErrorCode::kInvalidArgument, "nested too deep: expected at most {} levels",
                 kDepthMax);
@@ -156,7 +186,7 @@ Result<Json> ParseDocument(std::string_view text) {
                 std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(good), '\n') + 1,
                 static_cast<uint8_t>(text[good]));
   }
-  if (!LooksLikeJson(text)) return ParseYaml(text);
+  if (!LooksLikeJson(text)) return ParseYaml(std::string(text));
   KILN_TRY(Json json, ParseJson(text));
   KILN_TRY_OK(CheckKeys(text));
   return json;
