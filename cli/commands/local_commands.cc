@@ -62,6 +62,7 @@ void AddLocalCommands(CLI::App& app, Session& session) {
       ->check(CLI::Range(0.01, 4096.0));
   up->add_option("--mem", options->mem, "of each agent, such as 4GiB (its share)");
   up->add_option("--gpus", options->node.gpus, "file with GPUs that each agent pretends to have");
+  up->add_option("--role", options->node.role, "Mesos role of the scheduler (*)");
   up->add_option("--cluster", options->node.cluster, "file with agents of many shapes")
       ->excludes("--agents")
       ->excludes("--cpus")

@@ -72,6 +72,7 @@ class Scheduler {
                   options.dir + "/state.db",
                   "--address-file",
                   address_};
+    if (!options.role.empty()) arguments_.insert(arguments_.end(), {"--role", options.role});
     unlink(address_.c_str());
   }
   ~Scheduler() { Stop(); }

@@ -18,6 +18,7 @@ struct LocalOptions {
   double cpus = 0;      // of each agent; 0: those of this machine
   Bytes mem;            // of each agent; 0: its share of this machine
   std::string gpus;     // file with the GPUs that each agent pretends to have
+  std::string role;     // Mesos role of the scheduler; empty: its default
   std::string cluster;  // cluster file: it says all of this of each agent, and how many there are
 };
 
