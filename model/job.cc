@@ -50,6 +50,44 @@ Status CheckGpus(const std::string& field, const GpuRequest& gpus) {
   return {};
 }
 
+// One name: nobody says that an agent makes folders on the way to a volume.
+bool IsFileName(std::string_view text) {
+  const auto wrong = [](char c) { return c == '/' || (c >= 0 && c < ' ') || c == 0x7f; };
+  return !text.empty() && text.size() <= 255 && text != "." && text != ".." && text != "stdout" &&
+         text != "stderr" && std::none_of(text.begin(), text.end(), wrong);
+}
+
+Status CheckVolumes(const std::string& field, const Group& group) {
+  const auto* command = std::get_if<CommandWork>(&group.work);
+  if (command == nullptr && !group.volumes.empty()) {
+    return FailField(field,
+                     "volumes of a group without a command: expected none, kernels of a "
+                     "job share their sandbox");
+  }
+  if (group.gpus.share > 0 && !group.volumes.empty() && command->image.empty()) {
+    return FailField(field,
+                     "volumes with a share of a device: expected whole devices, members "
+                     "that share one share their sandbox");
+  }
+  std::set<std::string> paths;
+  for (size_t i = 0; i < group.volumes.size(); ++i) {
+    const Volume& volume = group.volumes[i];
+    const std::string path = fmt::format("{}[{}].path", field, i);
+    if (!IsFileName(volume.path)) {
+      return FailField(path, "path is \"{}\": expected a name in the sandbox, such as data",
+                       volume.path);
+    }
+    if (volume.size < MiB(1)) {
+      return FailField(fmt::format("{}[{}].size", field, i), "size is {}: expected 1MiB at least",
+                       FormatBytes(volume.size));
+    }
+    if (!paths.insert(volume.path).second) {
+      return FailField(path, "path {} stands twice: expected one volume for each", volume.path);
+    }
+  }
+  return {};
+}
+
 Status CheckHealth(const std::string& field, const Group& group) {
   if (!group.health) return {};
   const HealthCheck& health = *group.health;
@@ -172,6 +210,7 @@ Status CheckGroup(const Job& job, const std::string& field, const Group& group) 
                      "revocable is true in a group with gpus: expected false, devices are whole "
                      "and cannot be throttled");
   }
+  KILN_TRY_OK(CheckVolumes(field + ".volumes", group));
   KILN_TRY_OK(CheckHealth(field + ".health", group));
   return std::visit(CheckWork{run, group}, group.work);
 }

@@ -137,6 +137,24 @@ struct HealthCheck {
   bool operator==(const HealthCheck&) const = default;
 };
 
+// Which volume a member has already, and so where it has to start.
+struct VolumeTie {
+  std::string id;
+  AgentId agent;
+  std::string where;  // "agent h1, which has held it since ..."
+
+  bool operator==(const VolumeTie&) const = default;
+};
+
+// A folder of each member that outlives its attempts, on the disk of one agent.
+struct Volume {
+  std::string path;  // a name in the sandbox
+  Bytes size;
+  std::optional<VolumeTie> tie;  // in what waits; none in a job file
+
+  bool operator==(const Volume&) const = default;
+};
+
 // Identical members. A member that runs is a task.
 struct Group {
   std::string name;
@@ -145,6 +163,7 @@ struct Group {
   bool revocable = false;  // its cpus are revocable ones, and those alone
   Bytes mem = MiB(512);
   Bytes disk;
+  std::vector<Volume> volumes;
   int ports = 0;
   GpuRequest gpus;
   std::vector<Constraint> constraints;

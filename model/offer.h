@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -26,11 +27,24 @@ struct Agent {
   bool operator==(const Agent&) const = default;
 };
 
+// The names of volumes that Kiln makes begin so.
+inline constexpr std::string_view kVolumePrefix = "kiln.";
+
+// A volume that Kiln made, as it is offered.
+struct OfferedVolume {
+  std::string id;
+  bool made = true;      // false: only the disk that was reserved for it is there
+  bool reserved = true;  // for it; false: its disk belongs to the role
+
+  bool operator==(const OfferedVolume&) const = default;
+};
+
 struct Offer {
   OfferId id;
   Agent agent;
   std::string role;     // allocation role
   Resources resources;  // unreserved and reserved to the role together
+  std::vector<OfferedVolume> volumes;
   Instant received;
 
   bool operator==(const Offer&) const = default;

@@ -76,6 +76,12 @@ Resources& Resources::operator+=(const Resources& other) {
   }
   for (const GpuShare& share : other.gpu_shares) AddShare(gpu_shares, share);
   AddPorts(ports, other.ports);
+  if (!other.volumes.empty()) {
+    std::vector<NamedVolume> both;
+    std::set_union(volumes.begin(), volumes.end(), other.volumes.begin(), other.volumes.end(),
+                   std::back_inserter(both));
+    volumes = std::move(both);
+  }
   return *this;
 }
 
@@ -95,6 +101,12 @@ Resources& Resources::operator-=(const Resources& other) {
   for (const GpuShare& share : other.gpu_shares) Find(gpu_shares, share.id)->milli -= share.milli;
   std::erase_if(gpu_shares, [](const GpuShare& share) { return share.milli == 0; });
   RemovePorts(ports, other.ports);
+  if (!other.volumes.empty()) {
+    std::vector<NamedVolume> left;
+    std::set_difference(volumes.begin(), volumes.end(), other.volumes.begin(), other.volumes.end(),
+                        std::back_inserter(left));
+    volumes = std::move(left);
+  }
   return *this;
 }
 
@@ -114,7 +126,8 @@ bool Resources::Contains(const Resources& other) const {
          std::includes(gpu_ids.begin(), gpu_ids.end(), other.gpu_ids.begin(),
                        other.gpu_ids.end()) &&
          std::all_of(other.gpu_shares.begin(), other.gpu_shares.end(), has_share) &&
-         std::all_of(other.ports.begin(), other.ports.end(), holds);
+         std::all_of(other.ports.begin(), other.ports.end(), holds) &&
+         std::includes(volumes.begin(), volumes.end(), other.volumes.begin(), other.volumes.end());
 }
 
 bool Resources::Empty() const { return *this == Resources{}; }
@@ -145,6 +158,8 @@ Resources Overlap(const Resources& a, const Resources& b) {
       if (common.begin <= common.end) both.ports.push_back(common);
     }
   }
+  std::set_intersection(a.volumes.begin(), a.volumes.end(), b.volumes.begin(), b.volumes.end(),
+                        std::back_inserter(both.volumes));
   return both;
 }
 
@@ -183,6 +198,13 @@ std::string ToText(const Resources& resources) {
       ranges += fmt::format("{}{}-{}", ranges.empty() ? "" : ", ", range.begin, range.end);
     }
     add("ports [" + ranges + "]");
+  }
+  if (!resources.volumes.empty()) {
+    std::string names;
+    for (const NamedVolume& volume : resources.volumes) {
+      names += (names.empty() ? "" : ", ") + volume.id;
+    }
+    add("volumes {" + names + "}");
   }
   return text;
 }

@@ -25,6 +25,15 @@ struct GpuShare {
   auto operator<=>(const GpuShare&) const = default;
 };
 
+// A persistent volume of one of our members, by its name in Mesos. Names are unique.
+struct NamedVolume {
+  std::string id;
+  Bytes size;
+
+  bool operator==(const NamedVolume&) const = default;
+  bool operator<(const NamedVolume& other) const { return id < other.id; }
+};
+
 // An amount of each resource. Scalars have Mesos's three decimals, so they are whole thousandths.
 struct Resources {
   int64_t cpus_milli = 0;
@@ -35,7 +44,8 @@ struct Resources {
   std::vector<GpuId> gpu_ids;  // by name: the set `nvidia_gpu`; sorted
   // Of devices that an executor of ours holds: no resource of Mesos. Sorted, each device once.
   std::vector<GpuShare> gpu_shares;
-  std::vector<PortRange> ports;  // sorted, not touching
+  std::vector<PortRange> ports;      // sorted, not touching
+  std::vector<NamedVolume> volumes;  // sorted; no part of `disk`
 
   bool operator==(const Resources&) const = default;
 

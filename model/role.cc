@@ -84,11 +84,15 @@ bool IsForbidden(char c) { return (c >= '\t' && c <= '\r') || c == ' ' || c == 0
 Amounts AmountsOf(const Resources& resources) {
   int64_t gpus_milli = 1000 * (resources.gpus + static_cast<int64_t>(resources.gpu_ids.size()));
   for (const GpuShare& share : resources.gpu_shares) gpus_milli += share.milli;
-  return {resources.cpus_milli, resources.mem.count, resources.disk.count, gpus_milli};
+  int64_t disk = resources.disk.count;
+  for (const NamedVolume& volume : resources.volumes) disk += volume.size.count;
+  return {resources.cpus_milli, resources.mem.count, disk, gpus_milli};
 }
 
 Amounts AmountsOf(const Group& group) {
-  return {group.revocable ? 0 : group.cpus_milli, group.mem.count, group.disk.count,
+  int64_t disk = group.disk.count;
+  for (const Volume& volume : group.volumes) disk += volume.size.count;
+  return {group.revocable ? 0 : group.cpus_milli, group.mem.count, disk,
           std::llround(1000 * (group.gpus.share + group.gpus.count))};
 }
 

@@ -35,6 +35,18 @@ std::string GangText(const Json& gang) {
   return text;
 }
 
+void PrintVolumes(std::ostream& out, const Json& volumes) {
+  if (volumes.empty()) return;
+  out << "\n";
+  Table table({"VOLUME", "GROUP", "INDEX", "SIZE", "HOST", "PHASE", "SINCE"});
+  for (const Json& volume : volumes) {
+    table.Add({Cell(volume, "path"), Cell(volume, "group"), Cell(volume, "index"),
+               Cell(volume, "size"), Cell(volume, "hostname"), Cell(volume, "phase"),
+               Cell(volume, "since")});
+  }
+  table.Print(out);
+}
+
 void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {
   for (const char* member :
        {"name", "kind", "phase", "message", "role", "priority", "submitted", "ended"}) {
@@ -50,6 +62,7 @@ void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {
                 Cell(group, "running"), Cell(group, "finished"), PercentCell(group)});
   }
   groups.Print(out);
+  PrintVolumes(out, job.value("volumes", Json::array()));
   if (tasks.empty()) return;
   out << "\n";
   Table table({"TASK", "GROUP", "INDEX", "ATTEMPT", "STATE", "HOST", "MESSAGE"});

@@ -170,8 +170,8 @@ std::string ResourcesCell(const Json& resources) {
   std::string text;
   for (const auto& [name, value] : resources.items()) {
     if (!text.empty()) text += ", ";
-    if (name == "gpu_ids") {  // a table has no room for their names
-      text += fmt::format("gpus {}", value.size());
+    if (name == "gpu_ids" || name == "volumes") {  // a table has no room for their names
+      text += fmt::format("{} {}", name == "volumes" ? "volumes" : "gpus", value.size());
       continue;
     }
     text += name + " ";

@@ -198,7 +198,7 @@ void AddJobRoutes(std::vector<Route>& routes, ApiContext& context) {
          const JobRecord* record = FindJob(context, call);
          if (record == nullptr) return;
          const auto tasks = TasksOf(context.backend.state(), record->job.name);
-         call.Answer(200, JobDetail(*record, tasks));
+         call.Answer(200, JobDetail(*record, tasks, context.backend.state()));
        }});
   routes.push_back({"DELETE", "/v1/jobs/{name}", "the same as kill", with(Kill)});
   routes.push_back({"POST", "/v1/jobs/{name}/kill", "ends a job", with(Kill)});

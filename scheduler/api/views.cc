@@ -69,6 +69,24 @@ Json QuarantineToJson(const AgentId& agent, const State& state) {
   return list;
 }
 
+// Those of its members, until they are gone.
+Json VolumesToJson(const std::string& job, const State& state) {
+  Json list = Json::array();
+  for (const auto& [id, volume] : state.volumes) {
+    if (volume.member.job != job) continue;
+    list.push_back({{"id", id},
+                    {"group", volume.member.group},
+                    {"index", volume.member.index},
+                    {"path", volume.path},
+                    {"size", FormatBytes(volume.size)},
+                    {"agent_id", volume.agent.text},
+                    {"hostname", volume.hostname},
+                    {"phase", VolumePhaseName(volume.phase)},
+                    {"since", InstantToJson(volume.since)}});
+  }
+  return list;
+}
+
 }  // namespace
 
 TasksOfJobs GroupTasks(const State& state) {
@@ -111,7 +129,7 @@ Json JobSummary(const JobRecord& record, const std::vector<const Task*>& tasks) 
   return json;
 }
 
-Json JobDetail(const JobRecord& record, const std::vector<const Task*>& tasks) {
+Json JobDetail(const JobRecord& record, const std::vector<const Task*>& tasks, const State& state) {
   Json json = JobSummary(record, tasks);
   json["groups"] = Json::array();
   for (const Group& group : record.job.groups) {
@@ -119,6 +137,7 @@ Json JobDetail(const JobRecord& record, const std::vector<const Task*>& tasks) {
     item.update(ProgressToJson(ProgressOf(group, tasks)));
     json["groups"].push_back(std::move(item));
   }
+  json["volumes"] = VolumesToJson(record.job.name, state);
   json["job"] = wire::JobToJson(record.job);
   return json;
 }

@@ -19,7 +19,8 @@ std::vector<const Task*> TasksOf(const State& state, const std::string& job);
 // A line of the list of jobs: phase, how many members run and have finished, how far they are.
 wire::Json JobSummary(const JobRecord& record, const std::vector<const Task*>& tasks);
 // The same with the job itself and its groups.
-wire::Json JobDetail(const JobRecord& record, const std::vector<const Task*>& tasks);
+wire::Json JobDetail(const JobRecord& record, const std::vector<const Task*>& tasks,
+                     const State& state);
 
 wire::Json RefusalsToJson(const std::vector<Refusal>& refusals);
 wire::Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents);

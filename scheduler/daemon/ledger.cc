@@ -47,6 +47,9 @@ Status Ledger::Write(const State& state, const Effects& effects) {
     if (found != state.suspicions.end()) change.bytes = wire::Encode(suspect, found->second);
     changes.push_back(std::move(change));
   }
+  for (const std::string& id : effects.volumes) {
+    changes.push_back(ChangeOf("volume", state.volumes, id, id));
+  }
   KILN_TRY(revision_, store_->Commit(revision_, changes));
   return {};
 }

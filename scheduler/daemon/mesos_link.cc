@@ -63,6 +63,35 @@ StatusUpdate ToUpdate(const mesos::v1::TaskStatus& status) {
   return update;
 }
 
+OperationUpdate::State ToState(mesos::v1::OperationState state) {
+  using State = OperationUpdate::State;
+  switch (state) {
+    case mesos::v1::OPERATION_FINISHED:
+      return State::kDone;
+    case mesos::v1::OPERATION_PENDING:
+    case mesos::v1::OPERATION_UNREACHABLE:
+    case mesos::v1::OPERATION_RECOVERING:
+      return State::kWaiting;
+    case mesos::v1::OPERATION_GONE_BY_OPERATOR:
+      return State::kGone;
+    case mesos::v1::OPERATION_UNSUPPORTED:
+    case mesos::v1::OPERATION_FAILED:
+    case mesos::v1::OPERATION_ERROR:
+    case mesos::v1::OPERATION_DROPPED:
+    case mesos::v1::OPERATION_UNKNOWN:
+      return State::kFailed;
+  }
+  return State::kWaiting;
+}
+
+OperationUpdate ToUpdate(const mesos::v1::OperationStatus& status) {
+  return {.operation = status.operation_id().value(),
+          .agent = {status.agent_id().value()},
+          .state = ToState(status.state()),
+          .message = ToUtf8(status.message()),
+          .uuid = status.uuid().value()};
+}
+
 }  // namespace
 
 MesosLink::MesosLink(net::Loop& loop, const Options& options, Callbacks callbacks)
@@ -158,6 +187,8 @@ void MesosLink::OnEvent(const Event& event) {
       return callbacks_.rescinded({event.rescind().offer_id().value()});
     case Event::UPDATE:
       return callbacks_.update(ToUpdate(event.update().status()));
+    case Event::UPDATE_OPERATION_STATUS:
+      return callbacks_.operation(ToUpdate(event.update_operation_status().status()));
     case Event::FAILURE:
       if (event.failure().has_executor_id()) {
         return callbacks_.executor_lost({event.failure().executor_id().value()},
@@ -190,7 +221,8 @@ void MesosLink::Call(MesosCall call) {
 Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const State& state,
                                              const Settings& settings,
                                              const TaskInfoOptions& task_options,
-                                             wire::OfferedResources& offered) {
+                                             wire::OfferedResources& offered,
+                                             wire::OperationList& operations) {
   const Task& task = state.tasks.at(start.task);
   const JobRecord& record = state.jobs.at(task.member.job);
   const Group& group = *FindGroup(record.job, task.member.group);
@@ -204,6 +236,20 @@ Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const Stat
       KILN_TRY(*executor.mutable_resources(), offered.Take(takes));
     }
     if (!start.pool.empty()) executors_[task.executor] = executor;
+  }
+  for (const std::string& id : start.volumes) {
+    const VolumeRecord& volume = state.volumes.at(id);
+    KILN_TRY(mesos::v1::Resource disk, offered.TakeDisk(volume.size));
+    wire::ResourceList made;
+    *made.Add() = wire::MakeVolume(std::move(disk),
+                                   {.id = id,
+                                    .path = volume.path,
+                                    .role = volume.role,
+                                    .principal = options_.principal,
+                                    .reserve = OperationId(volume, VolumeStep::kReserve),
+                                    .create = OperationId(volume, VolumeStep::kCreate)},
+                                   operations);
+    offered.Add(made);
   }
   KILN_TRY(wire::ResourceList resources, offered.Take(task.resources));
   return TaskInfoFor(task, state, std::move(executor), std::move(resources), task_options);
@@ -225,21 +271,45 @@ std::vector<TaskId> MesosLink::Accept(const std::vector<LaunchCall>& starts, con
       offered.Add(offer->second.resources());
       offers_.erase(offer);
     }
-    auto& operation = *call.mutable_accept()->add_operations();
+    mesos::v1::Offer::Operation operation;
     operation.set_type(mesos::v1::Offer::Operation::LAUNCH);
     for (const LaunchCall* start : group) {
-      auto info = Build(*start, state, settings, task_options, offered);
+      wire::OperationList before;  // the volumes that the task uses
+      auto info = Build(*start, state, settings, task_options, offered, before);
       if (info) {
+        for (auto& one : before) *call.mutable_accept()->add_operations() = std::move(one);
         *operation.mutable_launch()->add_task_infos() = *std::move(info);
       } else {
         LogWarning("task {} is not launched: {}", start->task.text, info.error().message);
         failed.push_back(start->task);
       }
     }
+    *call.mutable_accept()->add_operations() = std::move(operation);
     call.mutable_accept()->mutable_filters()->set_refuse_seconds(kRestRefused);
     Call(std::move(call));
   }
   return failed;
+}
+
+void MesosLink::Remove(const std::vector<RemovalCall>& removals) {
+  for (const RemovalCall& removal : removals) {
+    MesosCall call = NewCall(MesosCall::ACCEPT);
+    wire::OperationList operations;
+    for (const OfferId& id : removal.offers) {
+      call.mutable_accept()->add_offer_ids()->set_value(id.text);
+      const auto offer = offers_.find(id);
+      if (offer == offers_.end()) continue;
+      for (const RemovalCall::One& one : removal.volumes) {
+        const Status found = wire::RemoveVolume(offer->second.resources(), one.volume, one.destroy,
+                                                one.unreserve, operations);
+        if (!found) LogWarning("{}", found.error().message);
+      }
+      offers_.erase(offer);
+    }
+    for (auto& one : operations) *call.mutable_accept()->add_operations() = std::move(one);
+    call.mutable_accept()->mutable_filters()->set_refuse_seconds(kRestRefused);
+    Call(std::move(call));
+  }
 }
 
 void MesosLink::Answer(const OfferCalls& calls) {
@@ -273,6 +343,7 @@ void MesosLink::Send(const Effects& effects) {
     call.mutable_acknowledge()->set_uuid(one.uuid);
     Call(std::move(call));
   }
+  SendOperationCalls(effects);
   for (const KillCall& one : effects.kills) {
     MesosCall call = NewCall(MesosCall::KILL);
     call.mutable_kill()->mutable_task_id()->set_value(one.task.text);
@@ -296,6 +367,25 @@ void MesosLink::Send(const Effects& effects) {
     }
     Call(std::move(call));
   }
+}
+
+void MesosLink::SendOperationCalls(const Effects& effects) {
+  for (const OperationAcknowledgement& one : effects.operation_acknowledgements) {
+    MesosCall call = NewCall(MesosCall::ACKNOWLEDGE_OPERATION_STATUS);
+    auto& acknowledge = *call.mutable_acknowledge_operation_status();
+    acknowledge.mutable_agent_id()->set_value(one.agent.text);
+    acknowledge.mutable_operation_id()->set_value(one.operation);
+    acknowledge.set_uuid(one.uuid);
+    Call(std::move(call));
+  }
+  if (effects.operations_asked.empty()) return;
+  MesosCall call = NewCall(MesosCall::RECONCILE_OPERATIONS);
+  for (const auto& [operation, agent] : effects.operations_asked) {
+    auto& entry = *call.mutable_reconcile_operations()->add_operations();
+    entry.mutable_operation_id()->set_value(operation);
+    entry.mutable_agent_id()->set_value(agent.text);
+  }
+  Call(std::move(call));
 }
 
 void MesosLink::Teardown() { Call(NewCall(MesosCall::TEARDOWN)); }

@@ -27,6 +27,7 @@ class MesosLink {
     std::function<void(Offer, const std::vector<ExecutorId>&)> offer;
     std::function<void(const OfferId&)> rescinded;
     std::function<void(const StatusUpdate&)> update;
+    std::function<void(const OperationUpdate&)> operation;
     std::function<void(const AgentId&)> agent_lost;
     std::function<void(const ExecutorId&, const AgentId&)> executor_lost;
     // Not subscribed. `final`: and it stays so until Start. `removed`: the framework id is dead.
@@ -45,6 +46,8 @@ class MesosLink {
   // Launches tasks with the offers that pay for them; gives those that could not be.
   std::vector<TaskId> Accept(const std::vector<LaunchCall>& starts, const State& state,
                              const Settings& settings, const TaskInfoOptions& task_options);
+  // Removes volumes from the offers that have them.
+  void Remove(const std::vector<RemovalCall>& removals);
   void Answer(const OfferCalls& calls);
   void Send(const Effects& effects);  // all calls but the launches
   void Teardown();
@@ -59,7 +62,9 @@ class MesosLink {
   void Call(mesos::v1::scheduler::Call call);
   Result<mesos::v1::TaskInfo> Build(const LaunchCall& start, const State& state,
                                     const Settings& settings, const TaskInfoOptions& task_options,
-                                    wire::OfferedResources& offered);
+                                    wire::OfferedResources& offered,
+                                    wire::OperationList& operations);
+  void SendOperationCalls(const Effects& effects);
 
   net::Loop& loop_;
   const Options& options_;

@@ -96,6 +96,11 @@ MesosLink::Callbacks Scheduler::MesosCallbacks() {
             lifecycle_->Update(update, loop_.Now());
             Wake();
           },
+      .operation =
+          [this](const OperationUpdate& update) {
+            lifecycle_->UpdateOperation(update, loop_.Now());
+            Wake();
+          },
       .agent_lost =
           [this](const AgentId& agent) {
             book_.DropAgent(agent);
@@ -191,6 +196,7 @@ void Scheduler::Turn() {
 
 void Scheduler::Act(const Effects& effects, const OfferCalls& calls) {
   if (!connected_) return;
+  link_.Remove(effects.removals);
   const std::vector<TaskId> failed =
       link_.Accept(effects.starts, state(), lifecycle_->settings(), task_options_);
   link_.Send(effects);

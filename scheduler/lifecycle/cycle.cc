@@ -31,6 +31,8 @@ Outlook Detailed(Outlook outlook) {
 Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   connected_ = connected;
   lifecycle.Tick(now);
+  std::set<std::string> sought;
+  if (connected && lifecycle.Settled(now)) sought = FreeVolumes(lifecycle, now);
   Sight sight = See(lifecycle, now);
   judge_next_ = JudgeNext(sight);
   const bool at_once = !connected || IsSmall(sight);
@@ -56,9 +58,27 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   } else if (judging_ != nullptr || now >= judge_next_) {
     current_ = Judge(lifecycle, now);
   }
-  const std::set<std::string> elsewhere = std::exchange(elsewhere_, {});
+  wanted.insert(sought.begin(), sought.end());
+  std::set<std::string> elsewhere = std::exchange(elsewhere_, {});
+  elsewhere.insert(sought.begin(), sought.end());
   if (connected) outcome.calls = book_.Settle(plan, wanted, elsewhere, now);
   return outcome;
+}
+
+// Volumes in hand that nobody wants are removed; gives the roles of those that are sought.
+std::set<std::string> Cycle::FreeVolumes(Lifecycle& lifecycle, Instant now) {
+  bool any = false;
+  for (const Offer& offer : book_.HandWithVolumes()) {
+    any = lifecycle.RemoveVolumes(offer, now) || any;
+  }
+  if (any) {
+    std::vector<OfferBook::Charge> charges;
+    for (const RemovalCall& call : lifecycle.effects().removals) {
+      charges.push_back({&call.offers, call.resources});
+    }
+    book_.Spend(charges, now);
+  }
+  return lifecycle.SeekVolumes(now);
 }
 
 Sight Cycle::See(const Lifecycle& lifecycle, Instant now) {
@@ -307,7 +327,7 @@ std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& j
   for (const WaitingJob& one : sight.jobs) {
     if (!wanted(one.job->name)) continue;
     for (const WaitingGroup& group : one.groups) {
-      waiting[{one.job->name, group.group->name}] = group.members.size();
+      waiting[{one.job->name, group.group->name}] += group.members.size();
     }
   }
   std::set<std::pair<std::string, std::string>> judged;

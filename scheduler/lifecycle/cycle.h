@@ -50,6 +50,7 @@ class Cycle {
   Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
 
  private:
+  std::set<std::string> FreeVolumes(Lifecycle& lifecycle, Instant now);
   Sight See(const Lifecycle& lifecycle, Instant now);
   Plan Decide(Lifecycle& lifecycle, Sight sight, Instant now);
   bool MayEvict(const Lifecycle& lifecycle, const WaitingJob& job, Limits& limits,

@@ -16,9 +16,10 @@ namespace kiln::scheduler {
 struct LaunchCall {
   TaskId task;
   std::vector<OfferId> offers;
-  std::string pool;           // of the shared executor; empty: an executor of its own
-  bool new_executor = false;  // the offers pay for the shared executor too
-  GpuId device;               // that the shared executor holds for its tasks, or empty
+  std::string pool;                  // of the shared executor; empty: an executor of its own
+  bool new_executor = false;         // the offers pay for the shared executor too
+  GpuId device;                      // that the shared executor holds for its tasks, or empty
+  std::vector<std::string> volumes;  // of its own, that are made with it
 
   bool operator==(const LaunchCall&) const = default;
   // What a new shared executor takes that needs `own` for itself.
@@ -50,6 +51,30 @@ struct ReconcileCall {
   bool operator==(const ReconcileCall&) const = default;
 };
 
+struct OperationAcknowledgement {
+  std::string operation;
+  AgentId agent;
+  std::string uuid;
+
+  bool operator==(const OperationAcknowledgement&) const = default;
+};
+
+// Volumes that nobody wants, in an offer that has them: an ACCEPT without a launch.
+struct RemovalCall {
+  struct One {
+    std::string volume;
+    std::string destroy;  // ids of operations; empty: not to be done
+    std::string unreserve;
+
+    bool operator==(const One&) const = default;
+  };
+  std::vector<OfferId> offers;
+  std::vector<One> volumes;
+  Resources resources;  // that these are in the offer
+
+  bool operator==(const RemovalCall&) const = default;
+};
+
 struct ShutdownCall {
   ExecutorId executor;
   AgentId agent;
@@ -68,7 +93,7 @@ struct Freed {
 
 // For whoever watches.
 struct Notice {
-  std::string type;  // "job", "task", "model", "agent"
+  std::string type;  // "job", "task", "model", "agent", "volume"
   std::string name;
   std::string state;
   std::string message;
@@ -84,19 +109,24 @@ struct Effects {
   std::set<std::string> models;
   std::set<AgentId> agents;
   std::set<Suspect> suspicions;
+  std::set<std::string> volumes;
   // Calls, to be made in this order once the records last.
   std::vector<Acknowledgement> acknowledgements;
+  std::vector<OperationAcknowledgement> operation_acknowledgements;
+  std::vector<RemovalCall> removals;
   std::vector<LaunchCall> starts;
   std::vector<KillCall> kills;
   std::vector<ShutdownCall> shutdowns;
   std::vector<ReconcileCall> reconciles;
+  // Operations of which the state is asked for, each with its agent.
+  std::vector<std::pair<std::string, AgentId>> operations_asked;
   std::vector<Freed> freed;
   std::vector<Notice> notices;
 
   bool operator==(const Effects&) const = default;
   bool Durable() const {
     return meta || !jobs.empty() || !tasks.empty() || !models.empty() || !agents.empty() ||
-           !suspicions.empty();
+           !suspicions.empty() || !volumes.empty();
   }
 };
 

@@ -16,6 +16,7 @@ bool Lifecycle::HasSame(const Job& job, uint64_t digest) const {
 Status Lifecycle::CheckSubmit(Job job, uint64_t digest) const {
   if (job.role.empty()) job.role = settings_.roles.front();
   KILN_TRY_OK(CheckRole(job));
+  KILN_TRY_OK(CheckVolumes(job));
   KILN_TRY_OK(CheckGangLevels(job, settings_.topology));
   if (HasSame(job, digest)) return {};
   const auto found = state_.jobs.find(job.name);
@@ -116,6 +117,7 @@ void Lifecycle::SetPhase(JobRecord& record, JobPhase phase, std::string message,
   if (!IsEnded(phase)) return;
   std::erase_if(evicted_, [&](const auto& entry) { return entry.first.first == name; });
   record.ended = now;
+  volumes_.Release(name, now);
   order_.erase(OrderOf(record));
   runs_.at(name).groups.clear();
   ended_jobs_.emplace(now, name);

@@ -31,6 +31,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       random_(seed),
       usage_(settings_.sharing.half_life),
       reconciliation_(settings_),
+      volumes_(settings_, state_, effects_),
       quarantine_(settings_.quarantine, state_, effects_) {
   ++state_.incarnation;
   effects_.meta = true;
@@ -42,7 +43,9 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     if (IsTerminal(task.state)) continue;
     if (task.executor.text != task.id.text) executors_.Adopt(task.executor, task.agent);
     if (task.kill_wanted) kills_[id] = {task.agent, {}};
-    if (task.state == TaskState::kUnreachable && !task.kill_wanted) cut_off_[id] = {};
+    if (task.state == TaskState::kUnreachable && !task.kill_wanted && MayGiveUp(task)) {
+      cut_off_[id] = {};
+    }
   }
   for (const auto& [name, record] : state_.jobs) {
     runs_[name] = Derive(record.job, tasks[name]);
@@ -61,7 +64,8 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     const bool last = member != nullptr && member->attempts == task.attempt + 1;
     if (last && !member->finished) evicted_[{task.member.job, task.member.group}] = id;
   }
-  // Agents without tasks are of no use to anybody.
+  for (const auto& [id, volume] : state_.volumes) agents.insert(volume.agent);
+  // Agents without either are of no use to anybody.
   for (auto agent = state_.agents.begin(); agent != state_.agents.end();) {
     if (agents.contains(agent->first)) {
       ++agent;
@@ -122,6 +126,7 @@ void Lifecycle::Subscribed(const std::string& framework_id, Instant now) {
     effects_.meta = true;
   }
   BeginRound(now);
+  volumes_.Subscribed(now);
 }
 
 void Lifecycle::BeginRound(Instant now) {
@@ -149,10 +154,13 @@ std::pair<TasksAsked, bool> Lifecycle::NextPortion() {
   return {std::move(tasks), more};
 }
 
-void Lifecycle::Disconnected() { reconciliation_.End(); }
+void Lifecycle::Disconnected() {
+  reconciliation_.End();
+  volumes_.Disconnected();
+}
 
 void Lifecycle::FrameworkRemoved(Instant now) {
-  reconciliation_.End();
+  Disconnected();
   for (const auto& [id, agent] : LiveTasks([](const Task&) { return true; })) {
     const auto task = state_.tasks.find(id);
     if (task == state_.tasks.end()) continue;  // forgotten with its job
@@ -183,6 +191,28 @@ void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId
   for (const ExecutorId& executor : executors) {
     const bool own = state_.tasks.contains({executor.text});
     if (!own && !executors_.Known(executor)) effects_.shutdowns.push_back({executor, agent});
+  }
+}
+
+// Its own, or one that others share.
+void Lifecycle::GiveExecutor(const Job& job, const Group& spec, Task& task, LaunchCall& start) {
+  task.executor.text = task.id.text;
+  if (!task.resources.gpu_shares.empty()) {
+    const GpuShare& share = task.resources.gpu_shares[0];
+    start.device = share.id;
+    const std::string role = OfferRole(job.role);
+    start.pool = DevicePool(share.id, role);
+    const auto use =
+        executors_.AddShare(role, share, task.agent, {fmt::format("gpu.{}", NextId())});
+    task.executor = use.executor;
+    start.new_executor = use.is_new;
+  } else if (SharesExecutor(spec) && !SharesDevice(spec)) {
+    start.pool = ExecutorPool(job, spec, OfferRole(job.role));
+    const std::string& owner = job.pool.empty() ? job.name : job.pool;
+    const auto use =
+        executors_.Add(start.pool, task.agent, {fmt::format("{}.{}", owner, NextId())});
+    task.executor = use.executor;
+    start.new_executor = use.is_new;
   }
 }
 
@@ -220,23 +250,10 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
               .resources = launch.resources,
               .launched = now};
     LaunchCall start{.task = task.id, .offers = launch.offers};
-    task.executor.text = task.id.text;
-    if (!launch.resources.gpu_shares.empty()) {
-      const GpuShare& share = launch.resources.gpu_shares[0];
-      start.device = share.id;
-      const std::string role = OfferRole(record.job.role);
-      start.pool = DevicePool(share.id, role);
-      const auto use =
-          executors_.AddShare(role, share, launch.agent, {fmt::format("gpu.{}", NextId())});
-      task.executor = use.executor;
-      start.new_executor = use.is_new;
-    } else if (SharesExecutor(spec) && !SharesDevice(spec)) {
-      start.pool = ExecutorPool(record.job, spec, OfferRole(record.job.role));
-      const std::string& owner = record.job.pool.empty() ? record.job.name : record.job.pool;
-      const auto use =
-          executors_.Add(start.pool, launch.agent, {fmt::format("{}.{}", owner, NextId())});
-      task.executor = use.executor;
-      start.new_executor = use.is_new;
+    GiveExecutor(record.job, spec, task, start);
+    if (!spec.volumes.empty()) {
+      start.volumes = volumes_.Launch(
+          task, spec, OfferRole(record.job.role), [this] { return NextId(); }, now, task.resources);
     }
     ++group->live;
     ComesBack(launch.member);
@@ -257,6 +274,13 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     member->live = &known;
     UseClaim(record);
   }
+}
+
+bool Lifecycle::RemoveVolumes(const Offer& offer, Instant now) {
+  auto call = volumes_.Offered(offer, now);
+  if (!call) return false;
+  effects_.removals.push_back(*std::move(call));
+  return true;
 }
 
 void Lifecycle::Tick(Instant now) {
@@ -280,6 +304,7 @@ void Lifecycle::Tick(Instant now) {
     for (const auto& [id, agent] : again) SendKill(id, agent, now);
   }
   quarantine_.Tick(now);
+  volumes_.Tick(now);
   TickClaims(now);
   for (ShutdownCall& call : executors_.TakeIdle(now, settings_.executor_idle)) {
     effects_.shutdowns.push_back(std::move(call));
@@ -301,6 +326,7 @@ std::optional<Instant> Lifecycle::NextTick(Instant now) const {
   }
   if (const auto idle = executors_.NextIdle(settings_.executor_idle)) earlier(*idle);
   if (const auto due = quarantine_.Next()) earlier(*due);
+  if (const auto due = volumes_.Next()) earlier(*due);
   for (const std::string& job : claimants_) earlier(state_.jobs.at(job).claim->until);
   return next;
 }

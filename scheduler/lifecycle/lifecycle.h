@@ -22,6 +22,7 @@
 #include "scheduler/lifecycle/settings.h"
 #include "scheduler/lifecycle/shared_executors.h"
 #include "scheduler/lifecycle/state.h"
+#include "scheduler/lifecycle/volumes.h"
 #include "scheduler/placement/outlook.h"
 #include "scheduler/placement/plan.h"
 #include "scheduler/placement/preemption.h"
@@ -54,6 +55,7 @@ struct Sight {
   std::set<std::string> roles;  // that have use for offers, at this moment or soon
   // Groups with GPUs of every job that is known, and how many of their members do not wait.
   std::vector<std::pair<const Group*, size_t>> usual;
+  LentToPlacement lent;
 };
 
 // Decides alone: no clock, no chance but its seed. The same calls give the same effects.
@@ -95,6 +97,10 @@ class Lifecycle {
   // The framework is no more: its tasks are lost, and it begins as another.
   void FrameworkRemoved(Instant now);
   void Update(const StatusUpdate& update, Instant now);
+  void UpdateOperation(const OperationUpdate& update, Instant now) { volumes_.Told(update, now); }
+  // Volumes in an offer that nobody wants: the offer pays for their end.
+  bool RemoveVolumes(const Offer& offer, Instant now);
+  std::set<std::string> SeekVolumes(Instant now) { return volumes_.Seek(now); }
   void AgentSeen(const AgentId& agent) { quarantine_.AgentSeen(agent); }
   void AgentLost(const AgentId& agent, Instant now);
   void ExecutorLost(const ExecutorId& executor, const AgentId& agent, Instant now);
@@ -160,6 +166,7 @@ class Lifecycle {
   Place Find(const MemberId& id);
   static Place FindIn(const JobRecord& record, JobRun& run, const MemberId& id);
   JobRecord* RecordOf(const Task& task);
+  void GiveExecutor(const Job& job, const Group& spec, Task& task, LaunchCall& start);
   void Touch(const Task& task);
   void TouchJob(const JobRecord& record);
   // A job that has not failed, with this name and content.
@@ -192,6 +199,7 @@ class Lifecycle {
 
   // Roles (roles.cc).
   Status CheckRole(const Job& job) const;
+  Status CheckVolumes(const Job& job) const;
   // As a part of what its role uses.
   static bool Counts(const Task& task);
   // The task has changed, and was counted before or not.
@@ -213,6 +221,8 @@ class Lifecycle {
   std::optional<Refusal> Blocked(const JobRecord& record, const Group& group,
                                  const JobRun& run) const;
   WaitingGroup WaitingOf(const Group& group, const GroupRun& run) const;
+  void SeeCutOff(const JobRecord& record, const Group& group, const GroupRun& run,
+                 Sight& sight) const;
 
   TasksAsked LiveTasks(const std::function<bool(const Task&)>& wanted) const;
   // All tasks, a portion at a time.
@@ -233,6 +243,7 @@ class Lifecycle {
   SharedExecutors executors_;
   RoleUsage usage_;
   Reconciliation reconciliation_;
+  Volumes volumes_;
   TaskId asked_;  // the last one of the round so far
   Quarantine quarantine_;
   Running running_;

@@ -23,6 +23,7 @@ void Return(std::vector<Offer> offers, auto& entries) {
 
 void OfferBook::Clear(Instant now) {
   hand_.clear();
+  with_volumes_.clear();
   for (auto& [key, entry] : known_) entry.in_hand.clear();
   holder_.clear();
   for (const std::string& role : roles_) {
@@ -49,11 +50,13 @@ void OfferBook::Add(Offer offer) {
   entry.offer.received = entry.seen = offer.received;
   entry.in_hand.push_back(offer.id);
   const OfferId id = offer.id;
+  if (!offer.volumes.empty()) with_volumes_.insert(id);
   hand_.emplace(id, Held{std::move(offer), &entry});
 }
 
 OfferBook::InHand::iterator OfferBook::Drop(InHand::iterator offer) {
   std::erase(offer->second.entry->in_hand, offer->first);
+  with_volumes_.erase(offer->first);
   return hand_.erase(offer);
 }
 
@@ -74,7 +77,10 @@ void OfferBook::Rescind(const OfferId& offer) {
 void OfferBook::DropAgent(const AgentId& agent) {
   auto entry = known_.lower_bound({agent, ""});
   while (entry != known_.end() && entry->first.first == agent) {
-    for (const OfferId& offer : entry->second.in_hand) hand_.erase(offer);
+    for (const OfferId& offer : entry->second.in_hand) {
+      hand_.erase(offer);
+      with_volumes_.erase(offer);
+    }
     SetFree(entry->second, {});
     entry = known_.erase(entry);
   }
@@ -115,6 +121,12 @@ void OfferBook::TakeBack(std::vector<Offer> known) { Return(std::move(known), kn
 std::vector<Offer> OfferBook::LendHand() { return Lend(hand_); }
 
 void OfferBook::TakeBackHand(std::vector<Offer> hand) { Return(std::move(hand), hand_); }
+
+std::vector<Offer> OfferBook::HandWithVolumes() const {
+  std::vector<Offer> offers;
+  for (const OfferId& id : with_volumes_) offers.push_back(hand_.at(id).offer);
+  return offers;
+}
 
 bool OfferBook::MayHold(const std::string& job, Instant now) const {
   if (job == holder_) return now < hold_ends_;
@@ -199,13 +211,15 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
 
 void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::string>& elsewhere,
                        Instant now, OfferCalls& calls) {
-  if (!revived_roles_.empty() && now - revived_ >= settings_.revive_answer) {
-    // Whoever had something free has offered it by then.
+  std::erase_if(asked_, [&](const auto& asked) {
+    if (now - asked.second < settings_.revive_answer) return false;
+    // Whoever had something free has offered it by then, whatever others have offered since.
     for (auto& [key, entry] : known_) {
-      if (entry.seen < revived_ && revived_roles_.contains(key.second)) SetFree(entry, {});
+      const bool silent = entry.seen < asked.second && entry.in_hand.empty();
+      if (silent && key.second == asked.first) SetFree(entry, {});
     }
-    revived_roles_.clear();
-  }
+    return true;
+  });
   std::set<std::string> roles = elsewhere;
   for (const std::string& role : wanted) {
     if (suppressed_.contains(role)) roles.insert(role);
@@ -217,7 +231,7 @@ void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::
   revive_pause_ = answered_ ? Duration(std::chrono::seconds(1))
                             : std::min(2 * revive_pause_, settings_.revive_max);
   revived_ = now;
-  revived_roles_.insert(roles.begin(), roles.end());
+  for (const std::string& role : roles) asked_.emplace(role, now);
   answered_ = false;
 }
 
@@ -237,7 +251,7 @@ std::optional<Instant> OfferBook::Next(Instant now) const {
   if (!holder_.empty()) earlier(hold_ends_);
   for (const auto& [job, until] : rests_) earlier(until);
   if (revive_later_) earlier(ReviveDue());
-  if (!revived_roles_.empty()) earlier(revived_ + settings_.revive_answer);
+  for (const auto& [role, since] : asked_) earlier(since + settings_.revive_answer);
   return next;
 }
 

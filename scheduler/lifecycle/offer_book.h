@@ -76,6 +76,8 @@ class OfferBook {
   std::vector<Offer> LendHand();
   void TakeBackHand(std::vector<Offer> hand);
   bool HasHand() const { return !hand_.empty(); }
+  // Those in hand that have volumes of ours. Not while offers are lent.
+  std::vector<Offer> HandWithVolumes() const;
   // What agents have free, in hand or not, as far as is known.
   const Amounts& Free() const { return free_; }
   size_t KnownSize() const { return known_.size(); }
@@ -121,6 +123,7 @@ class OfferBook {
   OfferSettings settings_;
   std::vector<std::string> roles_;
   InHand hand_;
+  std::set<OfferId> with_volumes_;    // of those in hand
   std::map<AgentRole, Entry> known_;  // of all that is in hand, and more
   Amounts free_{};                    // of all that is known
   uint64_t changes_ = 0;              // of it
@@ -130,7 +133,7 @@ class OfferBook {
   Instant hold_ends_;
   std::map<std::string, Instant> rests_;  // jobs that may not hold until then
   Instant revived_;                       // the last REVIVE
-  std::set<std::string> revived_roles_;   // while it may still be answered
+  std::map<std::string, Instant> asked_;  // by role, the first REVIVE that may still be answered
   Duration revive_pause_{};
   bool answered_ = true;  // offers have come since
   bool revive_later_ = false;

@@ -94,6 +94,19 @@ TEST_F(OfferBookTest, SilenceAfterAReviveMeansThatNothingIsFree) {
   for (const Offer& offer : book_.Known()) EXPECT_TRUE(offer.resources.Empty());
 }
 
+TEST_F(OfferBookTest, AnAgentThatIsSilentHasNothingFreeHoweverOftenOthersAnswer) {
+  Add("o1", "a1", 1000);
+  clock_.Advance(settings_.keep_idle);
+  Settle();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(Settle({}, {"*"}, {"*"}).revive, ElementsAre("*"));
+    clock_.Advance(settings_.revive_answer / 4);
+    Add(fmt::format("o2{}", i), "a2", 2000);
+  }
+  EXPECT_TRUE(book_.KnownOf({"a1"}, "*")->resources.Empty());
+  EXPECT_FALSE(book_.KnownOf({"a2"}, "*")->resources.Empty());
+}
+
 TEST_F(OfferBookTest, SpentOffersLeaveTheirRestInMemory) {
   Add("o1", "a1", 3000);
   Add("o2", "a1", 1000);

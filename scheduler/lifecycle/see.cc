@@ -133,6 +133,7 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
     if (group.gpus.Any()) {
       seen.usual.emplace_back(&group, members.members.size() - members.ready.size());
     }
+    if (!group.volumes.empty()) SeeCutOff(record, group, members, sight);
     if (Waiting(members) == 0) continue;
     if (auto refusal = Blocked(record, group, run)) {
       sight.blocked.push_back(*std::move(refusal));
@@ -147,6 +148,13 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
     waiting.groups.reserve(job.groups.size());
     waiting.groups.push_back(WaitingOf(group, members));
     waiting.groups.back().in_gang = in_gang;
+    if (!group.volumes.empty()) {
+      const WaitingGroup all = std::move(waiting.groups.back());
+      waiting.groups.pop_back();
+      for (WaitingGroup& part : volumes_.Split(job.name, all, sight.lent)) {
+        waiting.groups.push_back(std::move(part));
+      }
+    }
     if (in_gang) ready += static_cast<int>(members.ready.size());
   }
   waiting.gang_needed = std::max(waiting.gang_needed, 0);
@@ -164,8 +172,11 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
   for (size_t i = 0; !waiting.groups.empty() && waiting.IsNear() && i < job.groups.size(); ++i) {
     if (job.groups[i].after.empty()) AddPlaces(run.groups[i], waiting.placed);
   }
-  // Others, and time, change what keeps it back.
-  seen.lasts = job.after.empty() && sight.blocked.size() == blocked;
+  // Others, and time, change what keeps it back; and what volumes are asked for by is lent by this
+  // sight alone.
+  const bool lends = std::any_of(job.groups.begin(), job.groups.end(),
+                                 [](const Group& group) { return !group.volumes.empty(); });
+  seen.lasts = job.after.empty() && sight.blocked.size() == blocked && !lends;
 }
 
 }  // namespace kiln::scheduler

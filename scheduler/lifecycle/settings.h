@@ -51,8 +51,16 @@ struct Settings {
   Duration reconcile_pause = std::chrono::milliseconds(50);
   Duration executor_idle = std::chrono::minutes(1);          // then a shared executor is shut down
   Resources executor = {.cpus_milli = 100, .mem = MiB(64)};  // that it needs for itself
-  size_t ended_jobs_max = 1000;                              // more are forgotten, the oldest first
-  size_t attempts_kept = 5;                                  // ended tasks of one member
+  // Operations on volumes of which nothing is heard are asked for after this time, then less often.
+  Duration ask_operations_min = std::chrono::seconds(10);
+  Duration ask_operations_max = std::chrono::minutes(5);
+  // Offers are called for that have volumes nobody wants: at once, after this time, then less
+  // often.
+  Duration seek_volumes_min = std::chrono::seconds(5);
+  Duration seek_volumes_max = std::chrono::hours(1);
+  Duration seek_volumes_for = std::chrono::hours(24);  // later they are removed when they turn up
+  size_t ended_jobs_max = 1000;                        // more are forgotten, the oldest first
+  size_t attempts_kept = 5;                            // ended tasks of one member
   QuarantineSettings quarantine;
   PreemptionSettings preemption;
 };

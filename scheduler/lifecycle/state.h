@@ -12,6 +12,7 @@
 #include "model/offer.h"
 #include "model/task.h"
 #include "scheduler/lifecycle/suspicion.h"
+#include "scheduler/lifecycle/volume.h"
 #include "scheduler/placement/claims.h"
 
 namespace kiln::scheduler {
@@ -73,8 +74,9 @@ struct State {
   std::map<std::string, JobRecord> jobs;
   std::map<TaskId, Task> tasks;  // of jobs that have not been forgotten
   std::map<std::string, Model> models;
-  std::map<AgentId, Agent> agents;  // where those tasks are or were
+  std::map<AgentId, Agent> agents;  // where those tasks and volumes are or were
   std::map<Suspect, Suspicion> suspicions;
+  std::map<std::string, VolumeRecord> volumes;  // by id; those of ended jobs until they are gone
 
   bool operator==(const State&) const = default;
 };

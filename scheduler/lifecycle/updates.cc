@@ -53,7 +53,10 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
     return UpdateUnknown(update, now);
   }
   Task& task = found->second;
-  if (update.by_executor) executors_.Confirm(task.executor);
+  if (update.by_executor) {
+    executors_.Confirm(task.executor);
+    volumes_.Ran(task, now);
+  }
   if (!update.sick_gpus.empty()) quarantine_.ReportedSick(task, update.sick_gpus, now);
   // The master knows neither the task nor its agent.
   const TaskState state = update.state == TaskState::kUnknown ? TaskState::kLost : update.state;
@@ -81,7 +84,7 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   if (update.state == TaskState::kUnreachable) {
     task.state = update.state;
     // Who is evicted has to make room elsewhere as well.
-    if (!task.kill_wanted || !task.preempted_by.empty()) {
+    if ((!task.kill_wanted || !task.preempted_by.empty()) && MayGiveUp(task)) {
       cut_off_.emplace(task.id, now + settings_.unreachable_wait);
     }
     kills_.erase(task.id);
@@ -133,6 +136,10 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   Count(task, counted, now);
   task.reason = reason;
   task.message = MessageOf(task, message);
+  if (state == TaskState::kError) {
+    const std::string lacks = volumes_.Lacks(task).value_or("");
+    if (!lacks.empty()) task.message = lacks;
+  }
   task.ended = now;
   if (state == TaskState::kFinished) {
     task.fraction = 1;
@@ -171,6 +178,7 @@ Charge Lifecycle::Judge(const Task& task, TaskState state, const std::string& re
     const auto [group, member] = Find(task.member);
     if (member != nullptr && member->losses == 0) return Charge::kCluster;
   }
+  if (state == TaskState::kError && volumes_.Lacks(task)) return Charge::kCluster;
   return ChargeOf(state, reason, task.kill_wanted);
 }
 

@@ -33,6 +33,7 @@ const std::string* FieldOf(const Agent& agent, const std::string& field) {
     const std::string& value = field == "@region" ? agent.region : agent.zone;
     return value.empty() ? nullptr : &value;
   }
+  if (field == "@agent") return &agent.id.text;
   const auto found = agent.attributes.find(field);
   return found == agent.attributes.end() ? nullptr : &found->second;
 }

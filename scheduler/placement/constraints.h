@@ -12,7 +12,8 @@
 
 namespace kiln::scheduler {
 
-// The value of hostname, @hostname, @region, @zone or an attribute; null if the agent has none.
+// The value of hostname, @hostname, @region, @zone, @agent (its id) or an attribute; null if the
+// agent has none.
 const std::string* FieldOf(const Agent& agent, const std::string& field);
 inline bool HasField(const Agent& agent, const std::string& field, const std::string& value) {
   const std::string* found = FieldOf(agent, field);

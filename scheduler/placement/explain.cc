@@ -153,7 +153,7 @@ std::vector<Dimension> Dimensions(const Group& group, const Resources& overhead)
   std::vector<Dimension> others{
       {Blocker::kMem, (group.mem + overhead.mem).count, overhead.mem.count,
        [](const Room& room) { return room.free.mem.count; }, Size, " of memory"},
-      {Blocker::kDisk, (group.disk + overhead.disk).count, overhead.disk.count,
+      {Blocker::kDisk, (DiskFor(group) + overhead.disk).count, overhead.disk.count,
        [](const Room& room) { return room.free.disk.count; }, Size, " of disk"},
       {Blocker::kPorts, group.ports, 0,
        [](const Room& room) -> int64_t { return room.free.PortCount(); }, Count, " ports"}};
@@ -192,11 +192,9 @@ Cause ExplainTogether(const Group& group, const RoomList& rooms,
   return cause;
 }
 
-}  // namespace
-
-Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
-              const std::vector<size_t>* scope, const Constraints& constraints,
-              const Resources& overhead) {
+Cause ExplainFree(const Group& group, const std::string& role, const std::vector<Room>& rooms,
+                  const std::vector<size_t>* scope, const Constraints& constraints,
+                  const Resources& overhead) {
   RoomList offered;
   RoomList allowed;
   for (size_t i = 0; i < (scope == nullptr ? rooms.size() : scope->size()); ++i) {
@@ -225,6 +223,25 @@ Cause Explain(const Group& group, const std::string& role, const std::vector<Roo
                                            MostFree(allowed, dimension.amount, dimension.show))};
   }
   return ExplainTogether(group, allowed, dimensions);
+}
+
+}  // namespace
+
+Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
+              const std::vector<size_t>* scope, const Constraints& constraints,
+              const Resources& overhead) {
+  const VolumeTie* tie = TieOf(group);
+  if (tie == nullptr) return ExplainFree(group, role, rooms, scope, constraints, overhead);
+  const auto there = std::find_if(rooms.begin(), rooms.end(), [&](const Room& room) {
+    return room.role == role && room.agent->id == tie->agent;
+  });
+  std::string why = "it offers nothing at this moment";
+  if (there != rooms.end() && !there->free.Empty()) {
+    const bool whole = there->free.Contains(VolumesFor(group));
+    why = whole ? ExplainFree(group, role, rooms, scope, constraints, overhead).reason
+                : "it does not offer that at this moment";
+  }
+  return {Blocker::kVolume, fmt::format("waits for {}: {}", tie->where, why)};
 }
 
 }  // namespace kiln::scheduler

@@ -53,7 +53,8 @@ size_t CountOf(const Group& group, const Agent& agent, const Resources& free) {
   };
   most(CpusFor(group, free), group.cpus_milli);
   most(free.mem.count, group.mem.count);
-  most(free.disk.count, group.disk.count);
+  most(free.disk.count, DiskFor(group).count);
+  if (!group.volumes.empty() && !free.Contains(VolumesFor(group))) return 0;
   most(free.PortCount(), group.ports);
   if (count == 0 || !group.gpus.Any()) return count;
   if (!SharesDevice(group)) return std::min(count, DevicesFor(group.gpus, agent, free));

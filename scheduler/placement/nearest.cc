@@ -70,7 +70,7 @@ int64_t NeedOf(Thing thing, const Group& group, const Resources& overhead) {
     case Thing::kMem:
       return group.mem.count + overhead.mem.count;
     case Thing::kDisk:
-      return group.disk.count + overhead.disk.count;
+      return DiskFor(group).count + overhead.disk.count;
     case Thing::kPorts:
       return group.ports;
   }

@@ -44,6 +44,32 @@ inline Resources ExecutorFor(const Group& group, Resources own) {
   return own;
 }
 
+// Null: a member may start anywhere.
+inline const VolumeTie* TieOf(const Group& group) {
+  for (const Volume& volume : group.volumes) {
+    if (volume.tie) return &*volume.tie;
+  }
+  return nullptr;
+}
+
+// Free disk, without volumes that are there already.
+inline Bytes DiskFor(const Group& group) {
+  Bytes disk = group.disk;
+  for (const Volume& volume : group.volumes) {
+    if (!volume.tie) disk = disk + volume.size;
+  }
+  return disk;
+}
+
+// The volumes that are there already.
+inline Resources VolumesFor(const Group& group) {
+  Resources held;
+  for (const Volume& volume : group.volumes) {
+    if (volume.tie) held += Resources{.volumes = {{volume.tie->id, volume.size}}};
+  }
+  return held;
+}
+
 // Those of the cpus that the group may use.
 inline int64_t CpusFor(const Group& group, const Resources& free) {
   return group.revocable ? free.revocable_cpus_milli : free.cpus_milli;

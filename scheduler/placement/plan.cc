@@ -48,6 +48,8 @@ const char* BlockerName(Blocker blocker) {
       return "QUARANTINE";
     case Blocker::kReserved:
       return "RESERVED";
+    case Blocker::kVolume:
+      return "VOLUME";
   }
   return "";
 }

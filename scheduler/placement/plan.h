@@ -37,6 +37,7 @@ enum class Blocker {
   kPreempting,    // others end for it, or it moves for others
   kQuarantine,    // it has room only on an agent or device that is quarantined
   kReserved,      // it has room only in what is kept for a job before it
+  kVolume,        // it starts only where its volumes are
 };
 
 // "CPUS", "GPU_MODEL" and so on.

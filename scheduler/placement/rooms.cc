@@ -83,8 +83,12 @@ bool MayFit(const Group& group, const Resources& free) {
 
 std::optional<Resources> Fit(const Group& group, const Agent& agent, const Resources& free,
                              uint64_t chance, int share_from) {
-  if (!MayFit(group, free) || free.disk < group.disk) return std::nullopt;
-  Resources taken{.mem = group.mem, .disk = group.disk};
+  if (!MayFit(group, free) || free.disk < DiskFor(group)) return std::nullopt;
+  Resources taken{.mem = group.mem, .disk = DiskFor(group)};
+  if (!group.volumes.empty()) {
+    taken += VolumesFor(group);
+    if (!free.Contains({.volumes = taken.volumes})) return std::nullopt;
+  }
   (group.revocable ? taken.revocable_cpus_milli : taken.cpus_milli) = group.cpus_milli;
   if (group.ports > 0) {
     const int count = free.PortCount();
@@ -119,9 +123,10 @@ size_t AtMost(const Group& group, const Room& room, size_t count) {
   if (group.revocable) {
     count = std::min(count, static_cast<size_t>(CpusFor(group, room.free) / group.cpus_milli));
   }
-  if (group.disk.count > 0) {
-    count = std::min(count, static_cast<size_t>(room.free.disk.count / group.disk.count));
+  if (const int64_t disk = DiskFor(group).count; disk > 0) {
+    count = std::min(count, static_cast<size_t>(room.free.disk.count / disk));
   }
+  if (!group.volumes.empty() && !room.free.Contains(VolumesFor(group))) return 0;
   if (group.ports > 0) {
     count = std::min(count, static_cast<size_t>(room.free.PortCount() / group.ports));
   }

@@ -12,7 +12,9 @@ bool Leaves(const Task& task) { return task.kill_wanted && task.state != TaskSta
 
 bool MayEnd(const Task& task, const Preemptor& preemptor, const PreemptionSettings& settings,
             Instant now) {
-  if (preemptor.moves && task.checkpointed.nanoseconds == 0) return false;
+  // Who has volumes has nowhere else to go.
+  const bool movable = task.checkpointed.nanoseconds > 0 && task.resources.volumes.empty();
+  if (preemptor.moves && !movable) return false;
   if (task.state != TaskState::kRunning && task.state != TaskState::kStarting &&
       task.state != TaskState::kStaging) {
     return false;

@@ -19,7 +19,7 @@ std::string WantOf(const std::string& role, const Group& group) {
   const std::array<int64_t, 8> numbers = {
       group.cpus_milli,
       group.mem.count,
-      group.disk.count,
+      DiskFor(group).count,
       group.ports,
       gpus.count,
       static_cast<int64_t>(gpus.share * 1e6),
@@ -34,6 +34,9 @@ std::string WantOf(const std::string& role, const Group& group) {
   Put(want, gpus.model);
   Put(want, gpus.link);
   Put(want, gpus.mig);
+  for (const Volume& volume : group.volumes) {
+    if (volume.tie) Put(want, volume.tie->id);
+  }
   return want;
 }
 

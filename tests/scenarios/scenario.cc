@@ -105,6 +105,8 @@ Result<Group> ReadGroup(const std::string& job, Values& values) {
   group.revocable = Take(values, "revocable", "no") == "yes";
   KILN_TRY(group.mem, ParseBytes(Take(values, "mem", "1GiB")));
   KILN_TRY(group.disk, ParseBytes(Take(values, "disk", "0B")));
+  KILN_TRY(const Bytes volume, ParseBytes(Take(values, "volume", "0B")));
+  if (volume.count > 0) group.volumes = {{"data", volume, std::nullopt}};
   group.ports = Number(Take(values, "ports", "0"));
   group.gpus.count = Number(Take(values, "gpus", "0"));
   group.gpus.share = static_cast<double>(Milli(Take(values, "share", "0"))) / 1000;
@@ -228,6 +230,7 @@ Status Scenario::Line(const Words& words) {
     KILN_TRY(Entry * entry, Find(words[1]));
     End(*entry);
     entry->waiting = {};
+    RemoveVolumes(*entry);
     return {};
   }
   if (verb == "end" || (verb == "hold" && words.size() == 3)) {
@@ -355,6 +358,7 @@ Result<Scenario::Entry*> Scenario::Find(const std::string& name) {
 }
 
 Snapshot Scenario::SnapshotNow() {
+  lent_ = {};
   if (!usage_) usage_.emplace(roles_.half_life);
   Snapshot snapshot{.sharing = SharingNow(),
                     .agents = &known_,
@@ -389,7 +393,7 @@ Snapshot Scenario::SnapshotNow() {
     snapshot.jobs.push_back({.job = &entry.job,
                              .role = OfferRole(entry.job),
                              .since = entry.since,
-                             .groups = {std::move(group)},
+                             .groups = volumes_.Split(entry.job.name, group, lent_),
                              .gang_needed = std::max(0, entry.job.gang_members - live),
                              .may_hold = entry.may_hold && !spec.revocable});
     for (const Launch& launch : entry.launched) {
@@ -407,9 +411,9 @@ void Scenario::Cycle() {
   for (const Launch& launch : plan_.launches) {
     Entry& entry = **Find(launch.member.job);
     entry.waiting.Erase(launch.member.index);
-    entry.launched.push_back(launch);
+    entry.launched.push_back(WithVolumes(entry, launch));
     entry.last.push_back(launch);
-    Start(entry, launch);
+    Start(entry, entry.launched.back());
   }
   Preempt();
 }
@@ -441,6 +445,41 @@ void Scenario::Preempt() {
       ++victim.evictions[member.index];
     }
     return;
+  }
+}
+
+// Volumes are made as soon as their member is launched.
+Launch Scenario::WithVolumes(const Entry& entry, Launch launch) {
+  Task task = TaskOf(launch, now_);
+  Resources& free = agents_.at(launch.agent.text).resources;
+  const auto next_id = [this] { return std::to_string(state_.volumes.size()); };
+  for (const std::string& id : volumes_.Launch(task, entry.job.groups[0], OfferRole(entry.job),
+                                               next_id, now_, launch.resources)) {
+    const VolumeRecord& volume = state_.volumes.at(id);
+    free.disk = free.disk - volume.size;
+    free += Resources{.volumes = {{id, volume.size}}};
+  }
+  task.resources = launch.resources;
+  volumes_.Ran(task, now_);
+  return launch;
+}
+
+void Scenario::RemoveVolumes(const Entry& entry) {
+  volumes_.Release(entry.job.name, now_);
+  for (auto& [name, agent] : agents_) {
+    Offer offer = agent;
+    for (const NamedVolume& volume : offer.resources.volumes) offer.volumes.push_back({volume.id});
+    const auto call = volumes_.Offered(offer, now_);
+    if (!call) continue;
+    agent.resources -= call->resources;
+    for (const NamedVolume& volume : call->resources.volumes) {
+      agent.resources.disk = agent.resources.disk + volume.size;
+    }
+    for (const RemovalCall::One& one : call->volumes) {
+      for (const std::string& operation : {one.destroy, one.unreserve}) {
+        volumes_.Told({operation, agent.agent.id, OperationUpdate::State::kDone, "", ""}, now_);
+      }
+    }
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "scheduler/lifecycle/durations.h"
 #include "scheduler/lifecycle/quarantine.h"
+#include "scheduler/lifecycle/volumes.h"
 #include "scheduler/placement/claims.h"
 #include "scheduler/placement/preemption.h"
 #include "scheduler/placement/role_usage.h"
@@ -54,6 +55,8 @@ class Scenario {
   void Cycle();
   void Preempt();
   void Start(Entry& entry, const Launch& launch);
+  Launch WithVolumes(const Entry& entry, Launch launch);
+  void RemoveVolumes(const Entry& entry);
   void End(Entry& entry);
   void EndOne(const Entry& entry, const Launch& launch);
   Status EndTasks(Entry& entry, const std::string& how);
@@ -79,9 +82,12 @@ class Scenario {
   const Policy* policy_ = &kFill;
   Plan plan_;
   QuarantineSettings settings_;
-  State state_;  // of which only the tasks and the suspicions are in use
+  State state_;  // of which only the tasks, the suspicions and the volumes are in use
   Effects effects_;
   Quarantine quarantine_{settings_, state_, effects_};
+  Settings all_settings_;
+  Volumes volumes_{all_settings_, state_, effects_};
+  LentToPlacement lent_;  // to the last snapshot
 };
 
 }  // namespace kiln::scheduler

@@ -39,6 +39,11 @@ bool Usable(const Resource& resource) {
 
 Resources OneToResources(const Resource& resource) {
   Resources found;
+  if (const std::string id = VolumeIdOf(resource); !id.empty()) {
+    const Bytes size = FromThousandths(Thousandths(resource));
+    if (resource.disk().has_persistence() && size.count > 0) found.volumes = {{id, size}};
+    return found;
+  }
   if (!Usable(resource)) return found;
   if (resource.type() == Value::SCALAR) {
     const int64_t amount = Thousandths(resource);
@@ -165,6 +170,7 @@ struct Wanted {
   int64_t gpus;
   std::vector<GpuId> gpu_ids;
   Resources ports;
+  std::vector<NamedVolume> volumes;
 
   explicit Wanted(const Resources& resources)
       : cpus(resources.cpus_milli),
@@ -172,17 +178,23 @@ struct Wanted {
         mem(ToThousandths(resources.mem)),
         disk(ToThousandths(resources.disk)),
         gpus(int64_t{1000} * resources.gpus),
-        gpu_ids(resources.gpu_ids) {
+        gpu_ids(resources.gpu_ids),
+        volumes(resources.volumes) {
     ports.ports = resources.ports;
   }
 
   bool Found() const {
-    return cpus + revocable_cpus + mem + disk + gpus == 0 && gpu_ids.empty() && ports.ports.empty();
+    return cpus + revocable_cpus + mem + disk + gpus == 0 && gpu_ids.empty() &&
+           ports.ports.empty() && volumes.empty();
   }
 
   // Moves what it can use.
   void TakeFrom(Resource& from, Resource& to) {
-    if (from.type() == Value::SCALAR) {
+    if (const std::string id = VolumeIdOf(from); !id.empty()) {
+      const auto is_it = [&](const NamedVolume& volume) { return volume.id == id; };
+      const bool wanted = Thousandths(from) > 0 && std::erase_if(volumes, is_it) > 0;
+      (wanted ? from : to).mutable_scalar()->set_value(0);
+    } else if (from.type() == Value::SCALAR) {
       int64_t* of_cpus = from.has_revocable() ? &revocable_cpus : &cpus;
       for (const auto& [name, amount] : {std::pair<const char*, int64_t*>{"cpus", of_cpus},
                                          {"mem", &mem},
@@ -212,6 +224,7 @@ Offer ToOffer(const mesos::v1::Offer& offer, Instant received) {
   found.agent = ToAgent(offer);
   found.role = offer.allocation_info().role();
   found.resources = ToResources(offer.resources());
+  found.volumes = VolumesOf(offer.resources());
   found.received = received;
   return found;
 }
@@ -281,6 +294,20 @@ Result<ResourceList> OfferedResources::Take(const Resources& wanted) {
   }
   left_ = std::move(left);
   return taken;
+}
+
+Result<Resource> OfferedResources::TakeDisk(Bytes size) {
+  for (Resource& from : left_) {
+    const bool plain = from.name() == "disk" && VolumeIdOf(from).empty();
+    int64_t wanted = ToThousandths(size);
+    if (!plain || Thousandths(from) < wanted) continue;
+    Resource to = from;
+    MoveScalar(from, to, wanted);
+    return to;
+  }
+  return Fail(ErrorCode::kResourceExhausted,
+              "offered disk: found none that is {} in one piece, reserved or unreserved",
+              FormatBytes(size));
 }
 
 }  // namespace kiln::wire

@@ -10,14 +10,13 @@
 #include "model/resources.h"
 #include "model/task.h"
 #include "proto/mesos/v1/mesos.pb.h"
+#include "wire/mesos/volumes.h"
 
 namespace kiln::wire {
 
-using ResourceList = google::protobuf::RepeatedPtrField<mesos::v1::Resource>;
-
 // What tasks may use: cpus, revocable cpus, mem, disk, ports, and GPUs by count and by name, summed
-// over reservations. Left out: other revocable and shared resources, and disk that is a volume or a
-// device.
+// over reservations; and volumes of ours. Left out: other revocable and shared resources, and disk
+// that is another volume or a device, or that is reserved for a volume.
 Resources ToResources(const ResourceList& list);
 
 // `received` is when the offer came. An inventory of GPUs that cannot be read counts as none.
@@ -36,6 +35,8 @@ class OfferedResources {
   // Resource objects that add up to `wanted`; they are gone from here. Reserved ones go first.
   // kResourceExhausted when they are not there; nothing is taken then.
   Result<ResourceList> Take(const Resources& wanted);
+  // One object that is so much disk.
+  Result<mesos::v1::Resource> TakeDisk(Bytes size);
 
  private:
   std::vector<mesos::v1::Resource> left_;  // reserved ones first

@@ -101,6 +101,11 @@ void Put(const Group& group, v1::Group& proto) {
   proto.set_revocable(group.revocable);
   proto.set_mem(group.mem.count);
   proto.set_disk(group.disk.count);
+  for (const Volume& volume : group.volumes) {
+    v1::GroupVolume& one = *proto.add_volumes();
+    one.set_path(volume.path);
+    one.set_size(volume.size.count);
+  }
   proto.set_ports(group.ports);
   v1::GpuRequest& gpus = *proto.mutable_gpus();
   gpus.set_count(group.gpus.count);
@@ -140,6 +145,9 @@ Result<Group> Get(const v1::Group& proto) {
               .work = std::move(work),
               .kill_grace = Duration(proto.kill_grace()),
               .after = {proto.after().begin(), proto.after().end()}};
+  for (const v1::GroupVolume& volume : proto.volumes()) {
+    group.volumes.push_back({volume.path(), {volume.size()}, std::nullopt});
+  }
   for (const v1::Constraint& constraint : proto.constraints()) {
     group.constraints.push_back(
         {constraint.field(), static_cast<ConstraintOperator>(constraint.op()), constraint.value()});

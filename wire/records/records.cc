@@ -30,6 +30,11 @@ void Put(const Resources& resources, v1::Resources& proto) {
     proto.add_ports(range.begin);
     proto.add_ports(range.end);
   }
+  for (const NamedVolume& volume : resources.volumes) {
+    v1::NamedVolume& entry = *proto.add_volumes();
+    entry.set_id(volume.id);
+    entry.set_size(volume.size.count);
+  }
 }
 
 Resources Get(const v1::Resources& proto) {
@@ -44,6 +49,9 @@ Resources Get(const v1::Resources& proto) {
   }
   for (int i = 0; i + 1 < proto.ports_size(); i += 2) {
     resources.ports.push_back({proto.ports(i), proto.ports(i + 1)});
+  }
+  for (const v1::NamedVolume& volume : proto.volumes()) {
+    resources.volumes.push_back({volume.id(), {volume.size()}});
   }
   return resources;
 }
@@ -137,6 +145,24 @@ scheduler::Suspicion Get(const v1::SuspicionRecord& proto) {
         {strike.work(), strike.job(), strike.failures(), strike.weight(), {strike.last()}});
   }
   return suspicion;
+}
+
+scheduler::VolumeRecord Get(const v1::VolumeRecord& proto) {
+  scheduler::VolumeRecord volume{.id = proto.id(),
+                                 .member = {proto.job(), proto.group(), proto.index()},
+                                 .path = proto.path(),
+                                 .size = {proto.size()},
+                                 .role = proto.role(),
+                                 .agent = {proto.agent()},
+                                 .hostname = proto.hostname(),
+                                 .phase = static_cast<scheduler::VolumePhase>(proto.phase()),
+                                 .removals = proto.removals(),
+                                 .since = {proto.since()}};
+  for (const v1::VolumeStep& step : proto.steps()) {
+    volume.steps[static_cast<scheduler::VolumeStep>(step.step())] =
+        static_cast<scheduler::StepState>(step.state());
+  }
+  return volume;
 }
 
 }  // namespace
@@ -268,6 +294,29 @@ std::string Encode(const scheduler::Suspect& suspect, const scheduler::Suspicion
   return record.SerializeAsString();
 }
 
+std::string Encode(const scheduler::VolumeRecord& volume) {
+  v1::Record record = NewRecord();
+  v1::VolumeRecord& proto = *record.mutable_volume();
+  proto.set_id(volume.id);
+  proto.set_job(volume.member.job);
+  proto.set_group(volume.member.group);
+  proto.set_index(volume.member.index);
+  proto.set_path(volume.path);
+  proto.set_size(volume.size.count);
+  proto.set_role(volume.role);
+  proto.set_agent(volume.agent.text);
+  proto.set_hostname(volume.hostname);
+  proto.set_phase(static_cast<int>(volume.phase));
+  proto.set_removals(volume.removals);
+  for (const auto& [step, state] : volume.steps) {
+    v1::VolumeStep& one = *proto.add_steps();
+    one.set_step(static_cast<int>(step));
+    one.set_state(static_cast<int>(state));
+  }
+  proto.set_since(volume.since.nanoseconds);
+  return record.SerializeAsString();
+}
+
 Status Decode(std::string_view bytes, State& state) {
   v1::Record record;
   if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -314,6 +363,9 @@ Status Decode(std::string_view bytes, State& state) {
     case v1::Record::kSuspicion:
       state.suspicions[{{record.suspicion().agent()}, {record.suspicion().gpu()}}] =
           Get(record.suspicion());
+      return {};
+    case v1::Record::kVolume:
+      state.volumes[record.volume().id()] = Get(record.volume());
       return {};
     case v1::Record::KIND_NOT_SET:
       break;

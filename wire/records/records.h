@@ -19,6 +19,7 @@ std::string Encode(const Task& task);
 std::string Encode(const scheduler::Model& model);
 std::string Encode(const Agent& agent);
 std::string Encode(const scheduler::Suspect& suspect, const scheduler::Suspicion& suspicion);
+std::string Encode(const scheduler::VolumeRecord& volume);
 
 // Puts one record into the state, under its own name. kDataLoss when the bytes are no record,
 // kFailedPrecondition when a newer program wrote it.

@@ -51,6 +51,7 @@ Job FullJob() {
   first.revocable = true;
   first.mem = MiB(33);
   first.disk = GiB(2);
+  first.volumes = {{"data", GiB(3), std::nullopt}};
   first.ports = 2;
   first.gpus = {.count = 2, .model = "A100", .memory = GiB(40), .link = "nvlink", .mig = "1g.5gb"};
   first.constraints = {{"hostname", ConstraintOperator::kMaxPer, "2"}};
@@ -77,6 +78,20 @@ const scheduler::Suspicion kSuspicion = {.hostname = "h",
                                          .until = {11},
                                          .reason = "r",
                                          .probe = {"t2"}};
+
+const scheduler::VolumeRecord kVolume = {
+    .id = "kiln.v",
+    .member = {"all", "g0", 2},
+    .path = "data",
+    .size = GiB(3),
+    .role = "research",
+    .agent = {"a"},
+    .hostname = "h",
+    .phase = scheduler::VolumePhase::kRemoving,
+    .removals = 2,
+    .steps = {{scheduler::VolumeStep::kDestroy, scheduler::StepState::kDone},
+              {scheduler::VolumeStep::kUnreserve, scheduler::StepState::kFailed}},
+    .since = {12}};
 
 const Agent kAgent = {.id = {"a"},
                       .hostname = "h",
@@ -119,7 +134,8 @@ State FullState() {
                                        .gpus = 1,
                                        .gpu_ids = {{"GPU-1"}},
                                        .gpu_shares = {{{"GPU-2"}, 250}},
-                                       .ports = {{5, 6}, {8, 8}}},
+                                       .ports = {{5, 6}, {8, 8}},
+                                       .volumes = {{"kiln.v", GiB(3)}}},
                          .state = TaskState::kFailed,
                          .message = "exit 3",
                          .reason = "EXECUTOR_TERMINATED",
@@ -137,6 +153,7 @@ State FullState() {
                          .ended = {3},
                          .kill_sent = {4}};
   state.tasks[{"t2"}] = {.id = {"t2"}};
+  state.volumes["kiln.v"] = kVolume;
   scheduler::Model& model = state.models["m"];
   model = {.name = "m", .labels = {{"prod", 2}}};
   model.versions[2] = {.model = "m",
@@ -165,6 +182,7 @@ TEST(Records, EveryFieldComesBack) {
   for (const auto& [suspect, suspicion] : state.suspicions) {
     ASSERT_TRUE(Decode(Encode(suspect, suspicion), back));
   }
+  for (const auto& [id, volume] : state.volumes) ASSERT_TRUE(Decode(Encode(volume), back));
   EXPECT_TRUE(back == state);
 }
 

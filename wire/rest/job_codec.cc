@@ -244,6 +244,11 @@ Form::SpecialParts ConstraintParts(std::vector<Constraint>& constraints) {
           }};
 }
 
+void DescribeVolume(Form& form, Volume& volume) {
+  form.Text({"path", "a name in the sandbox", true}, volume.path);
+  form.Size({"size", "of disk", true}, volume.size);
+}
+
 void DescribeGroup(Form& form, Group& group) {
   form.Text({"name", "unique in the job", true}, group.name);
   Int(form, {"count", "identical members"}, group.count, 1, kCountMax);
@@ -256,6 +261,11 @@ void DescribeGroup(Form& form, Group& group) {
             group.revocable);
   form.Size({"mem", "memory of each member"}, group.mem);
   form.Size({"disk", "of each member"}, group.disk);
+  List(form,
+       {"volumes",
+        "folders of each member that outlive its attempts, on the disk of one agent, where the "
+        "member then stays; removed after the job's end; for commands"},
+       group.volumes, DescribeVolume);
   Int(form, {"ports", "network ports of each member; serve takes one at least"}, group.ports, 0,
       100);
   Object(form, {"gpus", "of each member: a count, or an object"}, group.gpus, DescribeGpus,

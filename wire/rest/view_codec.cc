@@ -62,6 +62,9 @@ Json ResourcesToJson(const Resources& resources) {
                                 ? std::to_string(range.begin)
                                 : fmt::format("{}-{}", range.begin, range.end));
   }
+  for (const NamedVolume& volume : resources.volumes) {
+    json["volumes"][volume.id] = FormatBytes(volume.size);
+  }
   return json;
 }
 
