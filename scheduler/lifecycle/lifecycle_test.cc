@@ -368,7 +368,7 @@ TEST(Lifecycle, ATrainingGroupIsMerged) {
   const auto parts = h.PlaceAll("a1");
   ASSERT_THAT(parts, SizeIs(2));
   for (const TaskId& part : parts) h.Tell(part, TaskState::kFinished);
-  EXPECT_EQ(h.Phase("forest"), JobPhase::kWaiting);
+  EXPECT_EQ(h.Phase("forest"), JobPhase::kRunning);
   const auto merge = h.PlaceAll("a1");
   ASSERT_THAT(merge, SizeIs(1));
   EXPECT_EQ(h.TaskAt(merge[0]).member.group, "g-merge");
