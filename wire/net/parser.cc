@@ -62,6 +62,10 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
   std::optional<Error> refusal_;
 };
 
+// The least that is left of a body in chunks where one has to begin. Beast, which has seen a part of
+// it, asserts that the next look at it shows so much.
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
 template <bool kIsRequest>
 class ParserOf final : public MessageParser {
  public:
@@ -74,10 +78,12 @@ class ParserOf final : public MessageParser {
   Result<size_t> Put(std::string_view bytes) override {
     size_t taken = 0;
     while (taken < bytes.size() && !parser_.is_done()) {
+      if (waits_ && parser_.is_header_done() && bytes.size() - taken < kLastChunk.size()) break;
       error_code ec;
       size_t count = parser_.put({bytes.data() + taken, bytes.size() - taken}, ec);
       taken += count;
-      if (ec == http::error::need_more) break;
+      waits_ = ec == http::error::need_more;
+      if (waits_) break;
       if (parser_.refusal()) return Failure(*std::move(parser_.refusal()));
       if (ec == http::error::header_limit) {
         return Fail(ErrorCode::kResourceExhausted, "header lines: expected at most {} bytes",
@@ -104,6 +110,7 @@ class ParserOf final : public MessageParser {
  private:
   BeastParser<kIsRequest> parser_;
   size_t header_limit_;
+  bool waits_ = false;  // for more of what it has looked at
 };
 
 }  // namespace
