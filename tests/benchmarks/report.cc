@@ -1,6 +1,7 @@
 #include "tests/benchmarks/report.h"
 
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -65,6 +66,12 @@ double Quantile(std::vector<double> samples, double part) {
   std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(at),
                    samples.end());
   return samples[at];
+}
+
+double ProcessorMilliseconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
 }
 
 }  // namespace kiln::bench

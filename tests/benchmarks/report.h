@@ -24,4 +24,7 @@ void Report(const std::vector<Measurement>& measurements);
 // The value below which a part (0 to 1) of the samples lies, by the nearest rank.
 double Quantile(std::vector<double> samples, double part);
 
+// Of the processor, by this thread: others on the machine do not count.
+double ProcessorMilliseconds();
+
 }  // namespace kiln::bench

@@ -126,11 +126,9 @@ class FullCluster {
   static double Median(Round round) {
     std::vector<double> times;
     for (int i = 0; i < kRounds; ++i) {
-      const auto start = std::chrono::steady_clock::now();
+      const double start = ProcessorMilliseconds();
       if (!round()) return std::nan("");
-      const std::chrono::duration<double, std::milli> time =
-          std::chrono::steady_clock::now() - start;
-      times.push_back(time.count());
+      times.push_back(ProcessorMilliseconds() - start);
     }
     return Quantile(std::move(times), 0.5);
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <set>
@@ -69,11 +68,11 @@ std::vector<Offer> UsedCluster() {
 double Milliseconds(const Snapshot& snapshot, size_t launches, size_t refusals) {
   std::vector<double> times;
   for (int round = 0; round < kRounds; ++round) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = ProcessorMilliseconds();
     const Plan plan = Place(snapshot, kFill);
-    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+    const double time = ProcessorMilliseconds() - start;
     if (plan.launches.size() != launches || plan.refusals.size() != refusals) return std::nan("");
-    times.push_back(time.count());
+    times.push_back(time);
   }
   return Quantile(std::move(times), 0.5);
 }
