@@ -129,6 +129,7 @@ std::vector<Offer> OfferBook::HandWithVolumes() const {
 }
 
 bool OfferBook::MayHold(const std::string& job, Instant now) const {
+  if (holder_.empty() && rests_.empty()) return true;
   if (job == holder_) return now < hold_ends_;
   const auto rest = rests_.find(job);
   return rest == rests_.end() || rest->second <= now;
@@ -158,11 +159,14 @@ void OfferBook::Spend(const std::vector<Charge>& charges, Instant now) {
     }
   }
   for (const auto& [entry, taken] : sums) {
-    Resources left;
-    if (entry->offer.resources.Contains(taken)) {
-      left = entry->offer.resources;
+    Resources left = std::move(entry->offer.resources);
+    kiln::Subtract(free_, AmountsOf(left));
+    if (left.Contains(taken)) {
       left -= taken;
+    } else {
+      left = {};
     }
+    entry->offer.resources = {};
     SetFree(*entry, std::move(left));
     entry->seen = now;
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/indexed_map.h"
 #include "base/time.h"
 #include "model/offer.h"
 #include "model/role.h"
@@ -27,6 +28,11 @@ struct OfferSettings {
 };
 
 using AgentRole = std::pair<AgentId, std::string>;
+struct HashOfAgentRole {
+  size_t operator()(const AgentRole& key) const {
+    return std::hash<AgentId>()(key.first) * 31 + std::hash<std::string>()(key.second);
+  }
+};
 
 struct DeclineCall {
   std::vector<OfferId> offers;
@@ -123,10 +129,10 @@ class OfferBook {
   OfferSettings settings_;
   std::vector<std::string> roles_;
   InHand hand_;
-  std::set<OfferId> with_volumes_;    // of those in hand
-  std::map<AgentRole, Entry> known_;  // of all that is in hand, and more
-  Amounts free_{};                    // of all that is known
-  uint64_t changes_ = 0;              // of it
+  std::set<OfferId> with_volumes_;                       // of those in hand
+  IndexedMap<AgentRole, Entry, HashOfAgentRole> known_;  // of all that is in hand, and more
+  Amounts free_{};                                       // of all that is known
+  uint64_t changes_ = 0;                                 // of it
   std::set<std::string> suppressed_;
   std::map<std::string, Instant> wanted_;  // by role, when work last waited
   std::string holder_;

@@ -4,8 +4,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "base/indexed_map.h"
 #include "model/ids.h"
 #include "model/job.h"
 #include "model/task.h"
@@ -41,13 +43,13 @@ class Running {
   // Of a job that has other tasks as well.
   void Finish(const MemberId& member);
 
-  const std::map<AgentId, std::vector<RunningTask>>& Agents() const { return agents_; }
+  const IndexedMap<AgentId, std::vector<RunningTask>>& Agents() const { return agents_; }
   // Of what runs in the role.
   std::optional<int> LowestPriority(const std::string& role) const;
 
  private:
-  std::map<AgentId, std::vector<RunningTask>> agents_;
-  std::map<std::string, RunningJob> jobs_;
+  IndexedMap<AgentId, std::vector<RunningTask>> agents_;
+  std::unordered_map<std::string, RunningJob> jobs_;
   std::map<std::string, std::map<int, int>> priorities_;  // tasks by role and priority
 };
 
