@@ -8,9 +8,9 @@ namespace kiln::scheduler {
 
 SharedExecutors::Use SharedExecutors::Add(const std::string& pool, const AgentId& agent,
                                           const ExecutorId& fresh) {
-  const auto [open, is_new] = open_.try_emplace({pool, agent}, fresh);
+  const auto [open, is_new] = open_[agent].try_emplace(pool, fresh);
   if (is_new) {
-    warm_.emplace(agent, pool);
+    warm_.Insert(agent, pool);
     entries_[fresh] = {.pool = pool, .agent = agent};
   }
   Entry& entry = entries_.at(open->second);
@@ -89,8 +89,11 @@ bool SharedExecutors::Confirmed(const ExecutorId& executor) const {
 
 void SharedExecutors::Close(Entry& entry) {
   if (entry.pool.empty()) return;
-  open_.erase({entry.pool, entry.agent});
-  warm_.erase({entry.agent, entry.pool});
+  if (const auto open = open_.find(entry.agent); open != open_.end()) {
+    open->second.erase(entry.pool);
+    if (open->second.empty()) open_.erase(open);
+  }
+  warm_.Erase(entry.agent, entry.pool);
   entry.pool.clear();
 }
 

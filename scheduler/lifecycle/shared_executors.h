@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -68,12 +69,12 @@ class SharedExecutors {
   void Enter(const ExecutorId& executor, const Entry& entry);
   void Close(Entry& entry);
 
-  std::map<ExecutorId, Entry> entries_;
+  std::unordered_map<ExecutorId, Entry> entries_;
   std::set<std::pair<Instant, ExecutorId>> idle_;  // without tasks, that get further ones
   std::set<ExecutorId> done_;                      // without tasks, that get none
   Shared shared_;
-  std::map<std::pair<std::string, AgentId>, ExecutorId> open_;
-  WarmExecutors warm_;  // of open_
+  std::unordered_map<AgentId, std::map<std::string, ExecutorId>> open_;  // by agent and pool
+  WarmExecutors warm_;                                                   // of open_
 };
 
 }  // namespace kiln::scheduler

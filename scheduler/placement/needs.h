@@ -31,9 +31,9 @@ inline bool IsPooled(const Group& group) { return SharesExecutor(group) && !Shar
 // Groups with the same text share executors. Mesos lets no executor have revocable cpus beside
 // others.
 inline std::string ExecutorPool(const Job& job, const Group& group, const std::string& role) {
-  const char* kind = group.revocable ? "revocable " : "";
-  return job.pool.empty() ? fmt::format("{} {}job {}", role, kind, job.name)
-                          : fmt::format("{} {}pool {}", role, kind, job.pool);
+  std::string pool = role;
+  if (group.revocable) pool += " revocable";
+  return pool + (job.pool.empty() ? " job " + job.name : " pool " + job.pool);
 }
 
 // What the shared executor takes that comes with a member, of `own` that such executors need for

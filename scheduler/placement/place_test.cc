@@ -161,7 +161,7 @@ void ExpectNothingGivenTwice(const World& world, const Plan& plan) {
       taken += world.snapshot.executor;
     }
     if (SharesExecutor(group) && !SharesDevice(group) &&
-        warm.emplace(launch.agent, ExecutorPool(job, group, job.role)).second) {
+        warm.Insert(launch.agent, ExecutorPool(job, group, job.role))) {
       taken += ExecutorFor(group, world.snapshot.executor);
     }
     ASSERT_TRUE(left.Contains(taken)) << ToText(left) << " has not " << ToText(taken);

@@ -14,8 +14,9 @@
 namespace kiln::scheduler {
 namespace {
 
-constexpr size_t kSinglesMax = 1000;  // members without a gang, in one eviction
-constexpr int kMovesTried = 4;        // each without the jobs that had no place before
+constexpr size_t kSinglesMax = 1000;   // members without a gang, in one eviction
+constexpr int kMovesTried = 4;         // each without the jobs that had no place before
+constexpr size_t kPricesMax = 20'000;  // that are asked for once every agent has one
 
 // What starts together: the members that a gang needs, or some of one group.
 using Needed = std::vector<WaitingGroup>;
@@ -151,6 +152,7 @@ class Search {
   }
 
   void Push(const Group& spec, size_t spot, bool exact, Heap& heap) {
+    ++prices_;
     Slot slot = slots_.Find(spec, spot, exact);
     if (slot.price == Victims::kNever) return;
     heap.push({std::move(slot), spot, slots_.spots()[spot].version});
@@ -168,7 +170,8 @@ class Search {
     size_t wanted = group.members.size();
     slots_.SetWanted(wanted);
     for (size_t spot = 0; spot < slots_.spots().size(); ++spot) Push(spec, spot, false, heap);
-    while (wanted > 0 && !heap.empty()) {
+    prices_ = 0;
+    while (wanted > 0 && !heap.empty() && prices_ < kPricesMax) {
       Entry entry = heap.top();
       heap.pop();
       const Spot& spot = slots_.spots()[entry.spot];
@@ -213,7 +216,7 @@ class Search {
       Resources free = slots_.Freed(i);
       auto shares = std::exchange(free.gpu_shares, {});
       if (!shares.empty()) trial.shared[{agent.id, job_.role}] = std::move(shares);
-      if (IsWarm(snapshot_, pool, agent.id)) warm.emplace(agent.id, pool);
+      if (IsWarm(snapshot_, pool, agent.id)) warm.Insert(agent.id, pool);
       trial.offers.push_back({.agent = agent, .role = job_.role, .resources = std::move(free)});
     }
     trial.jobs.push_back({.job = job_.job,
@@ -307,6 +310,7 @@ class Search {
   Victims victims_;
   Slots slots_;
   std::set<std::string> stuck_;
+  size_t prices_ = 0;  // asked for while a group is given places
 };
 
 // What one of them asks for: the gang, or a member.

@@ -20,11 +20,9 @@
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/order.h"
 #include "scheduler/placement/outlook.h"
+#include "scheduler/placement/warm_executors.h"
 
 namespace kiln::scheduler {
-
-// Kernel work of the jobs of one pool on one agent shares one executor; by agent and pool.
-using WarmExecutors = std::set<std::pair<AgentId, std::string>>;
 
 // Members of a group that may start at this moment.
 struct WaitingGroup {
@@ -45,9 +43,12 @@ struct WaitingJob {
   // Where live members of its gang are; only needed where the gang asks for a level.
   std::vector<AgentId> placed;
   std::optional<Instant> expected;  // its start, as it was foreseen last; only needed for moves
+  std::optional<bool> near;         // as IsNear finds it
 
   // Its gang is to be near each other, and so is one thing even when enough of it runs.
-  bool IsNear() const { return !job->gang_require.empty() || !job->gang_prefer.empty(); }
+  bool IsNear() const {
+    return near ? *near : !job->gang_require.empty() || !job->gang_prefer.empty();
+  }
   // What waits of it takes what is lent: nothing is held, kept or evicted for that.
   bool IsRevocable() const {
     return std::any_of(groups.begin(), groups.end(),
@@ -97,7 +98,7 @@ inline const Agent* KnownAgent(const Snapshot& snapshot, const AgentId& id) {
 
 // An executor of the pool is there already.
 inline bool IsWarm(const Snapshot& snapshot, const std::string& pool, const AgentId& agent) {
-  return snapshot.warm != nullptr && snapshot.warm->contains({agent, pool});
+  return snapshot.warm != nullptr && snapshot.warm->On(agent).contains(pool);
 }
 
 }  // namespace kiln::scheduler

@@ -1,23 +1,10 @@
 #include "scheduler/placement/warmth.h"
 
 namespace kiln::scheduler {
-namespace {
-
-constexpr size_t kFew = 16;  // so many executors for each room: a search is quicker than a walk
-
-}  // namespace
 
 Warmth::Warmth(const WarmExecutors* warm, const std::vector<Room>& rooms) {
-  if (warm == nullptr) return;
-  auto next = warm->begin();
-  // Both are in the order of agents.
-  for (size_t room = 0; room < rooms.size(); ++room) {
-    const AgentId& agent = rooms[room].agent->id;
-    if (warm->size() > kFew * rooms.size()) next = warm->lower_bound({agent, {}});
-    while (next != warm->end() && next->first < agent) ++next;
-    for (auto here = next; here != warm->end() && here->first == agent; ++here) {
-      rooms_[here->second].insert(room);
-    }
+  for (size_t room = 0; warm != nullptr && room < rooms.size(); ++room) {
+    for (const std::string& pool : warm->On(rooms[room].agent->id)) rooms_[pool].insert(room);
   }
 }
 

@@ -506,7 +506,7 @@ void Scenario::Start(Entry& entry, const Launch& launch) {
   usage_->Start(entry.job.role, AmountsOf(launch.resources), now_);
   const Group& group = entry.job.groups[0];
   if (SharesExecutor(group) && !SharesDevice(group) &&
-      warm_.emplace(launch.agent, ExecutorPool(entry.job, group, OfferRole(entry.job))).second) {
+      warm_.Insert(launch.agent, ExecutorPool(entry.job, group, OfferRole(entry.job)))) {
     free -= ExecutorFor(group, kExecutor);
   }
 }
