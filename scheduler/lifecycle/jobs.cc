@@ -53,6 +53,7 @@ Status Lifecycle::Submit(Job job, uint64_t digest, Instant now) {
   const JobRecord& known = state_.jobs.insert_or_assign(name, std::move(record)).first->second;
   JobRun& run = runs_[name] = Derive(known.job, {});
   order_.emplace(OrderOf(known), Queued{&known, &run, {}});
+  line_.clear();
   return {};
 }
 
@@ -119,6 +120,7 @@ void Lifecycle::SetPhase(JobRecord& record, JobPhase phase, std::string message,
   record.ended = now;
   volumes_.Release(name, now);
   order_.erase(OrderOf(record));
+  line_.clear();
   runs_.at(name).groups.clear();
   ended_jobs_.emplace(now, name);
 }

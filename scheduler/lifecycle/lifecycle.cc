@@ -74,6 +74,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       agent = state_.agents.erase(agent);
     }
   }
+  for (const auto& [id, agent] : state_.agents) agents_.emplace(id, &agent);
 }
 
 Lifecycle::Order Lifecycle::OrderOf(const JobRecord& record) const {
@@ -106,7 +107,9 @@ JobRecord* Lifecycle::RecordOf(const Task& task) {
 void Lifecycle::Touch(const Task& task) { effects_.tasks.insert(task.id); }
 void Lifecycle::TouchJob(const JobRecord& record) { effects_.jobs.insert(record.job.name); }
 
-std::string Lifecycle::NextId() { return fmt::format("{}-{}", state_.incarnation, ++counter_); }
+std::string Lifecycle::NextId() {
+  return std::to_string(state_.incarnation) + "-" + std::to_string(++counter_);
+}
 
 void Lifecycle::Call(std::vector<ReconcileCall> calls) {
   for (ReconcileCall& call : calls) effects_.reconciles.push_back(std::move(call));
@@ -218,9 +221,9 @@ void Lifecycle::GiveExecutor(const Job& job, const Group& spec, Task& task, Laun
 
 void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
                           const std::map<AgentId, Agent>& agents, Instant now) {
-  auto agent = state_.agents.end();  // of the launch before
-  auto before = state_.tasks.end();  // its task: the one of the next member stands close by
-  auto job = state_.jobs.end();      // its job
+  // Of the launch before: the task of the next member stands close by.
+  auto before = state_.tasks.end();
+  auto job = state_.jobs.end();
   auto run = runs_.end();
   for (const Launch& launch : launches) {
     if (job == state_.jobs.end() || job->first != launch.member.job) {
@@ -230,23 +233,21 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     JobRecord& record = job->second;
     const auto [group, member] = FindIn(record, run->second, launch.member);
     KILN_CHECK(group != nullptr && group->ready.Erase(launch.member.index));
-    if (agent == state_.agents.end() || agent->first != launch.agent) {
-      agent = state_.agents.find(launch.agent);
-    }
-    if (agent == state_.agents.end()) {
-      agent = state_.agents.emplace(launch.agent, agents.at(launch.agent)).first;
+    const Agent*& agent = agents_[launch.agent];
+    if (agent == nullptr) {
+      agent = &state_.agents.emplace(launch.agent, agents.at(launch.agent)).first->second;
       effects_.agents.insert(launch.agent);
     }
 
     const Group& spec = *FindGroup(record.job, launch.member.group);
-    Task task{.id = {fmt::format("{}.{}.{}.{}", launch.member.job, launch.member.group,
-                                 launch.member.index, NextId())},
+    Task task{.id = {launch.member.job + "." + launch.member.group + "." +
+                     std::to_string(launch.member.index) + "." + NextId()},
               .member = launch.member,
               .attempt = member->attempts++,
               .failures = member->failures,
               .evictions = member->evictions,
               .agent = launch.agent,
-              .hostname = agent->second.hostname,
+              .hostname = agent->hostname,
               .resources = launch.resources,
               .launched = now};
     LaunchCall start{.task = task.id, .offers = launch.offers};

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -122,6 +123,7 @@ class Lifecycle {
   const WarmExecutors& Warm() const { return executors_.Warm(); }
   const SharedExecutors::Shared& FreeShares() const { return executors_.FreeShares(); }
   Bars GetBars() const { return quarantine_.GetBars(); }
+  bool KnowsAgent(const AgentId& agent) const { return agents_.contains(agent); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
   // Nothing is launched before: subscribed, and the tasks that were there are accounted for.
   bool Settled(Instant now) const { return reconciliation_.Settled(now); }
@@ -239,6 +241,7 @@ class Lifecycle {
   uint64_t counter_ = 0;  // of ids in this incarnation
   std::map<std::string, JobRun> runs_;
   std::map<Order, Queued> order_;
+  mutable std::vector<const Queued*> line_;  // of order_, in its order; empty: it has changed
   std::set<std::pair<Instant, std::string>> ended_jobs_;
   SharedExecutors executors_;
   RoleUsage usage_;
@@ -247,6 +250,7 @@ class Lifecycle {
   TaskId asked_;  // the last one of the round so far
   Quarantine quarantine_;
   Running running_;
+  std::unordered_map<AgentId, const Agent*> agents_;  // of the state
   Durations durations_;
   std::set<std::string> claimants_;  // jobs with a claim
   // By job and group that waits, the last attempt that ended for others.

@@ -37,6 +37,24 @@ TEST(Lifecycle, AJobRunsFromTheEndOfATaskThatToldNothingElse) {
   EXPECT_EQ(h.Phase("j"), JobPhase::kRunning);
 }
 
+TEST(Lifecycle, WhatIsSeenOfAJobFollowsTheModelsItNeeds) {
+  Harness h;
+  Job serve = CommandJob("serve", 1);
+  serve.kind = JobKind::kServing;
+  serve.groups[0].work = ServeWork{{{.name = "m", .label = "prod"}}};
+  ASSERT_TRUE(h.life().Register({.model = "m", .uri = "u", .job = "j"}, h.now()));
+  ASSERT_TRUE(h.life().SetLabel("m", "prod", 1));
+  h.Submit(serve);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_THAT(h.life().See(h.now()).jobs, SizeIs(1));
+    EXPECT_THAT(h.life().See(h.now()).blocked, IsEmpty());
+    ASSERT_TRUE(h.life().SetLabel("m", "prod", std::nullopt));
+    EXPECT_THAT(h.life().See(h.now()).jobs, IsEmpty());
+    EXPECT_EQ(h.Why("serve").blocker, Blocker::kNoModel);
+    ASSERT_TRUE(h.life().SetLabel("m", "prod", 1));
+  }
+}
+
 TEST(Lifecycle, ASubmitIsIdempotentByNameAndContent) {
   Harness h;
   h.Submit(TrainingJob("j", 1), 7);

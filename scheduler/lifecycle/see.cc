@@ -1,6 +1,7 @@
 // What waits, and why.
 #include <algorithm>
 
+#include "base/prefetch.h"
 #include "model/units.h"
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/models.h"
@@ -46,7 +47,19 @@ Sight Lifecycle::See(Instant now, std::vector<WaitingJob> used) const {
   Sight sight{.jobs = std::move(used)};
   sight.jobs.resize(order_.size());
   auto next = sight.jobs.begin();
-  for (const auto& [order, queued] : order_) {
+  if (line_.empty()) {
+    for (const auto& [order, queued] : order_) line_.push_back(&queued);
+  }
+  for (size_t i = 0; i < line_.size(); ++i) {
+    if (i + 2 * kAhead < line_.size()) Prefetch(line_[i + 2 * kAhead], sizeof(Queued));
+    if (i + kAhead < line_.size()) {
+      Prefetch(&line_[i + kAhead]->run->changed);
+      Prefetch(line_[i + kAhead]->seen.waiting.groups.data());
+    }
+    if (sight.jobs.end() - next > static_cast<ptrdiff_t>(kAhead)) {
+      Prefetch((next + kAhead)->groups.data());  // of a sight before, to be written over
+    }
+    const Queued& queued = *line_[i];
     Seen& seen = queued.seen;
     if (std::exchange(queued.run->changed, false) || !seen.lasts) {
       SeeJob(*queued.record, *queued.run, now, seen, sight);
@@ -172,6 +185,8 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
   for (size_t i = 0; !waiting.groups.empty() && waiting.IsNear() && i < job.groups.size(); ++i) {
     if (job.groups[i].after.empty()) AddPlaces(run.groups[i], waiting.placed);
   }
+  waiting.near = waiting.IsNear();
+  waiting.may_hold = !waiting.IsRevocable();
   // Others, and time, change what keeps it back; and what volumes are asked for by is lent by this
   // sight alone.
   const bool lends = std::any_of(job.groups.begin(), job.groups.end(),

@@ -72,6 +72,19 @@ Resources TakenBy(const Launch& launch) {
   return taken;
 }
 
+// What an agent gave back and has not offered again yet.
+Resources NotOffered(const std::vector<const Offer*>& offered, const Agent& agent,
+                     const std::string& role, const Outlook& outlook) {
+  const Offer* known = outlook.known(agent.id, role);
+  if (known == nullptr) return {};
+  if (offered.size() == 1 && offered[0]->resources == known->resources) return {};
+  Resources sum;
+  for (const Offer* offer : offered) sum += offer->resources;
+  Resources more = known->resources;
+  more -= Overlap(more, sum);
+  return more;
+}
+
 }  // namespace
 
 Forecast::Forecast(const Snapshot& snapshot, const Policy& policy, const std::vector<Room>& rooms,
@@ -81,27 +94,21 @@ Forecast::Forecast(const Snapshot& snapshot, const Policy& policy, const std::ve
       role_(role),
       tasks_max_(snapshot.brief ? kTasksBrief : kTasksSeen) {
   const Outlook& outlook = *snapshot.outlook;
-  std::unordered_map<AgentId, Resources> offered;
+  std::unordered_map<AgentId, std::vector<const Offer*>> offered;
   for (const Offer& offer : snapshot.offers) {
-    if (outlook.known && offer.role == role) offered[offer.agent.id] += offer.resources;
+    if (outlook.known && offer.role == role) offered[offer.agent.id].push_back(&offer);
   }
-  std::unordered_set<AgentId> seen;
+  std::unordered_set<std::string_view> seen;
   for (const Room& room : rooms) {
     if (room.role != role) continue;
-    seen.insert(room.agent->id);
+    seen.insert(room.agent->id.text);
     Resources free = room.free;
-    const Offer* known = outlook.known ? outlook.known(room.agent->id, role) : nullptr;
-    if (known != nullptr) {
-      // Given back, and not offered again yet.
-      Resources more = known->resources;
-      more -= Overlap(more, offered[room.agent->id]);
-      free += more;
-    }
+    if (outlook.known) free += NotOffered(offered[room.agent->id], *room.agent, role, outlook);
     AddSite(*room.agent, std::move(free), role);
   }
   for (const auto& [id, tasks] : outlook.running->Agents()) {
     if (tasks_ > tasks_max_) break;
-    if (seen.contains(id) || !outlook.known) continue;
+    if (!outlook.known || seen.contains(id.text)) continue;
     const auto bar = snapshot.bars.find(id);
     if (bar != snapshot.bars.end() && !bar->second.reason.empty()) continue;
     const Offer* offer = outlook.known(id, role);

@@ -88,17 +88,28 @@ int MilliOf(const GpuRequest& request) {
 
 namespace {
 
+// Whatever its model.
+bool AcceptsAnyModel(const GpuRequest& request, const Gpu& gpu) {
+  return gpu.healthy && gpu.mig == request.mig && gpu.memory >= request.memory;
+}
+
 bool Accepts(const GpuRequest& request, const Gpu& gpu) {
-  return gpu.healthy && gpu.mig == request.mig && IsModel(request.model, gpu.model) &&
-         gpu.memory >= request.memory;
+  return AcceptsAnyModel(request, gpu) && IsModel(request.model, gpu.model);
 }
 
 }  // namespace
 
 std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent) {
   std::vector<const Gpu*> gpus;
+  // Most agents have devices of one model, and to compare models takes long.
+  const Gpu* before = nullptr;
+  bool is_model = false;
   for (const Gpu& gpu : agent.gpus) {
-    if (Accepts(request, gpu)) gpus.push_back(&gpu);
+    if (before == nullptr || gpu.model != before->model) {
+      is_model = IsModel(request.model, gpu.model);
+    }
+    before = &gpu;
+    if (is_model && AcceptsAnyModel(request, gpu)) gpus.push_back(&gpu);
   }
   return gpus;
 }

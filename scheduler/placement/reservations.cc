@@ -45,7 +45,7 @@ Estimate Reservations::EstimateOf(const WaitingJob& job) {
   if (line.forecast == nullptr) {
     line.forecast = std::make_unique<Forecast>(snapshot_, policy_, rooms_, job.role);
     for (const Start& start : started_) {
-      if (start.role == job.role && start.end) {
+      if (start.role == job.role) {
         line.forecast->GiveBack(start.agent, start.taken, *start.end);
       }
     }
@@ -111,7 +111,7 @@ void Reservations::Started(size_t index, const Resources& charged, const Waiting
   start.taken.ports.clear();
   const auto line = lines_.find(room.role);
   if (line != lines_.end()) line->second.forecast->Take(start.agent, start.taken, start.end);
-  started_.push_back(std::move(start));
+  if (start.end) started_.push_back(std::move(start));
 }
 
 void Reservations::Hold(Plan& plan) const {

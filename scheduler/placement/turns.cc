@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
 #include "scheduler/placement/order.h"
 
 namespace kiln::scheduler {
@@ -28,11 +29,24 @@ bool IsInOrder(const Snapshot& snapshot) {
   return true;
 }
 
+// There are many jobs, and here they are looked at for the first time in a cycle.
+void Ahead(const std::vector<WaitingJob>& jobs, size_t at) {
+  if (at + 2 * kAhead < jobs.size()) {
+    const WaitingJob& later = jobs[at + 2 * kAhead];
+    Prefetch(later.job, sizeof(Job));
+    Prefetch(later.groups.data());
+  }
+  if (at + kAhead < jobs.size() && !jobs[at + kAhead].groups.empty()) {
+    Prefetch(jobs[at + kAhead].groups[0].group, sizeof(Group) / 2);
+  }
+}
+
 std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) {
   std::vector<Bid> bids;
   bids.reserve(snapshot.jobs.size());
   sources.reserve(snapshot.jobs.size());
   for (size_t j = 0; j < snapshot.jobs.size(); ++j) {
+    Ahead(snapshot.jobs, j);
     const WaitingJob& job = snapshot.jobs[j];
     const Precedence precedence = PlaceOf(job, *snapshot.sharing);
     if (job.StartsTogether()) {

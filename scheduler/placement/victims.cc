@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
+
 namespace kiln::scheduler {
 namespace {
 
@@ -9,6 +11,15 @@ constexpr int kDoublingsMax = 6;  // of the time that a member may run in peace
 constexpr double kEach = 1e-9;    // of equal prices the one with fewer victims
 
 bool Leaves(const Task& task) { return task.kill_wanted && task.state != TaskState::kUnreachable; }
+
+// There may be a million tasks, and nobody has looked at them lately.
+void AskFor(const std::vector<RunningTask>& tasks) {
+  for (const RunningTask& one : tasks) {
+    Prefetch(&one.task->state);
+    Prefetch(&one.task->kill_wanted);
+    Prefetch(&one.task->resources);
+  }
+}
 
 bool MayEnd(const Task& task, const Preemptor& preemptor, const PreemptionSettings& settings,
             Instant now) {
@@ -53,7 +64,10 @@ Victims::Victims(const Running& running, const Preemptor& preemptor, const Shari
     }
   }
   TeamNumbers numbers;
+  auto ahead = running.Agents().begin();  // of the walk, by an agent
+  if (ahead != running.Agents().end()) AskFor(ahead++->second);
   for (const auto& [agent, tasks] : running.Agents()) {
+    if (ahead != running.Agents().end()) AskFor(ahead++->second);
     for (const RunningTask& one : tasks) {
       if (one.job->role == preemptor.offers) Look(one, preemptor, settings, now, numbers);
     }
