@@ -13,7 +13,7 @@
 namespace kiln::scheduler {
 namespace {
 
-constexpr int kJobsTried = 8;      // in one cycle, by preemption
+constexpr int kJobsTried = 8;      // in one cycle, by preemption, where the cluster is small
 constexpr int kLooksBetween = 5;   // by others, before a job that found nobody looks again
 constexpr size_t kHeads = 8;       // groups of a role that may be its head
 constexpr size_t kEstimates = 64;  // groups of a role that are told when they start
@@ -56,7 +56,7 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
     Explain(lifecycle, std::move(sight), now);
     current_ = true;
   } else if (judging_ != nullptr || now >= judge_next_) {
-    current_ = Judge(lifecycle, now);
+    current_ = !PutOff(plan) && Judge(lifecycle, now);
   }
   wanted.insert(sought.begin(), sought.end());
   std::set<std::string> elsewhere = std::exchange(elsewhere_, {});
@@ -127,7 +127,7 @@ Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers
                     .executor = lifecycle.settings().executor,
                     .seed = static_cast<uint64_t>(now.nanoseconds)};
   for (WaitingJob& job : snapshot.jobs) {
-    job.may_hold = !job.IsRevocable() && book_.MayHold(job.job->name, now);
+    job.may_hold = job.may_hold && book_.MayHold(job.job->name, now);
   }
   PutInOrder(snapshot);
   return snapshot;
@@ -157,8 +157,7 @@ Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   std::map<AgentId, Agent> agents;  // that have had no task so far
   if (!plan.launches.empty()) {
     for (const Offer& offer : snapshot.offers) {
-      const bool known = lifecycle.state().agents.contains(offer.agent.id);
-      if (!known) agents.emplace(offer.agent.id, offer.agent);
+      if (!lifecycle.KnowsAgent(offer.agent.id)) agents.emplace(offer.agent.id, offer.agent);
     }
   }
   book_.TakeBackHand(std::move(snapshot.offers));
@@ -178,7 +177,9 @@ size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
   if (!may_evict_) preempt_next_.reset();
   if (!may_evict_ || (preempt_next_ && now < *preempt_next_)) return 0;
   const PreemptionSettings& settings = lifecycle.settings().preemption;
-  preempt_next_ = now + settings.again;
+  // What a try costs grows with the cluster: a larger one has fewer of them.
+  const auto size = static_cast<int>(book_.KnownSize() / kSmallCluster) + 1;
+  preempt_next_ = now + size * settings.again;
   std::erase_if(found_nobody_, [now](const auto& job) { return job.second <= now; });
   Sight sight = See(lifecycle, now);
   const Outlook outlook = lifecycle.OutlookAt(now);
@@ -187,13 +188,13 @@ size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
   std::optional<Eviction> eviction;
   int tried = 0;
   for (WaitingJob& job : snapshot.jobs) {
-    if (eviction || tried == kJobsTried) break;
+    if (eviction || tried == std::max(kJobsTried / size, 1)) break;
     const std::string& name = job.job->name;
     if (found_nobody_.contains(name) || !MayEvict(lifecycle, job, limits, now)) continue;
     ++tried;
     job.expected = ExpectedStart(name, refusals_);
     eviction = FindEviction(snapshot, job, lifecycle.GetRunning(), settings, policy_, now);
-    if (!eviction) found_nobody_[name] = now + kLooksBetween * settings.again;
+    if (!eviction) found_nobody_[name] = now + kLooksBetween * size * settings.again;
   }
   book_.TakeBack(std::move(snapshot.offers));
   used_ = std::move(snapshot.jobs);
@@ -238,6 +239,13 @@ void Cycle::Explain(const Lifecycle& lifecycle, Sight sight, Instant now) {
   }
   told_ = now;
   Tell(lifecycle, std::move(wider), std::move(sight.blocked), now);
+}
+
+// Whether a judgement that is under way waits for the next cycle: the plan is enough for this one.
+bool Cycle::PutOff(const Plan& plan) {
+  if (judging_ == nullptr || plan.launches.empty()) return false;
+  judging_->busy = (judging_->busy + 1) % kBusyCycles;
+  return judging_->busy != 0;
 }
 
 bool Cycle::Judge(const Lifecycle& lifecycle, Instant now) {
@@ -365,6 +373,7 @@ Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const
                               .members = MemberRange::First(static_cast<size_t>(group.count)),
                               .in_gang = IsInGang(job, group)});
   }
+  waiting.may_hold = !waiting.IsRevocable();
   const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
   Sight sight = lifecycle.See(now);
   const bool queued = IsSmall(sight);

@@ -63,6 +63,7 @@ class Cycle {
   bool IsSmall(const Sight& sight) const;
   // At once.
   void Explain(const Lifecycle& lifecycle, Sight sight, Instant now);
+  bool PutOff(const Plan& plan);
   // A part of it. Gives whether reasons are as of this moment.
   bool Judge(const Lifecycle& lifecycle, Instant now);
   void Tell(const Lifecycle& lifecycle, Plan wider, std::vector<Refusal> blocked, Instant judged);

@@ -170,6 +170,20 @@ TEST_F(CycleTest, OnAVeryLargeClusterReasonsAreJudgedAPartInEachCycle) {
   EXPECT_EQ(cycle_.Next(now_), std::nullopt);
 }
 
+TEST_F(CycleTest, AJudgementLeavesMostCyclesToThoseThatStartSomething) {
+  OfferFrom(0, 4 * kCopiesInACycle);
+  Submit(JobOf("large", 5000));
+  Run();
+  int cycles = 0;
+  for (; cycle_.Next(now_) == now_; ++cycles) {
+    Submit(JobOf(fmt::format("small-{}", cycles), 1000));
+    OfferFrom(0, 1);
+    EXPECT_EQ(Run().effects.starts.size(), 1U);
+  }
+  EXPECT_EQ(cycles, 3 * kBusyCycles);
+  EXPECT_THAT(Why("large"), ElementsAre(testing::StartsWith("needs 5 cpus: 20000 agents")));
+}
+
 TEST_F(CycleTest, WhoAsksOnALargeClusterWakesTheNextCycleOnce) {
   Submit(JobOf("large", 5000));
   OfferFrom(0, kSmallCluster + 1);

@@ -14,6 +14,8 @@ namespace kiln::scheduler {
 // a few milliseconds, and a small cluster is judged at once.
 inline constexpr size_t kLooksInACycle = 50'000;
 inline constexpr size_t kCopiesInACycle = 5'000;
+// Cycles that start something have enough to do: of so many in a row one goes on with it.
+inline constexpr int kBusyCycles = 4;
 
 // What a judgement stands on between cycles is its own, or held for it. Offers are of the cycles in
 // which they were copied.
@@ -22,6 +24,7 @@ struct Judgement {
 
   const Instant began;
   bool outdated = false;  // something has happened since
+  int busy = 0;           // cycles in a row that did not go on with it
   std::shared_ptr<const void> jobs;
   std::vector<Offer> offers;  // of those that are known, the first ones
   Outlook outlook;
