@@ -14,15 +14,15 @@ void Scheduler::Later(Status status, Done done) {
 }
 
 void Scheduler::Submit(Job job, uint64_t digest, Done done) {
-  Later(lifecycle_->Submit(std::move(job), digest, loop_.Now()), std::move(done));
+  Later(lifecycle_->Submit(std::move(job), digest, world_.Now()), std::move(done));
 }
 
 void Scheduler::Kill(const std::string& job, Done done) {
-  Later(lifecycle_->Kill(job, loop_.Now()), std::move(done));
+  Later(lifecycle_->Kill(job, world_.Now()), std::move(done));
 }
 
 void Scheduler::KillTask(const TaskId& task, Done done) {
-  Later(lifecycle_->KillTask(task, loop_.Now()), std::move(done));
+  Later(lifecycle_->KillTask(task, world_.Now()), std::move(done));
 }
 
 void Scheduler::SetLabel(const std::string& model, const std::string& label,
@@ -31,7 +31,7 @@ void Scheduler::SetLabel(const std::string& model, const std::string& label,
 }
 
 void Scheduler::Register(ModelVersion version, std::function<void(Result<int64_t>)> done) {
-  const Result<int64_t> number = lifecycle_->Register(std::move(version), loop_.Now());
+  const Result<int64_t> number = lifecycle_->Register(std::move(version), world_.Now());
   answers_.push_back([number, done = std::move(done)](const Status& written) {
     done(written ? number : Result<int64_t>(Failure(written.error())));
   });
@@ -67,7 +67,7 @@ void Scheduler::SetQuarantine(const std::string& name, const QuarantineRequest& 
   const Result<Agent> agent = FindAgent(name, request.gpu);
   if (!agent) return Later(Failure(agent.error()), std::move(done));
   lifecycle_->SetQuarantine({agent->id, request.gpu}, agent->hostname, request.time, request.reason,
-                            loop_.Now());
+                            world_.Now());
   Later({}, std::move(done));
 }
 
@@ -84,12 +84,12 @@ void Scheduler::Teardown(Done done) {
           std::move(done));
     return;
   }
-  lifecycle_->KillAll(loop_.Now());
+  lifecycle_->KillAll(world_.Now());
   // The jobs end durably before their framework does.
   answers_.push_back([this, done = std::move(done)](const Status& written) {
     if (!written) return done(written);
     link_.Teardown();
-    lifecycle_->FrameworkRemoved(loop_.Now());
+    lifecycle_->FrameworkRemoved(world_.Now());
     connected_ = false;
     Later({}, done);
   });
@@ -128,20 +128,20 @@ std::vector<AgentView> Scheduler::Agents() const {
 }
 
 std::vector<RoleShare> Scheduler::Roles() const {
-  return SharesOf(lifecycle_->SharingAt(loop_.Now(), book_.Free()), options_.roles);
+  return SharesOf(lifecycle_->SharingAt(world_.Now(), book_.Free()), options_.roles);
 }
 
 Health Scheduler::GetHealth() const {
   return {.connected = connected_,
-          .recovered = lifecycle_->Settled(loop_.Now()),
+          .recovered = lifecycle_->Settled(world_.Now()),
           .framework_id = state().framework_id,
           .master = master_,
           .problem = problem_};
 }
 
 std::vector<Refusal> Scheduler::Why(const std::string& job) {
-  std::vector<Refusal> refusals = cycle_.Why(*lifecycle_, job, loop_.Now());
-  SetTimer(loop_.Now());  // a cycle may be due for who has asked
+  std::vector<Refusal> refusals = cycle_.Why(*lifecycle_, job, world_.Now());
+  SetTimer(world_.Now());  // a cycle may be due for who has asked
   for (Refusal& refusal : refusals) {
     if (refusal.blocker == Blocker::kNotConnected && !problem_.empty()) {
       refusal.reason += ": " + problem_;
@@ -153,7 +153,7 @@ std::vector<Refusal> Scheduler::Why(const std::string& job) {
 Plan Scheduler::DryRun(const Job& submitted) const {
   Job job = submitted;
   if (job.role.empty()) job.role = options_.roles.front();
-  return cycle_.DryRun(*lifecycle_, std::move(job), loop_.Now());
+  return cycle_.DryRun(*lifecycle_, std::move(job), world_.Now());
 }
 
 Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {

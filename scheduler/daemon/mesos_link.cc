@@ -9,7 +9,6 @@
 #include "scheduler/placement/needs.h"
 #include "wire/mesos/master_address.h"
 #include "wire/net/http.h"
-#include "wire/net/loop.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -94,11 +93,11 @@ OperationUpdate ToUpdate(const mesos::v1::OperationStatus& status) {
 
 }  // namespace
 
-MesosLink::MesosLink(net::Loop& loop, const Options& options, Callbacks callbacks)
-    : loop_(loop),
+MesosLink::MesosLink(net::World world, const Options& options, Callbacks callbacks)
+    : world_(std::move(world)),
       options_(options),
       callbacks_(std::move(callbacks)),
-      client_(loop, ClientOptions(options),
+      client_(world_, ClientOptions(options),
               {.subscribe = [this] { return Subscribe(); },
                .on_event = [this](const Event& event) { OnEvent(event); },
                .on_disconnected = [this](const wire::Disconnected& why) { OnDisconnected(why); },
@@ -179,7 +178,7 @@ void MesosLink::OnEvent(const Event& event) {
         std::vector<ExecutorId> executors;
         for (const auto& id : offer.executor_ids()) executors.push_back({id.value()});
         offers_[{offer.id().value()}] = offer;
-        callbacks_.offer(wire::ToOffer(offer, loop_.Now()), executors);
+        callbacks_.offer(wire::ToOffer(offer, world_.Now()), executors);
       }
       return;
     case Event::RESCIND:

@@ -18,7 +18,7 @@
 
 namespace kiln::scheduler {
 
-// Threads: the loop's alone. Owner: the scheduler.
+// Threads: the agenda's alone. Owner: the scheduler.
 class MesosLink {
  public:
   // What comes from the master, in its order.
@@ -37,7 +37,7 @@ class MesosLink {
     std::function<const std::set<std::string>&()> suppressed;
   };
 
-  MesosLink(net::Loop& loop, const Options& options, Callbacks callbacks);
+  MesosLink(net::World world, const Options& options, Callbacks callbacks);
 
   void SetWebUrl(const std::string& url) { web_url_ = url; }
   void Start();
@@ -66,7 +66,7 @@ class MesosLink {
                                     wire::OperationList& operations);
   void SendOperationCalls(const Effects& effects);
 
-  net::Loop& loop_;
+  net::World world_;
   const Options& options_;
   Callbacks callbacks_;
   std::string web_url_;

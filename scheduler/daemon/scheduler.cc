@@ -1,7 +1,6 @@
 #include "scheduler/daemon/scheduler.h"
 
 #include "base/log.h"
-#include "base/random.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -16,21 +15,21 @@ OfferSettings BookSettings(const Options& options) {
 
 }  // namespace
 
-Scheduler::Scheduler(net::Loop& loop, Options options, std::unique_ptr<Store> store,
+Scheduler::Scheduler(net::World world, Options options, std::unique_ptr<Store> store,
                      const Policy& policy)
-    : loop_(loop),
+    : world_(std::move(world)),
       options_(std::move(options)),
       ledger_(std::move(store)),
       book_(BookSettings(options_), options_.roles),
       cycle_(policy, book_),
       task_options_{.executor = options_.executor, .executor_uri = options_.executor_uri},
-      link_(loop, options_, MesosCallbacks()) {}
+      link_(world_, options_, MesosCallbacks()) {}
 
-Result<std::unique_ptr<Scheduler>> Scheduler::Open(net::Loop& loop, Options options,
+Result<std::unique_ptr<Scheduler>> Scheduler::Open(net::World world, Options options,
                                                    std::unique_ptr<Store> store) {
   KILN_TRY(const Policy* policy, FindPolicy(options.policy));
   auto scheduler = std::unique_ptr<Scheduler>(
-      new Scheduler(loop, std::move(options), std::move(store), *policy));
+      new Scheduler(std::move(world), std::move(options), std::move(store), *policy));
   KILN_TRY_OK(scheduler->Load());
   // The incarnation is counted before anything is done in it.
   KILN_TRY_OK(scheduler->ledger_.Write(scheduler->state(), scheduler->lifecycle_->TakeEffects()));
@@ -52,7 +51,7 @@ Settings Scheduler::LifecycleSettings() const {
 Status Scheduler::Load() {
   KILN_TRY(State state, ledger_.Load());
   cycle_.Restart();
-  lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), RandomSeed());
+  lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), world_.seed());
   return {};
 }
 
@@ -93,7 +92,7 @@ MesosLink::Callbacks Scheduler::MesosCallbacks() {
       .update =
           [this](const StatusUpdate& update) {
             ++counters_.updates;
-            lifecycle_->Update(update, loop_.Now());
+            lifecycle_->Update(update, world_.Now());
             Wake();
           },
       .operation =
@@ -104,13 +103,13 @@ MesosLink::Callbacks Scheduler::MesosCallbacks() {
       .agent_lost =
           [this](const AgentId& agent) {
             book_.DropAgent(agent);
-            lifecycle_->AgentLost(agent, loop_.Now());
-            events_.Add({0, loop_.Now(), "agent", agent.text, "LOST", ""});
+            lifecycle_->AgentLost(agent, world_.Now());
+            events_.Add({0, world_.Now(), "agent", agent.text, "LOST", ""});
             Wake();
           },
       .executor_lost =
           [this](const ExecutorId& executor, const AgentId& agent) {
-            lifecycle_->ExecutorLost(executor, agent, loop_.Now());
+            lifecycle_->ExecutorLost(executor, agent, world_.Now());
             Wake();
           },
       .disconnected = [this](const Error& why, bool final,
@@ -125,14 +124,14 @@ void Scheduler::OnSubscribed(const std::string& framework_id, const std::string&
   connected_ = true;
   problem_.clear();
   master_ = master;
-  book_.Clear(loop_.Now());
-  lifecycle_->Subscribed(framework_id, loop_.Now());
+  book_.Clear(world_.Now());
+  lifecycle_->Subscribed(framework_id, world_.Now());
   Wake();
 }
 
 void Scheduler::OnOffer(Offer offer, const std::vector<ExecutorId>& executors) {
   ++counters_.offers_received;
-  if (lifecycle_->Settled(loop_.Now())) lifecycle_->ExecutorsSeen(offer.agent.id, executors);
+  if (lifecycle_->Settled(world_.Now())) lifecycle_->ExecutorsSeen(offer.agent.id, executors);
   lifecycle_->AgentSeen(offer.agent.id);
   book_.Add(std::move(offer));
   Wake();
@@ -142,15 +141,15 @@ void Scheduler::OnDisconnected(const Error& why, bool final, bool removed) {
   if (connected_ || final) LogWarning("not subscribed: {}", why.message);
   connected_ = false;
   problem_ = why.message;
-  book_.Clear(loop_.Now());
+  book_.Clear(world_.Now());
   lifecycle_->Disconnected();
   if (removed) {
     LogWarning("framework {} is no more: its tasks are lost, and the next one begins",
                state().framework_id);
-    lifecycle_->FrameworkRemoved(loop_.Now());
+    lifecycle_->FrameworkRemoved(world_.Now());
   }
   if (final && !stopped_) {
-    restart_ = loop_.After(removed ? Duration(0) : kRestartPause, [this] { Resubscribe(); });
+    restart_ = world_.agenda.After(removed ? Duration(0) : kRestartPause, [this] { Resubscribe(); });
   }
   Wake();
 }
@@ -168,14 +167,14 @@ void Scheduler::Resubscribe() {
 void Scheduler::Wake() {
   if (turn_posted_ || stopped_) return;
   turn_posted_ = true;
-  loop_.Post([this] {
+  world_.agenda.Post([this] {
     turn_posted_ = false;
     if (!stopped_) Turn();
   });
 }
 
 void Scheduler::Turn() {
-  const Instant now = loop_.Now();
+  const Instant now = world_.Now();
   ++counters_.cycles;
   auto [effects, calls, evicted] = cycle_.Run(*lifecycle_, connected_, now);
   counters_.launches += effects.starts.size();
@@ -191,7 +190,7 @@ void Scheduler::Turn() {
   for (const auto& answer : std::exchange(answers_, {})) answer({});
   Announce(std::move(effects.notices), now);
   SetTimer(now);
-  counters_.cycle_seconds += ToSeconds(loop_.Now() - now);
+  counters_.cycle_seconds += ToSeconds(world_.Now() - now);
 }
 
 void Scheduler::Act(const Effects& effects, const OfferCalls& calls) {
@@ -209,7 +208,7 @@ void Scheduler::Act(const Effects& effects, const OfferCalls& calls) {
                         .agent = state().tasks.at(task).agent,
                         .state = TaskState::kDropped,
                         .message = "could not be launched with these offers"},
-                       loop_.Now());
+                       world_.Now());
     Wake();
   }
 }
@@ -228,7 +227,7 @@ void Scheduler::Reload(const Error& why) {
   for (const auto& answer : std::exchange(answers_, {})) answer(Failure(why));
   connected_ = false;
   link_.Stop();
-  book_.Clear(loop_.Now());
+  book_.Clear(world_.Now());
   const Status loaded = why.code == ErrorCode::kConflict ? Status(Failure(why)) : Load();
   if (!loaded) {
     stopped_ = true;
@@ -236,8 +235,8 @@ void Scheduler::Reload(const Error& why) {
     return;
   }
   link_.KeepExecutors([](const ExecutorId&) { return false; });
-  restart_ = loop_.After(kRestartPause, [this] { link_.Start(); });
-  SetTimer(loop_.Now());
+  restart_ = world_.agenda.After(kRestartPause, [this] { link_.Start(); });
+  SetTimer(world_.Now());
 }
 
 void Scheduler::SetTimer(Instant now) {
@@ -248,7 +247,7 @@ void Scheduler::SetTimer(Instant now) {
   if (connected_) earlier(book_.Next(now));
   earlier(cycle_.Next(now));
   timer_.Reset();
-  if (next) timer_ = loop_.After(std::max(*next - now, Duration(0)), [this] { Wake(); });
+  if (next) timer_ = world_.agenda.After(std::max(*next - now, Duration(0)), [this] { Wake(); });
 }
 
 }  // namespace kiln::scheduler

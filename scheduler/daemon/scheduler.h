@@ -16,19 +16,19 @@
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/offer_book.h"
 #include "scheduler/placement/policy.h"
-#include "wire/net/loop.h"
+#include "wire/net/world.h"
 
 namespace kiln::scheduler {
 
 // Whatever happens is put into the lifecycle at once; a turn of the loop then decides, commits all
 // changes together, and only then calls Mesos and answers users.
 //
-// Threads: the loop's alone. Owner: main. The loop outlives it.
+// Threads: the agenda's alone. Owner: main. The world outlives it.
 class Scheduler final : public Backend {
  public:
   // Takes up the state that the store holds. kInvalidArgument for a policy that is not there, else
   // the store's errors.
-  static Result<std::unique_ptr<Scheduler>> Open(net::Loop& loop, Options options,
+  static Result<std::unique_ptr<Scheduler>> Open(net::World world, Options options,
                                                  std::unique_ptr<Store> store);
 
   // Where tasks and people find the REST API: "http://host:port".
@@ -70,7 +70,7 @@ class Scheduler final : public Backend {
   Result<Sandbox> FindSandbox(const TaskId& task) const override;
 
  private:
-  Scheduler(net::Loop& loop, Options options, std::unique_ptr<Store> store, const Policy& policy);
+  Scheduler(net::World world, Options options, std::unique_ptr<Store> store, const Policy& policy);
 
   MesosLink::Callbacks MesosCallbacks();
   void OnSubscribed(const std::string& framework_id, const std::string& master);
@@ -89,7 +89,7 @@ class Scheduler final : public Backend {
   Result<Agent> FindAgent(const std::string& name, const GpuId& gpu) const;
   Settings LifecycleSettings() const;
 
-  net::Loop& loop_;
+  net::World world_;
   const Options options_;
   Ledger ledger_;
   std::unique_ptr<Lifecycle> lifecycle_;

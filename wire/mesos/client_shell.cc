@@ -2,8 +2,8 @@
 
 namespace kiln::wire {
 
-ClientShell::ClientShell(net::Loop& loop, Subscription& subscription, Callbacks callbacks)
-    : loop_(loop), subscription_(subscription), callbacks_(std::move(callbacks)) {}
+ClientShell::ClientShell(net::World world, Subscription& subscription, Callbacks callbacks)
+    : world_(std::move(world)), subscription_(subscription), callbacks_(std::move(callbacks)) {}
 
 void ClientShell::Perform(Actions actions) {
   for (Action& action : actions) queue_.push_back(std::move(action));
@@ -52,8 +52,8 @@ void ClientShell::Open(const std::string& authority) {
     if (++opened_ == 2) Perform(subscription_.OnConnected(Now()));
   };
   callbacks.on_closed = [this](const Error& why) { Perform(subscription_.OnClosed(why, Now())); };
-  stream_ = net::Connection::Open(loop_, *url, callbacks);
-  calls_ = net::Connection::Open(loop_, *url, callbacks);
+  stream_ = world_.connect(*url, callbacks);
+  calls_ = world_.connect(*url, callbacks);
 }
 
 void ClientShell::OpenStream(net::Request request) {
@@ -79,7 +79,7 @@ void ClientShell::Send(SendCall call) {
 void ClientShell::SetDelay(std::optional<Duration> delay) {
   timer_.Reset();
   if (!delay) return;
-  timer_ = loop_.After(*delay, [this] { Perform(subscription_.OnTimer(Now())); });
+  timer_ = world_.agenda.After(*delay, [this] { Perform(subscription_.OnTimer(Now())); });
 }
 
 void ClientShell::CloseConnections() {

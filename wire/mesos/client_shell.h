@@ -6,8 +6,7 @@
 #include <memory>
 
 #include "wire/mesos/subscription.h"
-#include "wire/net/client.h"
-#include "wire/net/loop.h"
+#include "wire/net/world.h"
 
 namespace kiln::wire {
 
@@ -19,12 +18,12 @@ class ClientShell {
     std::function<void(const CallAnswer&)> on_answer;
   };
   // The subscription outlives it.
-  ClientShell(net::Loop& loop, Subscription& subscription, Callbacks callbacks);
+  ClientShell(net::World world, Subscription& subscription, Callbacks callbacks);
 
   // Actions that a callback causes come after those under way.
   void Perform(Actions actions);
   void Stop();
-  Instant Now() const { return loop_.Now(); }
+  Instant Now() const { return world_.Now(); }
 
  private:
   void Do(Action action);
@@ -34,7 +33,7 @@ class ClientShell {
   void SetDelay(std::optional<Duration> delay);
   void CloseConnections();
 
-  net::Loop& loop_;
+  net::World world_;
   Subscription& subscription_;
   Callbacks callbacks_;
   std::deque<Action> queue_;

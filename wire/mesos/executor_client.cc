@@ -7,11 +7,11 @@ namespace kiln::wire {
 
 class ExecutorClient::Shell {
  public:
-  Shell(net::Loop& loop, ExecutorEnvironment environment, Encoding encoding,
+  Shell(net::World world, ExecutorEnvironment environment, Encoding encoding,
         ExecutorClientCallbacks callbacks)
       : subscription(std::move(environment), encoding, std::move(callbacks.subscribe),
-                     RandomSeed()),
-        shell(loop, subscription,
+                     world.seed()),
+        shell(std::move(world), subscription,
               {[on_event = std::move(callbacks.on_event)](const Deliver& deliver) {
                  on_event(std::get<mesos::v1::executor::Event>(deliver.event));
                },
@@ -21,10 +21,10 @@ class ExecutorClient::Shell {
   ClientShell shell;
 };
 
-ExecutorClient::ExecutorClient(net::Loop& loop, ExecutorEnvironment environment, Encoding encoding,
+ExecutorClient::ExecutorClient(net::World world, ExecutorEnvironment environment, Encoding encoding,
                                ExecutorClientCallbacks callbacks)
-    : shell_(
-          std::make_unique<Shell>(loop, std::move(environment), encoding, std::move(callbacks))) {}
+    : shell_(std::make_unique<Shell>(std::move(world), std::move(environment), encoding,
+                                     std::move(callbacks))) {}
 ExecutorClient::~ExecutorClient() = default;
 
 void ExecutorClient::Start() { shell_->shell.Perform(shell_->subscription.Start()); }

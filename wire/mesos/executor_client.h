@@ -12,15 +12,13 @@
 #include "base/time.h"
 #include "wire/mesos/client.h"
 #include "wire/mesos/json.h"
+#include "wire/net/world.h"
 
 namespace mesos::v1::executor {
 class Call;
 class Call_Subscribe;
 class Event;
 }  // namespace mesos::v1::executor
-namespace kiln::net {
-class Loop;
-}
 
 namespace kiln::wire {
 
@@ -65,11 +63,11 @@ struct ExecutorClientCallbacks {
 // most subscription_backoff_max, until recovery_timeout has passed; another one ends (final). So
 // does one that the agent has told to shut down, or refuses.
 //
-// Threads: the loop's alone; so do callbacks come. The loop outlives it. Not to be destroyed inside
-// a callback; Stop may be called there.
+// Threads: the agenda's alone; so do callbacks come. The world outlives it. Not to be destroyed
+// inside a callback; Stop may be called there.
 class ExecutorClient {
  public:
-  ExecutorClient(net::Loop& loop, ExecutorEnvironment environment, Encoding encoding,
+  ExecutorClient(net::World world, ExecutorEnvironment environment, Encoding encoding,
                  ExecutorClientCallbacks callbacks);
   ~ExecutorClient();
 

@@ -7,9 +7,9 @@ namespace kiln::wire {
 
 class SchedulerClient::Shell {
  public:
-  Shell(net::Loop& loop, SchedulerClientOptions options, SchedulerClientCallbacks callbacks)
-      : subscription(std::move(options), std::move(callbacks.subscribe), RandomSeed()),
-        shell(loop, subscription,
+  Shell(net::World world, SchedulerClientOptions options, SchedulerClientCallbacks callbacks)
+      : subscription(std::move(options), std::move(callbacks.subscribe), world.seed()),
+        shell(std::move(world), subscription,
               {[on_event = std::move(callbacks.on_event)](const Deliver& deliver) {
                  on_event(std::get<mesos::v1::scheduler::Event>(deliver.event));
                },
@@ -19,9 +19,9 @@ class SchedulerClient::Shell {
   ClientShell shell;
 };
 
-SchedulerClient::SchedulerClient(net::Loop& loop, SchedulerClientOptions options,
+SchedulerClient::SchedulerClient(net::World world, SchedulerClientOptions options,
                                  SchedulerClientCallbacks callbacks)
-    : shell_(std::make_unique<Shell>(loop, std::move(options), std::move(callbacks))) {}
+    : shell_(std::make_unique<Shell>(std::move(world), std::move(options), std::move(callbacks))) {}
 SchedulerClient::~SchedulerClient() = default;
 
 void SchedulerClient::Start() { shell_->shell.Perform(shell_->subscription.Start()); }

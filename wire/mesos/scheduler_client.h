@@ -11,15 +11,13 @@
 #include "base/time.h"
 #include "wire/mesos/client.h"
 #include "wire/mesos/json.h"
+#include "wire/net/world.h"
 
 namespace mesos::v1::scheduler {
 class Call;
 class Call_Subscribe;
 class Event;
 }  // namespace mesos::v1::scheduler
-namespace kiln::net {
-class Loop;
-}
 
 namespace kiln::wire {
 
@@ -48,11 +46,11 @@ struct SchedulerClientCallbacks {
 // when it is sent away or hears nothing for five heartbeats, and gives up (final) on what a new try
 // does not change: ERROR events and refusals such as 401.
 //
-// Threads: the loop's alone; so do callbacks come. The loop outlives it. Not to be destroyed inside
-// a callback; Stop may be called there.
+// Threads: the agenda's alone; so do callbacks come. The world outlives it. Not to be destroyed
+// inside a callback; Stop may be called there.
 class SchedulerClient {
  public:
-  SchedulerClient(net::Loop& loop, SchedulerClientOptions options,
+  SchedulerClient(net::World world, SchedulerClientOptions options,
                   SchedulerClientCallbacks callbacks);
   ~SchedulerClient();
 

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "wire/net/agenda.h"
 
 namespace boost::asio {
 class io_context;
@@ -13,21 +14,9 @@ class io_context;
 
 namespace kiln::net {
 
-// A pending timer or watch. Destroying or Reset() cancels it: the function is not called any more.
-class Handle {
- public:
-  Handle() = default;
-  explicit Handle(std::shared_ptr<void> owner) : owner_(std::move(owner)) {}
-  void Reset() { owner_.reset(); }
-  explicit operator bool() const { return owner_ != nullptr; }
-
- private:
-  std::shared_ptr<void> owner_;
-};
-
 // Threads: Post and Stop from any thread; everything else on the loop's thread, or before Run.
 // Owner: the daemon; outlives all servers, connections and handles made on it.
-class Loop final : public Clock {
+class Loop final : public Agenda {
  public:
   Loop();
   ~Loop() override;
@@ -38,10 +27,8 @@ class Loop final : public Clock {
   void RunFor(Duration limit);
   void Stop();
 
-  // Runs the function on the loop's thread, in the order of the posts.
-  void Post(std::function<void()> function);
-  // Runs it once after this time. Dropping the handle cancels it.
-  [[nodiscard]] Handle After(Duration delay, std::function<void()> function);
+  void Post(std::function<void()> function) override;
+  [[nodiscard]] Handle After(Duration delay, std::function<void()> function) override;
   // Runs it again and again with this pause.
   [[nodiscard]] Handle Every(Duration pause, std::function<void()> function);
   // Runs it whenever the descriptor is readable. The descriptor stays the caller's and outlives the
