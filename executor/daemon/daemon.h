@@ -4,12 +4,10 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 
+#include "executor/daemon/agent_link.h"
 #include "executor/daemon/work.h"
 #include "executor/process/monitor.h"
-#include "executor/protocol/protocol.h"
-#include "wire/mesos/executor_client.h"
 #include "wire/net/loop.h"
 
 namespace kiln::executor {
@@ -37,32 +35,21 @@ class Daemon {
     std::unique_ptr<CheckMonitor> check;
   };
 
-  void OnEvent(const mesos::v1::executor::Event& event);
-  void OnAnswer(const wire::CallAnswer& answer);
-  mesos::v1::executor::Call_Subscribe SubscribeCall();
   void Feed(const Input& input);
-  void Perform(const SendUpdate& effect);
   void Perform(const StartWork& effect);
   void Perform(const StopWork& effect);
   void Perform(const Exit& effect);
-  void SetTimer();
-  void StartTimer();
   void Notice(const Input& input);
   void StartMonitors(const std::string& id);
   std::function<void(Input)> Teller();
 
   net::Loop& loop_;
-  wire::ExecutorEnvironment environment_;
+  std::string sandbox_;
   std::string host_;
   std::function<void(int)> on_exit_;
-  Protocol protocol_;
-  net::Handle timer_;
-  std::optional<Instant> timer_at_;
-  bool timer_wanted_ = false;
-  std::map<uint64_t, std::string> calls_;  // updates that wait for their answer: task
   std::map<std::string, Running> running_;
   std::shared_ptr<Daemon*> self_;
-  std::unique_ptr<wire::ExecutorClient> client_;
+  AgentLink link_;
 };
 
 }  // namespace kiln::executor
