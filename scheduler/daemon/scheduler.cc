@@ -131,7 +131,7 @@ void Scheduler::OnSubscribed(const std::string& framework_id, const std::string&
 
 void Scheduler::OnOffer(Offer offer, const std::vector<ExecutorId>& executors) {
   ++counters_.offers_received;
-  if (lifecycle_->Settled(world_.Now())) lifecycle_->ExecutorsSeen(offer.agent.id, executors);
+  lifecycle_->ExecutorsSeen(offer.agent.id, executors, world_.Now());
   lifecycle_->AgentSeen(offer.agent.id);
   book_.Add(std::move(offer));
   Wake();

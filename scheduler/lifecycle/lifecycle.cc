@@ -160,6 +160,7 @@ std::pair<TasksAsked, bool> Lifecycle::NextPortion() {
 void Lifecycle::Disconnected() {
   reconciliation_.End();
   volumes_.Disconnected();
+  seen_.clear();
 }
 
 void Lifecycle::FrameworkRemoved(Instant now) {
@@ -190,10 +191,18 @@ void Lifecycle::ExecutorLost(const ExecutorId& executor, const AgentId& agent, I
   Call(reconciliation_.Ask(LiveTasks(carried), now));
 }
 
-void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors) {
-  for (const ExecutorId& executor : executors) {
-    const bool own = state_.tasks.contains({executor.text});
-    if (!own && !executors_.Known(executor)) effects_.shutdowns.push_back({executor, agent});
+void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors,
+                              Instant now) {
+  if (!executors.empty()) seen_[agent] = executors;
+  if (Settled(now)) ShutDownStrangers();
+}
+
+void Lifecycle::ShutDownStrangers() {
+  for (const auto& [agent, executors] : std::exchange(seen_, {})) {
+    for (const ExecutorId& executor : executors) {
+      const bool own = state_.tasks.contains({executor.text});
+      if (!own && !executors_.Known(executor)) effects_.shutdowns.push_back({executor, agent});
+    }
   }
 }
 
@@ -298,6 +307,7 @@ void Lifecycle::Tick(Instant now) {
   }
   for (const TaskId& id : overdue) GiveUp(state_.tasks.at(id), now);
   if (Settled(now)) {
+    ShutDownStrangers();
     std::vector<std::pair<TaskId, AgentId>> again;
     for (const auto& [id, kill] : kills_) {
       if (kill.second <= now) again.emplace_back(id, kill.first);

@@ -105,8 +105,9 @@ class Lifecycle {
   void AgentSeen(const AgentId& agent) { quarantine_.AgentSeen(agent); }
   void AgentLost(const AgentId& agent, Instant now);
   void ExecutorLost(const ExecutorId& executor, const AgentId& agent, Instant now);
-  // Executors on an agent, as an offer names them: those that nobody knows are shut down.
-  void ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors);
+  // Executors on an agent, as an offer names them: those that nobody knows are shut down, once it
+  // is settled who is known.
+  void ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors, Instant now);
 
   // Placement. `used`: jobs of an earlier sight, of which the memory is used again.
   Sight See(Instant now, std::vector<WaitingJob> used = {}) const;
@@ -232,6 +233,7 @@ class Lifecycle {
   void ContinueRound(Instant now);
   std::pair<TasksAsked, bool> NextPortion();
   void Call(std::vector<ReconcileCall> calls);
+  void ShutDownStrangers();
   std::string NextId();
 
   State state_;
@@ -244,6 +246,7 @@ class Lifecycle {
   mutable std::vector<const Queued*> line_;  // of order_, in its order; empty: it has changed
   std::set<std::pair<Instant, std::string>> ended_jobs_;
   SharedExecutors executors_;
+  std::map<AgentId, std::vector<ExecutorId>> seen_;  // executors, until it is settled who is known
   RoleUsage usage_;
   Reconciliation reconciliation_;
   Volumes volumes_;

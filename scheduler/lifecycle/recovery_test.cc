@@ -290,7 +290,20 @@ TEST(Executors, StrangersAreShutDown) {
   h.Submit(CommandJob("c", 1));
   std::vector<ExecutorId> executors{{"stranger"}};
   for (const TaskId& task : h.PlaceAll("a1")) executors.push_back(h.TaskAt(task).executor);
-  h.life().ExecutorsSeen({"a1"}, executors);
+  h.life().ExecutorsSeen({"a1"}, executors, h.now());
+  EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{{"stranger"}, {"a1"}}));
+}
+
+TEST(Executors, StrangersThatAreOfferedDuringReconciliationAreShutDownAfterIt) {
+  Harness h;
+  h.Submit(CommandJob("c", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Restart();
+  h.Connect();
+  h.life().ExecutorsSeen({"a1"}, {{"stranger"}, h.TaskAt(task).executor}, h.now());
+  EXPECT_THAT(h.Take().shutdowns, IsEmpty());
+  h.Tell(task, TaskState::kRunning);
+  h.Advance(seconds(1));
   EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{{"stranger"}, {"a1"}}));
 }
 
