@@ -43,7 +43,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     if (IsTerminal(task.state)) continue;
     if (task.executor.text != task.id.text) executors_.Adopt(task.executor, task.agent);
     if (task.kill_wanted) kills_[id] = {task.agent, {}};
-    if (task.state == TaskState::kUnreachable && !task.kill_wanted && MayGiveUp(task)) {
+    if (task.state == TaskState::kUnreachable && !GivenUp(task) && MayGiveUp(task)) {
       cut_off_[id] = {};
     }
   }

@@ -308,6 +308,25 @@ TEST(Lifecycle, ACutOffTaskIsReplacedAfterAWhileAndKilledWhenItComesBack) {
   EXPECT_EQ(h.Phase("j"), JobPhase::kSucceeded);
 }
 
+TEST(Lifecycle, ATaskThatAUserKillsWhileItIsCutOffIsReplacedToo) {
+  for (const bool killed_first : {true, false}) {
+    Harness h;
+    h.Submit(CommandJob("j", 1));
+    const TaskId old = h.PlaceAll("a1")[0];
+    h.Tell(old, TaskState::kRunning);
+    if (killed_first) EXPECT_TRUE(h.life().KillTask(old, h.now()));
+    h.Tell(old, TaskState::kUnreachable);
+    if (!killed_first) EXPECT_TRUE(h.life().KillTask(old, h.now()));
+    h.Restart();
+    h.Connect();
+    h.Tell(old, TaskState::kUnreachable);
+    EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
+    h.Advance(seconds(1));
+    h.Advance(minutes(2));
+    EXPECT_THAT(h.PlaceAll("a2"), SizeIs(1));
+  }
+}
+
 TEST(Lifecycle, ACutOffTaskThatComesBackInTimeGoesOn) {
   Harness h;
   h.Submit(CommandJob("j", 1));

@@ -9,6 +9,11 @@
 namespace kiln::scheduler {
 namespace {
 
+// A task that is to be killed and is cut off is nobody's, as Mesos sees it.
+bool IsNobodys(const Task& task) {
+  return task.state == TaskState::kUnreachable && task.kill_wanted;
+}
+
 bool Has(const std::vector<std::string>& roles, std::string_view role) {
   return std::find(roles.begin(), roles.end(), role) != roles.end();
 }
@@ -76,8 +81,7 @@ Sharing Lifecycle::SharingAt(Instant now, const Amounts& free) const {
   return sharing;
 }
 
-// A task that is given up is nobody's, as Mesos sees it.
-bool Lifecycle::Counts(const Task& task) { return !IsTerminal(task.state) && !GivenUp(task); }
+bool Lifecycle::Counts(const Task& task) { return !IsTerminal(task.state) && !IsNobodys(task); }
 
 void Lifecycle::Count(const Task& task, bool counted, Instant now) {
   if (Counts(task) == counted) return;
@@ -96,7 +100,7 @@ void Lifecycle::Count(const Task& task, bool counted, Instant now) {
 // The past is not stored: tasks that are remembered tell it.
 void Lifecycle::CountPast(const Task& task) {
   const auto record = state_.jobs.find(task.member.job);
-  if (record == state_.jobs.end() || GivenUp(task)) return;
+  if (record == state_.jobs.end() || IsNobodys(task)) return;
   const std::string& role = record->second.job.role;
   usage_.Start(role, AmountsOf(task.resources), task.launched);
   if (IsTerminal(task.state)) {

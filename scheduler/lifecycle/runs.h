@@ -45,9 +45,9 @@ struct JobRun {
 // it.
 JobRun Derive(const Job& job, const std::vector<const Task*>& tasks);
 
-// A task that was given up while its agent is cut off: its member may have another attempt.
+// A task that was given up while its agent was cut off: its member may have another attempt.
 inline bool GivenUp(const Task& task) {
-  return task.state == TaskState::kUnreachable && task.kill_wanted;
+  return !IsTerminal(task.state) && task.charge == Charge::kCluster;
 }
 
 // Its member may have another attempt elsewhere while its agent is cut off: not where its data are.

@@ -83,8 +83,7 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   const bool counted = Counts(task);
   if (update.state == TaskState::kUnreachable) {
     task.state = update.state;
-    // Who is evicted has to make room elsewhere as well.
-    if ((!task.kill_wanted || !task.preempted_by.empty()) && MayGiveUp(task)) {
+    if (!GivenUp(task) && MayGiveUp(task)) {
       cut_off_.emplace(task.id, now + settings_.unreachable_wait);
     }
     kills_.erase(task.id);
@@ -268,6 +267,10 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
 // it comes back.
 void Lifecycle::GiveUp(Task& task, Instant now) {
   cut_off_.erase(task.id);
+  const auto [group, member] = Find(task.member);
+  const bool waited_for =
+      member != nullptr && member->live == &task && RecordOf(task)->phase != JobPhase::kKilling;
+  if (!waited_for) return;
   const bool counted = Counts(task);
   task.kill_wanted = true;
   Count(task, counted, now);
@@ -276,8 +279,6 @@ void Lifecycle::GiveUp(Task& task, Instant now) {
   effects_.notices.push_back(
       {"task", task.id.text, TaskStateName(task.state), "given up: its agent is cut off"});
   executors_.Retire(task.executor);
-  const auto [group, member] = Find(task.member);
-  if (member == nullptr || member->live != &task) return;
   member->live = nullptr;
   --group->live;
   if (!task.preempted_by.empty()) Evicted(task, *group, *member);
@@ -288,7 +289,6 @@ void Lifecycle::WantKill(Task& task, Instant now) {
   if (!task.kill_wanted) {
     task.kill_wanted = true;
     Count(task, true, now);
-    cut_off_.erase(task.id);
     Touch(task);
   }
   if (task.state != TaskState::kUnreachable) {
