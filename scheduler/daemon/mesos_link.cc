@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "proto/kiln/v1/work.pb.h"
@@ -108,7 +109,8 @@ MesosLink::MesosLink(net::World world, const Options& options, Callbacks callbac
 
 void MesosLink::Start() {
   if (options_.detection && !watch_) {
-    watch_.emplace(loop_, *options_.detection,
+    KILN_CHECK(world_.loop != nullptr);  // ZooKeeper's client has threads
+    watch_.emplace(*world_.loop, *options_.detection,
                    [this](const Result<wire::Leader>& leader) { OnLeader(leader); });
   }
   client_.Start();

@@ -5,10 +5,11 @@
 
 namespace kiln::net {
 
-World::World(Loop& loop)
-    : agenda(loop),
-      connect([&loop](const Url& url, Connection::Callbacks callbacks) {
-        return Connection::Open(loop, url, std::move(callbacks));
+World::World(Loop& its_loop)
+    : agenda(its_loop),
+      loop(&its_loop),
+      connect([&its_loop](const Url& url, Connection::Callbacks callbacks) {
+        return Connection::Open(its_loop, url, std::move(callbacks));
       }),
       seed(RandomSeed) {}
 

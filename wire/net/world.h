@@ -14,7 +14,7 @@ namespace kiln::net {
 // Threads: the agenda's alone, which outlives it and its copies.
 struct World {
   // The real one: implied wherever there is a loop.
-  World(Loop& loop);
+  World(Loop& its_loop);
   World(Agenda& its_agenda,
         std::function<std::unique_ptr<Connection>(const Url&, Connection::Callbacks)> its_connect,
         std::function<uint64_t()> its_seed)
@@ -23,6 +23,7 @@ struct World {
   Instant Now() const { return agenda.Now(); }
 
   Agenda& agenda;
+  Loop* loop = nullptr;  // of the real one, for what has threads of its own
   std::function<std::unique_ptr<Connection>(const Url&, Connection::Callbacks)> connect;
   std::function<uint64_t()> seed;  // another one with each call
 };
