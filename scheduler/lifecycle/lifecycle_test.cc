@@ -308,6 +308,19 @@ TEST(Lifecycle, ACutOffTaskIsReplacedAfterAWhileAndKilledWhenItComesBack) {
   EXPECT_EQ(h.Phase("j"), JobPhase::kSucceeded);
 }
 
+TEST(Lifecycle, ASecondKillOfATaskIsWrittenToo) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kRunning);
+  EXPECT_TRUE(h.life().KillTask(task, h.now()));
+  h.Take();
+  h.Advance(seconds(1));
+  EXPECT_TRUE(h.life().KillTask(task, h.now()));
+  EXPECT_EQ(h.TaskAt(task).kill_sent, h.now());
+  EXPECT_THAT(h.Take().tasks, ElementsAre(task));
+}
+
 TEST(Lifecycle, ATaskThatAUserKillsWhileItIsCutOffIsReplacedToo) {
   for (const bool killed_first : {true, false}) {
     Harness h;

@@ -289,8 +289,8 @@ void Lifecycle::WantKill(Task& task, Instant now) {
   if (!task.kill_wanted) {
     task.kill_wanted = true;
     Count(task, true, now);
-    Touch(task);
   }
+  Touch(task);
   if (task.state != TaskState::kUnreachable) {
     task.kill_sent = now;
     SendKill(task.id, task.agent, now);
