@@ -51,6 +51,8 @@ Settings Scheduler::LifecycleSettings() const {
 Status Scheduler::Load() {
   KILN_TRY(State state, ledger_.Load());
   cycle_.Restart();
+  // The master offers anew to whoever suppresses nothing, and offers tell of executors.
+  book_ = OfferBook(BookSettings(options_), options_.roles);
   lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), world_.seed());
   return {};
 }
