@@ -10,6 +10,7 @@
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/private_file.h"
 #include "scheduler/daemon/scheduler.h"
+#include "wire/net/loop.h"
 #include "wire/net/server.h"
 
 namespace kiln::scheduler {

@@ -1,0 +1,165 @@
+#include "tests/simulation/scheduler_host.h"
+
+#include <utility>
+
+#include "tests/simulation/master_host.h"
+
+namespace kiln::simulation {
+
+using scheduler::Change;
+using scheduler::Revision;
+
+// What one life of the scheduler has of the disk: nothing, once it is dead.
+class SchedulerHost::DiskStore final : public scheduler::Store {
+ public:
+  explicit DiskStore(SchedulerHost& host) : host_(host), life_(host.life_) {}
+  Result<scheduler::Records> Load() override { return host_.disk_->Load(); }
+  Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
+    if (life_ != host_.life_ || !host_.process_->alive()) {
+      return Fail(ErrorCode::kUnavailable, "dead");
+    }
+    return host_.Commit(expected, changes);
+  }
+
+ private:
+  SchedulerHost& host_;
+  const uint64_t life_;
+};
+
+SchedulerHost::SchedulerHost(Stage& stage, Checks& checks) : stage_(stage), checks_(checks) {}
+SchedulerHost::~SchedulerHost() = default;
+
+void SchedulerHost::Start() {
+  if (scheduler_) return;
+  ++life_;
+  calls_left_ = -1;
+  process_ = std::make_unique<Process>(stage_.timeline, skew_);
+  checks_.SchedulerStarted();
+  Process& process = *process_;
+  net::World world(
+      process,
+      [this, &process](const net::Url& url, net::Connection::Callbacks callbacks) {
+        return stage_.network.Connect(process, "scheduler", url, std::move(callbacks),
+                                      [this](const net::Request& out) { return GoesOut(out); });
+      },
+      [this] { return Mix(stage_.scenario.seed, fmt::format("scheduler {}", ++seeds_)); });
+  scheduler::Options options;
+  options.masters = {kMasterAuthority};
+  options.user = "kiln";
+  options.executor = "/bin/kiln-executor";
+  options.unreachable_wait = stage_.scenario.unreachable_wait;
+  options.preemption.min_run = stage_.scenario.min_run;
+  auto opened = scheduler::Scheduler::Open(std::move(world), std::move(options),
+                                           std::make_unique<DiskStore>(*this));
+  if (!opened) {
+    stage_.history.Note("scheduler {} does not start: {}", life_, opened.error().message);
+    return Die();
+  }
+  if (!process.alive()) {
+    // Died while it started.
+    stage_.timeline.After(Duration(0), [late = std::shared_ptr(std::move(*opened))] {});
+    return Die();
+  }
+  scheduler_ = std::move(*opened);
+  stage_.history.Note("scheduler {} starts", life_);
+  scheduler_->OnFatal([this](const Error& error) {
+    stage_.history.Note("scheduler ends: {}", error.message);
+    Die();
+  });
+  scheduler_->SetApiUrl("http://scheduler:1");
+  scheduler_->Start();
+}
+
+void SchedulerHost::Kill() {
+  if (!process_ || !process_->alive()) return;
+  stage_.history.Note("scheduler {} is killed", life_);
+  Die();
+}
+
+// It may be what runs at this moment: its memory goes a step later.
+void SchedulerHost::Die() {
+  process_->Kill();
+  late_.clear();
+  if (stage_.canary == Canary::kLostCommit) Forget();
+  std::shared_ptr<scheduler::Scheduler> memory(std::move(scheduler_));
+  std::shared_ptr<Process> process(std::move(process_));
+  stage_.timeline.After(Duration(0), [process, memory]() mutable {
+    memory.reset();
+    process.reset();
+  });
+  process_ = std::make_unique<Process>(stage_.timeline, skew_);
+  process_->Kill();
+  if (on_death_) stage_.timeline.After(Duration(0), on_death_);
+}
+
+void SchedulerHost::Forget() {
+  std::vector<Change> changes;
+  for (const auto& [key, bytes] : before_.bytes) changes.push_back({key.first, key.second, bytes});
+  disk_ = scheduler::OpenMemoryStore();
+  if (!changes.empty()) static_cast<void>(disk_->Commit(0, changes));
+}
+
+Result<Revision> SchedulerHost::Write(Revision expected, std::span<const Change> changes) {
+  if (stage_.canary == Canary::kLostCommit) before_ = *disk_->Load();
+  if (stage_.canary != Canary::kLateCommit) {
+    auto written = disk_->Commit(expected, changes);
+    if (written) checks_.Committed(changes, scheduler_ ? &scheduler_->state() : nullptr);
+    return written;
+  }
+  if (!late_.empty()) {
+    const auto written = disk_->Commit(expected - 1, late_);
+    if (!written) return written;
+    checks_.Committed(late_, nullptr);
+  }
+  late_.assign(changes.begin(), changes.end());
+  return expected + 1;
+}
+
+Result<Revision> SchedulerHost::Commit(Revision expected, std::span<const Change> changes) {
+  const CommitFate fate = std::exchange(fate_, CommitFate::kDone);
+  if (fate == CommitFate::kDiesBefore) {
+    stage_.history.Note("scheduler {} dies before a commit", life_);
+    Die();
+    return Fail(ErrorCode::kUnavailable, "dead");
+  }
+  if (fate == CommitFate::kRefused) {
+    stage_.history.Note("scheduler {} cannot write", life_);
+    return Fail(ErrorCode::kResourceExhausted, "the disk is full");
+  }
+  auto written = Write(expected, changes);
+  if (!written) return written;
+  if (fate == CommitFate::kDoubted) {
+    stage_.history.Note("scheduler {} is told that it could not write", life_);
+    return Fail(ErrorCode::kUnavailable, "the disk did not answer");
+  }
+  if (fate == CommitFate::kDiesAfter) {
+    stage_.history.Note("scheduler {} dies after a commit", life_);
+    Die();
+  }
+  if (fate == CommitFate::kDiesBetweenCalls) {
+    calls_left_ = static_cast<int>(stage_.random.Below(4));
+  }
+  return written;
+}
+
+bool SchedulerHost::GoesOut(const net::Request& request) {
+  if (calls_left_ == 0) {
+    stage_.history.Note("scheduler {} dies between its calls", life_);
+    Die();
+    return false;
+  }
+  if (calls_left_ > 0) --calls_left_;
+  mesos::v1::scheduler::Call call;
+  if (!call.ParseFromString(request.body)) {
+    stage_.history.Violate("wire", "a call of the scheduler cannot be read");
+    return false;
+  }
+  checks_.CallGoesOut(call, process_->Now());
+  return true;
+}
+
+void SchedulerHost::Heard(const mesos::v1::scheduler::Event& event) {
+  checks_.EventArrives(event, process_->Now());
+}
+
+}  // namespace kiln::simulation

@@ -1,0 +1,66 @@
+// Kiln's own code in clusters where everything fails that may fail.
+#include "tests/simulation/simulation.h"
+
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+
+namespace kiln::simulation {
+namespace {
+
+class SimulationTest : public testing::Test {
+ protected:
+  // What fails in there is meant to: nothing of it is for the log.
+  static void SetUpTestSuite() { StartLog("simulation", static_cast<LogLevel>(3)); }
+};
+
+TEST_F(SimulationTest, WhatMustHoldHolds) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const Outcome outcome = Run(MakeScenario(seed));
+    if (!outcome.violation) continue;
+    FAIL() << "kiln-sim --seed " << seed << ": " << outcome.violation->invariant << ": "
+           << outcome.violation->text;
+  }
+}
+
+TEST_F(SimulationTest, TwoRunsOfASeedAreOne) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Outcome one = Run(MakeScenario(seed), {.record = true});
+    const Outcome other = Run(MakeScenario(seed), {.record = true});
+    EXPECT_EQ(one.last_random, other.last_random);
+    EXPECT_EQ(one.history, other.history);
+  }
+}
+
+struct Planted {
+  Canary canary;
+  const char* invariant;
+};
+
+class CanaryTest : public SimulationTest, public testing::WithParamInterface<Planted> {};
+
+TEST_P(CanaryTest, IsFoundAndItsScenarioShrinks) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    const Scenario scenario = MakeScenario(seed);
+    const RunOptions options{.canary = GetParam().canary};
+    const Outcome outcome = Run(scenario, options);
+    if (!outcome.violation) continue;
+    EXPECT_EQ(outcome.violation->invariant, GetParam().invariant) << outcome.violation->text;
+    const Scenario smaller = Shrink(scenario, *outcome.violation, options);
+    EXPECT_LE(smaller.faults.size(), 1u);
+    EXPECT_LE(smaller.loads.size(), 1u);
+    const Outcome again = Run(smaller, options);
+    ASSERT_TRUE(again.violation);
+    EXPECT_EQ(again.violation->invariant, outcome.violation->invariant);
+    return;
+  }
+  FAIL() << "it sings no more";
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, CanaryTest,
+                         testing::Values(Planted{Canary::kLateCommit, "I3"},
+                                         Planted{Canary::kLostCommit, "I1"},
+                                         Planted{Canary::kEarlyAcknowledgement, "I3"}));
+
+}  // namespace
+}  // namespace kiln::simulation
