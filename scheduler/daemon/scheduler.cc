@@ -151,7 +151,8 @@ void Scheduler::OnDisconnected(const Error& why, bool final, bool removed) {
     lifecycle_->FrameworkRemoved(world_.Now());
   }
   if (final && !stopped_) {
-    restart_ = world_.agenda.After(removed ? Duration(0) : kRestartPause, [this] { Resubscribe(); });
+    restart_ =
+        world_.agenda.After(removed ? Duration(0) : kRestartPause, [this] { Resubscribe(); });
   }
   Wake();
 }
