@@ -16,7 +16,7 @@ class SimulationTest : public testing::Test {
 
 TEST_F(SimulationTest, WhatMustHoldHolds) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
-    const Outcome outcome = Run(MakeScenario(seed));
+    const Outcome outcome = simulation::Run(MakeScenario(seed));
     if (!outcome.violation) continue;
     FAIL() << "kiln-sim --seed " << seed << ": " << outcome.violation->invariant << ": "
            << outcome.violation->text;
@@ -25,8 +25,8 @@ TEST_F(SimulationTest, WhatMustHoldHolds) {
 
 TEST_F(SimulationTest, TwoRunsOfASeedAreOne) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
-    const Outcome one = Run(MakeScenario(seed), {.record = true});
-    const Outcome other = Run(MakeScenario(seed), {.record = true});
+    const Outcome one = simulation::Run(MakeScenario(seed), {.record = true});
+    const Outcome other = simulation::Run(MakeScenario(seed), {.record = true});
     EXPECT_EQ(one.last_random, other.last_random);
     EXPECT_EQ(one.history, other.history);
   }
@@ -43,13 +43,13 @@ TEST_P(CanaryTest, IsFoundAndItsScenarioShrinks) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     const Scenario scenario = MakeScenario(seed);
     const RunOptions options{.canary = GetParam().canary};
-    const Outcome outcome = Run(scenario, options);
+    const Outcome outcome = simulation::Run(scenario, options);
     if (!outcome.violation) continue;
     EXPECT_EQ(outcome.violation->invariant, GetParam().invariant) << outcome.violation->text;
     const Scenario smaller = Shrink(scenario, *outcome.violation, options);
     EXPECT_LE(smaller.faults.size(), 1u);
     EXPECT_LE(smaller.loads.size(), 1u);
-    const Outcome again = Run(smaller, options);
+    const Outcome again = simulation::Run(smaller, options);
     ASSERT_TRUE(again.violation);
     EXPECT_EQ(again.violation->invariant, outcome.violation->invariant);
     return;
