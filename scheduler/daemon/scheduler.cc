@@ -99,7 +99,7 @@ MesosLink::Callbacks Scheduler::MesosCallbacks() {
           },
       .operation =
           [this](const OperationUpdate& update) {
-            lifecycle_->UpdateOperation(update, loop_.Now());
+            lifecycle_->UpdateOperation(update, world_.Now());
             Wake();
           },
       .agent_lost =

@@ -105,6 +105,8 @@ void Checks::Committed(std::span<const scheduler::Change> changes, const State* 
       durable_.models.erase(change.key);
     } else if (change.kind == "agent") {
       durable_.agents.erase({change.key});
+    } else if (change.kind == "volume") {
+      durable_.volumes.erase(change.key);
     } else if (change.kind == "suspicion") {
       const size_t slash = change.key.find('/');
       durable_.suspicions.erase({{change.key.substr(0, slash)}, {change.key.substr(slash + 1)}});
