@@ -23,7 +23,7 @@ namespace {
 struct Arguments {
   std::filesystem::path directory;
   std::string only;
-  size_t jobs = 8;
+  size_t jobs = 20;  // most of the time each waits
   std::filesystem::path left_out = KILN_LEFT_OUT;
   RunOptions run{.program = KILN_LOCAL_PROGRAM};
 };
