@@ -40,6 +40,21 @@ TEST(Recovery, SilenceIsWaitedForOnlySoLong) {
   EXPECT_THAT(h.PlaceAll("a1"), SizeIs(1));
 }
 
+// A master that has just begun to lead says nothing of an agent until that has come back to it.
+TEST(Recovery, SilenceOfANewMasterEndsNoTask) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kRunning);
+  h.life().Disconnected();
+  h.Connect();
+  for (int i = 0; i < 20; ++i) {
+    h.Advance(seconds(30));
+    EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
+  }
+  EXPECT_EQ(h.life().state().tasks.at(task).state, TaskState::kRunning);
+}
+
 TEST(Recovery, TasksAreAskedForUntilTheyAnswer) {
   Harness h;
   h.Submit(CommandJob("j", 2));
