@@ -67,15 +67,20 @@ function(kiln_library name)
   endif()
 endfunction()
 
+# Programs allocate by jemalloc; a sanitizer has an allocator of its own.
+function(kiln_allocator target)
+  if(NOT KILN_SANITIZE)
+    target_link_libraries(${target} PRIVATE jemalloc)
+  endif()
+endfunction()
+
 # kiln_program(kiln-scheduler DEPS ...): the program of this folder's main.cc, put into build/<preset>/bin.
 function(kiln_program name)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
   add_executable(${name} main.cc)
   target_compile_options(${name} PRIVATE ${KILN_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
-  if(NOT KILN_SANITIZE)
-    target_link_libraries(${name} PRIVATE jemalloc)
-  endif()
+  kiln_allocator(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
