@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "base/file.h"
@@ -9,6 +7,7 @@
 #include "executor/serving/json.h"
 #include "executor/serving/tensors.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/process.h"
 
 namespace kiln::fuzz {
 namespace {
@@ -17,29 +16,14 @@ using executor::Table;
 using executor::TableReader;
 using executor::TableSpec;
 
-// A file of this process alone; goes with it.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = std::filesystem::temp_directory_path() / "kiln_fuzz_XXXXXX";
-    Require(mkdtemp(name.data()) != nullptr, "a folder for files can be made");
-    folder_ = name;
-  }
-  ~Scratch() { std::filesystem::remove_all(folder_); }
-
-  std::string Put(const char* name, std::string_view bytes) const {
-    std::string path = folder_ + "/" + name;
-    std::filesystem::remove(path);  // a file system may flush one that is cut to nothing
-    std::FILE* file = std::fopen(path.c_str(), "wb");
-    Require(file != nullptr, "a file can be written");
-    Require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size(), "a file has room");
-    std::fclose(file);
-    return path;
-  }
-
- private:
-  std::string folder_;
-};
+// Writes the file anew.
+void Put(const std::string& path, std::string_view bytes) {
+  std::filesystem::remove(path);  // a file system may flush one that is cut to nothing
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  Require(file != nullptr, "a file can be written");
+  Require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size(), "a file has room");
+  std::fclose(file);
+}
 
 Result<size_t> RowsInPieces(const std::string& path, const TableSpec& spec) {
   KILN_TRY(TableReader reader, TableReader::Open(path, spec));
@@ -52,8 +36,9 @@ Result<size_t> RowsInPieces(const std::string& path, const TableSpec& spec) {
 }
 
 void FeedTable(const char* name, std::string_view bytes) {
-  static const Scratch scratch;
-  const std::string path = scratch.Put(name, bytes);
+  static const support::TempFolder scratch;
+  const std::string path = scratch.File(name);
+  Put(path, bytes);
   for (const auto holes : {executor::HoleKind::kRefused, executor::HoleKind::kNan}) {
     const TableSpec spec{.holes = holes};
     const auto whole = executor::ReadTable(path, spec);

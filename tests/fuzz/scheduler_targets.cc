@@ -19,6 +19,10 @@ std::vector<std::string> RecordsOf(const scheduler::State& state) {
   for (const auto& [id, task] : state.tasks) records.push_back(wire::Encode(task));
   for (const auto& [name, model] : state.models) records.push_back(wire::Encode(model));
   for (const auto& [id, agent] : state.agents) records.push_back(wire::Encode(agent));
+  for (const auto& [suspect, suspicion] : state.suspicions) {
+    records.push_back(wire::Encode(suspect, suspicion));
+  }
+  for (const auto& [id, volume] : state.volumes) records.push_back(wire::Encode(volume));
   return records;
 }
 
