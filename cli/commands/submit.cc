@@ -112,13 +112,14 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
                  Duration timeout) {
   const std::string path = "/v1/jobs/" + net::PercentEncodePart(name);
   const auto start = std::chrono::steady_clock::now();
+  const auto is_late = [&](auto now) { return timeout.count() > 0 && now - start > timeout; };
   auto answered = start;
   Progress progress(session.program.err, session.program.interactive);
   while (true) {
     auto answer = api.Get(path);
     const auto now = std::chrono::steady_clock::now();
     if (!answer && answer.error().code == ErrorCode::kUnavailable && now - answered < kSilenceMax &&
-        (timeout.count() == 0 || now - start < timeout)) {
+        !is_late(now)) {
       progress.Show(answer.error().message + ": asking again", 0);
       std::this_thread::sleep_for(kPoll);
       continue;
@@ -147,7 +148,7 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
       }
       return kExitFailed;
     }
-    if (timeout.count() > 0 && std::chrono::steady_clock::now() - start > timeout) {
+    if (is_late(now)) {
       return Fail(ErrorCode::kDeadlineExceeded, "job {} is {} after {}", name, phase,
                   FormatDuration(timeout));
     }

@@ -16,11 +16,6 @@ std::string StemOf(const State& state) {
   return fmt::format("{}{}.", kVolumePrefix, state.framework_id);
 }
 
-bool HasOpen(const VolumeRecord& volume) {
-  return std::any_of(volume.steps.begin(), volume.steps.end(),
-                     [](const auto& step) { return step.second == StepState::kOpen; });
-}
-
 bool AllAre(const VolumeRecord& volume, StepState state) {
   return !volume.steps.empty() &&
          std::all_of(volume.steps.begin(), volume.steps.end(),
@@ -57,7 +52,7 @@ std::string OperationId(const VolumeRecord& volume, VolumeStep step) {
 Volumes::Volumes(const Settings& settings, State& state, Effects& effects)
     : settings_(settings), state_(state), effects_(effects) {
   for (const auto& [id, volume] : state_.volumes) {
-    if (HasOpen(volume)) open_.insert(id);
+    if (AnyIs(volume, StepState::kOpen)) open_.insert(id);
     if (volume.phase == VolumePhase::kUnwanted) unwanted_.insert(id);
     if (volume.phase != VolumePhase::kMaking && volume.phase != VolumePhase::kHeld) continue;
     by_member_[volume.member].insert(id);
@@ -196,7 +191,7 @@ void Volumes::SetPhase(VolumeRecord& volume, VolumePhase phase, const std::strin
   } else {
     unwanted_.erase(volume.id);
   }
-  if (HasOpen(volume)) {
+  if (AnyIs(volume, StepState::kOpen)) {
     open_.insert(volume.id);
   } else {
     open_.erase(volume.id);
@@ -235,7 +230,7 @@ void Volumes::Told(const OperationUpdate& update, Instant now) {
     if (state != StepState::kOpen || OperationId(volume, step) != update.operation) continue;
     state = update.state == OperationUpdate::State::kDone ? StepState::kDone : StepState::kFailed;
     Touch(volume);
-    if (!HasOpen(volume)) open_.erase(volume.id);
+    if (!AnyIs(volume, StepState::kOpen)) open_.erase(volume.id);
     return Judge(volume, update.message, now);
   }
 }
