@@ -6,6 +6,7 @@
 
 #include "tests/integration/cluster.h"
 #include "tests/integration/raw_client.h"
+#include "tests/support/held_port.h"
 
 namespace kiln::integration {
 namespace {
@@ -88,7 +89,7 @@ class LimitsTest : public testing::Test {
     ASSERT_TRUE(cluster_.Reaches("train", "SUCCEEDED")) << cluster_.Job("train");
   }
 
-  HeldPort port_;
+  support::HeldPort port_;
   Cluster cluster_;
 };
 
@@ -143,7 +144,7 @@ TEST_F(LimitsTest, AGigabyteIsRefusedByTheSchedulerAndByLocalMode) {
 
 // Programs whose port is taken say so and end.
 TEST(PortTest, ATakenPortIsNamedAndNothingIsLeft) {
-  const HeldPort port;
+  const support::HeldPort port;
   const support::TempFolder folder;
   const std::string address = fmt::format("127.0.0.1:{}", port.port());
   const std::string taken = "cannot listen on " + address + ": address already in use";

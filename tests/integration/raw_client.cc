@@ -2,25 +2,17 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/held_port.h"
 #include "wire/net/http.h"
 
 namespace kiln::integration {
 namespace {
 
 constexpr int kPatience = 20'000;  // ms
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 // True when all was sent, false when there is something to read or the peer is gone.
 bool SendAll(int fd, std::string_view bytes) {
@@ -36,27 +28,12 @@ bool SendAll(int fd, std::string_view bytes) {
 
 }  // namespace
 
-HeldPort::HeldPort() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(bind(fd_, any, size), 0);
-  EXPECT_EQ(listen(fd_, 1), 0);
-  EXPECT_EQ(getsockname(fd_, any, &size), 0);
-  port_ = ntohs(address.sin_port);
-}
-
-void HeldPort::Release() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
 EndlessReply SendEndless(const std::string& url, std::string_view method, size_t length,
                          bool chunked) {
   EndlessReply reply;
   const net::Url to = *net::ParseUrl(url);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = Loopback(to.port);
+  const sockaddr_in address = support::Loopback(to.port);
   EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   std::string piece(1 << 20, ' ');
   if (chunked) piece = fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);

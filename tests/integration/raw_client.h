@@ -6,22 +6,6 @@
 
 namespace kiln::integration {
 
-// A TCP port of 127.0.0.1 that somebody listens on as long as this lives.
-class HeldPort {
- public:
-  HeldPort();
-  ~HeldPort() { Release(); }
-  HeldPort(const HeldPort&) = delete;
-  HeldPort& operator=(const HeldPort&) = delete;
-
-  int port() const { return port_; }
-  void Release();
-
- private:
-  int fd_ = -1;
-  int port_ = 0;
-};
-
 struct EndlessReply {
   std::string answer;  // its beginning, 4 KiB at most
   size_t sent = 0;     // bytes of the body when it came

@@ -8,29 +8,12 @@
 
 #include <fstream>
 
+#include "tests/support/held_port.h"
+
 namespace kiln::support {
 namespace {
 
 constexpr std::chrono::seconds kStart(30);
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-// ZooKeeper takes no port 0, so one that is free at this moment has to do.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
 
 bool Connects(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -45,9 +28,10 @@ bool Connects(int port) {
 ZookeeperServer::ZookeeperServer() { Start(); }
 
 void ZookeeperServer::Start() {
-  // Another process may take the port before it does.
+  // ZooKeeper takes no port 0, so one that is free at this moment has to do. Another process may
+  // take it before it does.
   for (int tries = port_ == 0 ? 5 : 1; tries > 0; --tries) {
-    if (port_ == 0) port_ = FreePort();
+    if (port_ == 0) port_ = HeldPort().port();
     if (Started()) return;
     if (tries > 1) port_ = 0;
   }

@@ -3,20 +3,13 @@
 #include <gmock/gmock.h>
 
 #include "wire/mesos/json.h"
+#include "wire/mesos/read_for_test.h"
 #include "wire/mesos/recordings_for_test.h"
 
 namespace kiln::wire {
 namespace {
 
 using ::testing::ElementsAre;
-
-template <typename T>
-T Read(const std::string& text) {
-  T message;
-  const auto status = FromJson(text, message);
-  EXPECT_TRUE(status) << status.error().message;
-  return message;
-}
 
 ResourceList List(const std::vector<std::string>& resources) {
   ResourceList list;

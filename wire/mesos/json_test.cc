@@ -12,6 +12,7 @@
 #include "proto/mesos/v1/mesos.pb.h"
 #include "proto/mesos/v1/scheduler.pb.h"
 #include "wire/mesos/base64.h"
+#include "wire/mesos/read_for_test.h"
 #include "wire/mesos/recordings_for_test.h"
 
 namespace kiln::wire {
@@ -20,14 +21,6 @@ namespace {
 using google::protobuf::Message;
 using google::protobuf::util::MessageDifferencer;
 using nlohmann::json;
-
-template <typename T>
-T Read(const std::string& text) {
-  T message;
-  const auto status = FromJson(text, message);
-  EXPECT_TRUE(status) << text << ": " << status.error().message;
-  return message;
-}
 
 template <typename T>
 std::string ReadError(const std::string& text) {

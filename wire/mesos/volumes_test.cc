@@ -4,6 +4,7 @@
 
 #include "wire/mesos/convert.h"
 #include "wire/mesos/json.h"
+#include "wire/mesos/read_for_test.h"
 #include "wire/mesos/recordings_for_test.h"
 
 namespace kiln::wire {
@@ -11,14 +12,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-template <typename T>
-T Read(const std::string& text) {
-  T message;
-  const auto status = FromJson(text, message);
-  EXPECT_TRUE(status) << status.error().message;
-  return message;
-}
 
 std::vector<std::string> Texts(const auto& list) {
   std::vector<std::string> texts;
