@@ -44,6 +44,11 @@ std::string Words(const scheduler::Suspicion& suspicion) {
                      suspicion.probe.text);
 }
 
+std::string Words(const scheduler::VolumeRecord& volume) {
+  return fmt::format("{} removals {} steps {}", VolumePhaseName(volume.phase), volume.removals,
+                     volume.steps.size());
+}
+
 std::string KeyText(const std::string& key) { return key; }
 std::string KeyText(const TaskId& key) { return key.text; }
 std::string KeyText(const AgentId& key) { return key.text; }
@@ -76,6 +81,7 @@ std::string Difference(const State& memory, const State& disk) {
   if (difference.empty()) {
     difference = DifferenceOf("suspicion", memory.suspicions, disk.suspicions);
   }
+  if (difference.empty()) difference = DifferenceOf("volume", memory.volumes, disk.volumes);
   if (!difference.empty()) return difference;
   return fmt::format("framework {} of life {} in memory, {} of life {} on disk",
                      memory.framework_id, memory.incarnation, disk.framework_id, disk.incarnation);
@@ -154,10 +160,7 @@ void Checks::CheckQuarantine(const Task& task) {
   }
 }
 
-void Checks::SchedulerStarted() {
-  told_.clear();
-  unheard_.clear();
-}
+void Checks::SchedulerStarted(uint64_t life) { sessions_[life] = {}; }
 
 void Checks::Submitted(const std::string& job) {
   submitted_.insert(job);
@@ -166,13 +169,18 @@ void Checks::Submitted(const std::string& job) {
   }
 }
 
-void Checks::CallGoesOut(const Call& call, Instant now) {
+void Checks::CallGoesOut(uint64_t life, const Call& call, Instant now) {
+  Session& session = sessions_[life];
+  if (session.deposed) {
+    stage_.history.Violate("I4", fmt::format("scheduler {} calls {} and leads no more", life,
+                                             Call::Type_Name(call.type())));
+  }
   switch (call.type()) {
     case Call::ACCEPT:
-      return CheckLaunch(call, now);
+      return CheckLaunch(session, call, now);
     case Call::ACKNOWLEDGE: {
-      const auto told = told_.find(call.acknowledge().uuid());
-      if (told == told_.end() || !IsTerminal(told->second)) return;
+      const auto told = session.told.find(call.acknowledge().uuid());
+      if (told == session.told.end() || !IsTerminal(told->second)) return;
       const auto task = durable_.tasks.find({call.acknowledge().task_id().value()});
       if (task == durable_.tasks.end() || IsTerminal(task->second.state)) return;
       stage_.history.Violate("I3", fmt::format("the end of task {} is acknowledged and not on disk",
@@ -192,16 +200,17 @@ void Checks::CallGoesOut(const Call& call, Instant now) {
   }
 }
 
-void Checks::CheckLaunch(const Call& call, Instant now) {
+void Checks::CheckLaunch(Session& session, const Call& call, Instant now) {
   if (call.framework_id().value() != durable_.framework_id) {
     stage_.history.Violate("I3", fmt::format("ACCEPT of framework {}, and {} is on disk",
                                              call.framework_id().value(), durable_.framework_id));
   }
-  std::erase_if(unheard_, [this](const TaskId& id) {
+  std::erase_if(session.unheard, [this](const TaskId& id) {
     const auto task = durable_.tasks.find(id);
     return task == durable_.tasks.end() || IsTerminal(task->second.state);
   });
   for (const auto& operation : call.accept().operations()) {
+    CheckVolumes(operation);
     for (const auto& info : operation.launch().task_infos()) {
       const std::string& id = info.task_id().value();
       stage_.history.Note("scheduler launches {} on {}", id, info.agent_id().value());
@@ -211,29 +220,45 @@ void Checks::CheckLaunch(const Call& call, Instant now) {
       } else if (IsTerminal(task->second.state)) {
         stage_.history.Violate("I3", fmt::format("task {} is launched and has ended", id));
       }
-      const bool waited = now - subscribed_ >= scheduler::Settings().first_reconciliation;
-      if (!unheard_.empty() && !waited) {
+      const bool waited = now - session.subscribed >= scheduler::Settings().first_reconciliation;
+      if (!session.unheard.empty() && !waited) {
         stage_.history.Violate("I5", fmt::format("task {} is launched and nothing was heard of {}",
-                                                 id, unheard_.begin()->text));
+                                                 id, session.unheard.begin()->text));
       }
     }
   }
 }
 
-void Checks::EventArrives(const Event& event, Instant now) {
+void Checks::CheckVolumes(const mesos::v1::Offer::Operation& operation) {
+  for (const auto& volume : operation.create().volumes()) {
+    const std::string& id = volume.disk().persistence().id();
+    if (durable_.volumes.contains(id)) continue;
+    stage_.history.Violate("I3", fmt::format("volume {} is made and not on disk", id));
+  }
+  for (const auto& volume : operation.destroy().volumes()) {
+    const auto record = durable_.volumes.find(volume.disk().persistence().id());
+    if (record == durable_.volumes.end()) continue;
+    if (record->second.phase == scheduler::VolumePhase::kRemoving) continue;
+    stage_.history.Violate("data", fmt::format("volume {} is destroyed and {}", record->first,
+                                               VolumePhaseName(record->second.phase)));
+  }
+}
+
+void Checks::EventArrives(uint64_t life, const Event& event, Instant now) {
+  Session& session = sessions_[life];
   if (event.type() == Event::SUBSCRIBED) {
-    subscribed_ = now;
-    unheard_.clear();
+    session.subscribed = now;
+    session.unheard.clear();
     for (const auto& [id, task] : durable_.tasks) {
-      if (!IsTerminal(task.state)) unheard_.insert(id);
+      if (!IsTerminal(task.state)) session.unheard.insert(id);
     }
   }
   if (event.type() != Event::UPDATE) return;
   const auto& status = event.update().status();
-  unheard_.erase({status.task_id().value()});
+  session.unheard.erase({status.task_id().value()});
   stage_.history.Note("scheduler hears that {} is {} {}", status.task_id().value(),
                       mesos::v1::TaskState_Name(status.state()), status.message());
-  if (!status.uuid().empty()) told_[status.uuid()] = wire::ToTaskState(status.state());
+  if (!status.uuid().empty()) session.told[status.uuid()] = wire::ToTaskState(status.state());
 }
 
 void Checks::WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v1::Work& work) {
@@ -243,6 +268,8 @@ void Checks::WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v
                 .share = work.gpu_milli()};
   for (const auto& resource : task.resources()) {
     for (const auto& item : resource.set().item()) live.gpus.insert(item);
+    if (resource.disk().has_persistence())
+      CheckData(live.member, resource.disk().persistence().id());
     for (const auto& range : resource.ranges().range()) {
       for (uint64_t port = range.begin(); port <= range.end(); ++port) {
         live.ports.insert(static_cast<int>(port));
@@ -254,6 +281,23 @@ void Checks::WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v
   CheckCopies(id, live);
   CheckDevices(id, live);
   live_[id] = std::move(live);
+}
+
+// The member's work begins with what is in the volume.
+void Checks::CheckData(const MemberId& member, const std::string& volume) {
+  const auto [data, fresh] = data_.emplace(member, volume);
+  if (fresh || data->second == volume) return;
+  if (!given_up_.contains(data->second)) {
+    stage_.history.Violate("data", fmt::format("{} begins on volume {} and has its data on {}",
+                                               NameOf(member), volume, data->second));
+  }
+  data->second = volume;
+}
+
+void Checks::GivenUp(const std::string& agent) {
+  for (const auto& [id, volume] : durable_.volumes) {
+    if (volume.agent.text == agent) given_up_.insert(id);
+  }
 }
 
 void Checks::CheckCopies(const std::string& id, const LiveWork& work) {

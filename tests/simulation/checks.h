@@ -23,14 +23,18 @@ namespace kiln::simulation {
 // I2  of a member there is one live copy, but for those that the scheduler has given up.
 // I3  what is done is remembered: the framework id and the task before ACCEPT, the end of a task
 //     before its ACKNOWLEDGE, the wish before KILL.
+// I4  who is told that another leads calls Mesos no more.
 // I5  nothing is launched before Mesos was heard of every task that was live at the subscription.
 // I6  members of a gang start together.
 // I8  no device, share of a device or port is used twice.
 // I10 a device in quarantine gets no task.
 // I12 the records that were written, in their order, give the state in memory.
 //
-// I7 and I11 need the scheduler itself: simulation.cc. I4 is of several schedulers, and I9 asks
-// what would have been without faults: neither is seen here.
+// data: a member goes on with the volume that it began with, unless its agent is given up, and no
+//     volume goes before its job has ended.
+//
+// I7 and I11 need the scheduler itself: simulation.cc. I9 asks what would have been without faults,
+// and is not seen here.
 class Checks {
  public:
   explicit Checks(Stage& stage) : stage_(stage) {}
@@ -40,13 +44,18 @@ class Checks {
 
   // `memory`: the state of the scheduler that wrote it; null while it starts.
   void Committed(std::span<const scheduler::Change> changes, const scheduler::State* memory);
-  void SchedulerStarted();
+  void SchedulerStarted(uint64_t life);
+  // The store has refused it, as another one leads.
+  void Deposed(uint64_t life) { sessions_[life].deposed = true; }
   void Submitted(const std::string& job);  // and told so
-  void CallGoesOut(const mesos::v1::scheduler::Call& call, Instant now);
-  void EventArrives(const mesos::v1::scheduler::Event& event, Instant now);
+  // Of one life of a scheduler.
+  void CallGoesOut(uint64_t life, const mesos::v1::scheduler::Call& call, Instant now);
+  void EventArrives(uint64_t life, const mesos::v1::scheduler::Event& event, Instant now);
 
   void WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v1::Work& work);
   void WorkEnds(const std::string& task);
+  // An operator has: what is on the agent's disk is lost.
+  void GivenUp(const std::string& agent);
   size_t Live() const { return live_.size(); }
   // Live tasks of a job.
   std::vector<std::string> LiveOf(const std::string& job) const;
@@ -61,9 +70,19 @@ class Checks {
     std::set<int> ports;
   };
 
+  // What one life has heard since its subscription.
+  struct Session {
+    bool deposed = false;
+    Instant subscribed;
+    std::set<TaskId> unheard;
+    std::map<std::string, TaskState> told;  // by uuid
+  };
+
   void CheckGangs(const std::set<std::string>& jobs);
   void CheckQuarantine(const Task& task);
-  void CheckLaunch(const mesos::v1::scheduler::Call& call, Instant now);
+  void CheckLaunch(Session& session, const mesos::v1::scheduler::Call& call, Instant now);
+  void CheckVolumes(const mesos::v1::Offer::Operation& operation);
+  void CheckData(const MemberId& member, const std::string& volume);
   void CheckCopies(const std::string& task, const LiveWork& work);
   void CheckDevices(const std::string& task, const LiveWork& work);
 
@@ -71,10 +90,9 @@ class Checks {
   scheduler::State durable_;
   std::set<std::string> submitted_;
   std::map<std::string, LiveWork> live_;  // by task
-  // Since the subscription.
-  Instant subscribed_;
-  std::set<TaskId> unheard_;
-  std::map<std::string, TaskState> told_;  // by uuid
+  std::set<std::string> given_up_;        // volumes
+  std::map<MemberId, std::string> data_;  // the volume that the member has begun on
+  std::map<uint64_t, Session> sessions_;  // by life
 };
 
 // The first difference between two states, or nothing.

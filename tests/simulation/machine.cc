@@ -110,6 +110,12 @@ void Machine::Leave() {
   Perform();
 }
 
+void Machine::TakeBack() {
+  if (!agent_) return;
+  agent_->TakeBack();
+  Perform();
+}
+
 void Machine::KillExecutors() {
   std::vector<std::string> ids;
   for (const auto& [id, container] : containers_) {

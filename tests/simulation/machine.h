@@ -46,7 +46,11 @@ class Machine {
   void Leave();
   void KillExecutors();
   void SetSick(bool sick) { sick_ = sick; }
+  // As a QoS controller does.
+  void TakeBack();
   size_t containers() const { return containers_.size(); }
+  // Something of its disk is kept for somebody.
+  bool Reserves() const { return !checkpoint_.resources().resources.empty(); }
 
  private:
   struct Running {

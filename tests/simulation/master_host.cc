@@ -116,8 +116,9 @@ void MasterHost::Do(const local::OpenSchedulerStream& action) {
 void MasterHost::Do(const local::SendToScheduler& action) {
   const auto stream = streams_.find(action.stream);
   if (stream == streams_.end()) return;
-  stream->second->Write(wire::EncodeRecord(action.event.SerializeAsString()),
-                        [this, event = action.event] { on_event_(event); });
+  stream->second->Write(
+      wire::EncodeRecord(action.event.SerializeAsString()),
+      [this, link = stream->second->link(), event = action.event] { on_event_(link, event); });
 }
 
 void MasterHost::Do(const local::CloseSchedulerStream& action) {

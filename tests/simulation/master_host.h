@@ -17,8 +17,9 @@ inline constexpr char kMasterAuthority[] = "master:5050";
 class MasterHost {
  public:
   using ToAgent = std::function<void(const std::string& pid, local::MasterToAgent message)>;
-  using OnEvent = std::function<void(const mesos::v1::scheduler::Event&)>;
-  // `on_event` sees what arrives at the scheduler.
+  using OnEvent =
+      std::function<void(const std::string& link, const mesos::v1::scheduler::Event& event)>;
+  // `on_event` sees what arrives at a scheduler.
   MasterHost(Stage& stage, ToAgent to_agent, OnEvent on_event)
       : stage_(stage), to_agent_(std::move(to_agent)), on_event_(std::move(on_event)) {}
 

@@ -40,6 +40,8 @@ class Exchange {
       : network_(network), wire_(std::move(wire)), request_(std::move(request)) {}
 
   const net::Request& request() const { return request_; }
+  // The cable that it came over.
+  const std::string& link() const { return wire_->link; }
   void Respond(net::Response response);
   void BeginStream(net::Response head);
   // `arrived` is called when the client has it.

@@ -25,9 +25,11 @@ class Maker {
     scenario_.ping_timeout = Chance(3) ? seconds(15) : seconds(3);
     scenario_.unreachable_wait = seconds(5 + Below(60));
     scenario_.min_run = seconds(Chance(2) ? 3 : 60);
+    if (Chance(2)) AddRoles();
     AddMachines();
     const size_t loads = 2 + Below(10);
     while (scenario_.loads.size() < loads) AddLoad();
+    SetLimits();
     AddFaults();
     scenario_.last = {.job = {.name = "last"}, .work_min = seconds(1), .work_max = seconds(1)};
     AddGroup(scenario_.last, 1);
@@ -42,6 +44,30 @@ class Maker {
                                                  static_cast<double>((most - least).count())));
   }
 
+  void AddRoles() {
+    scenario_.roles = {"lab"};
+    scenario_.sharing.half_life = Chance(2) ? minutes(2) : Duration(0);
+    scenario_.sharing.ageing = Chance(2) ? seconds(30) : Duration(0);
+    for (const char* name : {"lab/a", "lab/b"}) {
+      Role role{.name = name, .weight = 1 + static_cast<double>(Below(3))};
+      if (Chance(2)) role.quota[0] = 1000 * static_cast<int64_t>(1 + Below(6));
+      scenario_.sharing.roles.push_back(std::move(role));
+    }
+  }
+
+  // What each job of a role fits into alone.
+  void SetLimits() {
+    for (Role& role : scenario_.sharing.roles) {
+      if (!Chance(3)) continue;
+      role.limit[0] = role.quota[0];
+      for (const Load& load : scenario_.loads) {
+        const Group& group = load.job.groups[0];
+        if (load.job.role != role.name) continue;
+        role.limit[0] = std::max(role.limit[0], group.cpus_milli * group.count);
+      }
+    }
+  }
+
   void AddMachines() {
     const size_t count = 2 + Below(4);
     for (size_t i = 0; i < count; ++i) {
@@ -51,6 +77,10 @@ class Maker {
         machine.resources += fmt::format(";nvidia_gpu:{{GPU-{0}-a,GPU-{0}-b}}", i);
         ++gpu_machines_;
       }
+      if (Chance(3)) {
+        machine.resources += ";cpus{REV}:2";
+        lends_ = true;
+      }
       scenario_.machines.push_back(std::move(machine));
     }
   }
@@ -59,6 +89,9 @@ class Maker {
     Load load;
     load.job.name = fmt::format("j{}", scenario_.loads.size());
     load.job.priority = 10 * static_cast<int>(1 + Below(9));
+    if (!scenario_.sharing.roles.empty() && !Chance(4)) {
+      load.job.role = scenario_.sharing.roles[Below(2)].name;
+    }
     load.submitted = Between(Duration(0), scenario_.healed * 3 / 4);
     load.work_min = Between(milliseconds(200), seconds(5));
     load.work_max = load.work_min + Between(Duration(0), seconds(60));
@@ -67,7 +100,7 @@ class Maker {
     for (uint64_t i = Chance(4) ? Below(3) : 0; i > 0; --i) {
       load.tasks_killed.push_back(load.submitted + Between(Duration(0), minutes(2)));
     }
-    switch (Below(9)) {
+    switch (Below(11)) {
       case 0:
         AddGroup(load, 1 + Below(6));
         break;
@@ -95,6 +128,19 @@ class Maker {
         if (Chance(2))
           load.job.groups[0].gpus = {.share = 0.25 * (1 + static_cast<double>(Below(3)))};
         if (Chance(2)) load.job.gang_members = load.job.groups[0].count;
+        break;
+      case 9:
+        // Mesos keeps disk for roles alone.
+        if (scenario_.sharing.roles.empty()) return;
+        AddGroup(load, 1 + Below(3));
+        load.job.groups[0].volumes = {
+            {.path = "data", .size = MiB(100 * static_cast<int64_t>(1 + Below(20)))}};
+        if (Chance(3)) load.job.gang_members = load.job.groups[0].count;
+        break;
+      case 10:
+        if (!lends_) return;
+        AddGroup(load, 1 + Below(4));
+        load.job.groups[0].revocable = true;
         break;
     }
     // Jobs wait for each other in the order of their names.
@@ -177,6 +223,7 @@ class Maker {
   const std::vector<FaultKind>& only_;
   Scenario scenario_;
   size_t gpu_machines_ = 0;
+  bool lends_ = false;  // one of the machines
   int servers_ = 0;
   std::vector<std::pair<std::string, std::string>> models_;  // and who trains them
   std::vector<std::string> finite_;                          // jobs that end by themselves
@@ -232,6 +279,10 @@ const char* FaultKindName(FaultKind kind) {
       return "clock-jump";
     case FaultKind::kSickGpus:
       return "sick-gpus";
+    case FaultKind::kTakeOver:
+      return "take-over";
+    case FaultKind::kTakeBack:
+      return "take-back";
   }
   return "";
 }
@@ -241,6 +292,11 @@ std::string ToText(const Scenario& scenario) {
       "seed {}: ping {}, unreachable wait {}, min run {}, healed at {}\n", scenario.seed,
       FormatDuration(scenario.ping_timeout), FormatDuration(scenario.unreachable_wait),
       FormatDuration(scenario.min_run), FormatDuration(scenario.healed));
+  for (const Role& role : scenario.sharing.roles) {
+    text += fmt::format("  role {}: weight {}, quota {}, limit {} thousandths of cpus\n", role.name,
+                        role.weight, role.quota[0],
+                        role.limit[0] == kUnlimited ? "no" : std::to_string(role.limit[0]));
+  }
   for (size_t i = 0; i < scenario.machines.size(); ++i) {
     text += fmt::format("  machine {}: {}\n", i, scenario.machines[i].resources);
   }
@@ -250,6 +306,9 @@ std::string ToText(const Scenario& scenario) {
         fmt::format("  {:>8} job {}: {} members of {} thousandths of a cpu",
                     FormatDuration(load.submitted), load.job.name, group.count, group.cpus_milli);
     if (group.gpus.Any()) text += fmt::format(", {} gpus", group.gpus.count + group.gpus.share);
+    if (!load.job.role.empty()) text += ", role " + load.job.role;
+    if (!group.volumes.empty()) text += ", volume of " + FormatBytes(group.volumes[0].size);
+    if (group.revocable) text += ", revocable";
     if (load.job.gang_members > 0) text += fmt::format(", gang of {}", load.job.gang_members);
     text += fmt::format(", priority {}, runs {} to {}", load.job.priority,
                         FormatDuration(load.work_min), FormatDuration(load.work_max));

@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "model/job.h"
+#include "model/role.h"
 
 namespace kiln::simulation {
 
@@ -35,8 +36,10 @@ enum class FaultKind {
   kSlowNetwork,       // pieces take long for a while
   kClockJump,         // of the scheduler's machine
   kSickGpus,          // work on devices of the agent tells that they are sick
+  kTakeOver,          // another scheduler takes the state over, and who had it does not know yet
+  kTakeBack,          // the agent ends what runs on revocable cpus
 };
-inline constexpr int kFaultKinds = 23;
+inline constexpr int kFaultKinds = 25;
 const char* FaultKindName(FaultKind kind);
 
 struct Fault {
@@ -62,6 +65,8 @@ struct MachineSpec {
 
 struct Scenario {
   uint64_t seed = 0;
+  std::vector<std::string> roles = {"*"};  // of the framework
+  RoleSettings sharing;
   std::vector<MachineSpec> machines;
   std::vector<Load> loads;
   Load last;  // submitted when all others have ended

@@ -13,7 +13,7 @@ using scheduler::Revision;
 class SchedulerHost::DiskStore final : public scheduler::Store {
  public:
   explicit DiskStore(SchedulerHost& host) : host_(host), life_(host.life_) {}
-  Result<scheduler::Records> Load() override { return host_.disk_->Load(); }
+  Result<scheduler::Records> Load() override { return host_.disk_.Load(life_); }
   Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
     if (life_ != host_.life_ || !host_.process_->alive()) {
       return Fail(ErrorCode::kUnavailable, "dead");
@@ -26,25 +26,28 @@ class SchedulerHost::DiskStore final : public scheduler::Store {
   const uint64_t life_;
 };
 
-SchedulerHost::SchedulerHost(Stage& stage, Checks& checks) : stage_(stage), checks_(checks) {}
+SchedulerHost::SchedulerHost(Stage& stage, Checks& checks, Disk& disk, std::string link)
+    : stage_(stage), checks_(checks), disk_(disk), link_(std::move(link)) {}
 SchedulerHost::~SchedulerHost() = default;
 
 void SchedulerHost::Start() {
   if (scheduler_) return;
-  ++life_;
+  life_ = disk_.NextLife();
   calls_left_ = -1;
   process_ = std::make_unique<Process>(stage_.timeline, skew_);
-  checks_.SchedulerStarted();
+  checks_.SchedulerStarted(life_);
   Process& process = *process_;
   net::World world(
       process,
       [this, &process](const net::Url& url, net::Connection::Callbacks callbacks) {
-        return stage_.network.Connect(process, "scheduler", url, std::move(callbacks),
+        return stage_.network.Connect(process, link_, url, std::move(callbacks),
                                       [this](const net::Request& out) { return GoesOut(out); });
       },
-      [this] { return Mix(stage_.scenario.seed, fmt::format("scheduler {}", ++seeds_)); });
+      [this] { return Mix(stage_.scenario.seed, fmt::format("{} {}", link_, ++seeds_)); });
   scheduler::Options options;
   options.masters = {kMasterAuthority};
+  options.roles = stage_.scenario.roles;
+  options.sharing = stage_.scenario.sharing;
   options.user = "kiln";
   options.executor = "/bin/kiln-executor";
   options.unreachable_wait = stage_.scenario.unreachable_wait;
@@ -79,8 +82,7 @@ void SchedulerHost::Kill() {
 // It may be what runs at this moment: its memory goes a step later.
 void SchedulerHost::Die() {
   process_->Kill();
-  late_.clear();
-  if (stage_.canary == Canary::kLostCommit) Forget();
+  disk_.Died(life_);
   std::shared_ptr<scheduler::Scheduler> memory(std::move(scheduler_));
   std::shared_ptr<Process> process(std::move(process_));
   stage_.timeline.After(Duration(0), [process, memory]() mutable {
@@ -90,29 +92,6 @@ void SchedulerHost::Die() {
   process_ = std::make_unique<Process>(stage_.timeline, skew_);
   process_->Kill();
   if (on_death_) stage_.timeline.After(Duration(0), on_death_);
-}
-
-void SchedulerHost::Forget() {
-  std::vector<Change> changes;
-  for (const auto& [key, bytes] : before_.bytes) changes.push_back({key.first, key.second, bytes});
-  disk_ = scheduler::OpenMemoryStore();
-  if (!changes.empty()) static_cast<void>(disk_->Commit(0, changes));
-}
-
-Result<Revision> SchedulerHost::Write(Revision expected, std::span<const Change> changes) {
-  if (stage_.canary == Canary::kLostCommit) before_ = *disk_->Load();
-  if (stage_.canary != Canary::kLateCommit) {
-    auto written = disk_->Commit(expected, changes);
-    if (written) checks_.Committed(changes, scheduler_ ? &scheduler_->state() : nullptr);
-    return written;
-  }
-  if (!late_.empty()) {
-    const auto written = disk_->Commit(expected - 1, late_);
-    if (!written) return written;
-    checks_.Committed(late_, nullptr);
-  }
-  late_.assign(changes.begin(), changes.end());
-  return expected + 1;
 }
 
 Result<Revision> SchedulerHost::Commit(Revision expected, std::span<const Change> changes) {
@@ -126,7 +105,8 @@ Result<Revision> SchedulerHost::Commit(Revision expected, std::span<const Change
     stage_.history.Note("scheduler {} cannot write", life_);
     return Fail(ErrorCode::kResourceExhausted, "the disk is full");
   }
-  auto written = Write(expected, changes);
+  auto written =
+      disk_.Commit(life_, expected, changes, scheduler_ ? &scheduler_->state() : nullptr);
   if (!written) return written;
   if (fate == CommitFate::kDoubted) {
     stage_.history.Note("scheduler {} is told that it could not write", life_);
@@ -154,12 +134,12 @@ bool SchedulerHost::GoesOut(const net::Request& request) {
     stage_.history.Violate("wire", "a call of the scheduler cannot be read");
     return false;
   }
-  checks_.CallGoesOut(call, process_->Now());
+  checks_.CallGoesOut(life_, call, process_->Now());
   return true;
 }
 
 void SchedulerHost::Heard(const mesos::v1::scheduler::Event& event) {
-  checks_.EventArrives(event, process_->Now());
+  checks_.EventArrives(life_, event, process_->Now());
 }
 
 }  // namespace kiln::simulation

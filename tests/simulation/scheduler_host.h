@@ -1,13 +1,13 @@
-// The scheduler's daemon in virtual time, with a disk that outlives it.
+// The scheduler's daemon in virtual time.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "scheduler/daemon/scheduler.h"
 #include "tests/simulation/checks.h"
+#include "tests/simulation/disk.h"
 #include "tests/simulation/stage.h"
 
 namespace kiln::simulation {
@@ -15,9 +15,11 @@ namespace kiln::simulation {
 // What is to happen to the next commit.
 enum class CommitFate { kDone, kRefused, kDoubted, kDiesBefore, kDiesAfter, kDiesBetweenCalls };
 
+// One machine for schedulers.
 class SchedulerHost {
  public:
-  SchedulerHost(Stage& stage, Checks& checks);
+  // `link`: the name of its cable in the network.
+  SchedulerHost(Stage& stage, Checks& checks, Disk& disk, std::string link);
   ~SchedulerHost();
 
   void Start();
@@ -27,6 +29,7 @@ class SchedulerHost {
   // Null while it is dead.
   scheduler::Scheduler* get() { return scheduler_.get(); }
   uint64_t life() const { return life_; }
+  const std::string& link() const { return link_; }
   // When it has died by itself, or by what a commit brought.
   void OnDeath(std::function<void()> function) { on_death_ = std::move(function); }
 
@@ -38,21 +41,16 @@ class SchedulerHost {
  private:
   class DiskStore;
 
-  // With the bugs of the canaries.
-  Result<scheduler::Revision> Write(scheduler::Revision expected,
-                                    std::span<const scheduler::Change> changes);
   Result<scheduler::Revision> Commit(scheduler::Revision expected,
                                      std::span<const scheduler::Change> changes);
   bool GoesOut(const net::Request& request);
   void Die();
-  void Forget();
 
   Stage& stage_;
   Checks& checks_;
+  Disk& disk_;
+  const std::string link_;
   Duration skew_{};
-  std::unique_ptr<scheduler::Store> disk_ = scheduler::OpenMemoryStore();
-  std::vector<scheduler::Change> late_;  // of a disk that lies
-  scheduler::Records before_;            // the last commit, on one that forgets
   uint64_t life_ = 0;
   uint64_t seeds_ = 0;
   CommitFate fate_ = CommitFate::kDone;

@@ -32,13 +32,15 @@ class Simulation {
       : scenario_(scenario),
         stage_(scenario, options.canary, options.record),
         checks_(stage_),
-        scheduler_(stage_, checks_),
+        disk_(stage_, checks_),
         master_(
             stage_,
             [this](const std::string& pid, local::MasterToAgent message) {
               ToAgent(pid, std::move(message));
             },
-            [this](const mesos::v1::scheduler::Event& event) { Hear(event); }) {}
+            [this](const std::string& link, const mesos::v1::scheduler::Event& event) {
+              Hear(link, event);
+            }) {}
 
   Outcome Run() {
     Begin();
@@ -62,11 +64,14 @@ class Simulation {
   void Begin() {
     for (size_t i = 0; i < scenario_.machines.size(); ++i) AddSite(i);
     master_.Start();
-    scheduler_.OnDeath([this] {
-      stage_.timeline.After(milliseconds(10 + stage_.random.Below(stage_.calm ? 500 : 20'000)),
-                            [this] { scheduler_.Start(); });
-    });
-    scheduler_.Start();
+    for (SchedulerHost& host : hosts_) {
+      host.OnDeath([this, &host] {
+        if (&host != leader_) return;
+        stage_.timeline.After(milliseconds(10 + stage_.random.Below(stage_.calm ? 500 : 20'000)),
+                              [this] { leader_->Start(); });
+      });
+    }
+    leader_->Start();
     for (const Site& site : sites_) site.machine->Start();
     for (const Load& load : scenario_.loads) {
       At(load.submitted, [this, &load] { Submit(load); });
@@ -112,8 +117,9 @@ class Simulation {
     }
   }
 
-  void Hear(const mesos::v1::scheduler::Event& event) {
-    scheduler_.Heard(event);
+  void Hear(const std::string& link, const mesos::v1::scheduler::Event& event) {
+    SchedulerHost& host = link == hosts_[0].link() ? hosts_[0] : hosts_[1];
+    host.Heard(event);
     if (stage_.canary != Canary::kEarlyAcknowledgement || !event.update().status().has_uuid()) {
       return;
     }
@@ -123,7 +129,7 @@ class Simulation {
     *input.call.mutable_acknowledge()->mutable_agent_id() = status.agent_id();
     *input.call.mutable_acknowledge()->mutable_task_id() = status.task_id();
     input.call.mutable_acknowledge()->set_uuid(status.uuid());
-    checks_.CallGoesOut(input.call, stage_.timeline.now());
+    checks_.CallGoesOut(host.life(), input.call, stage_.timeline.now());
     if (!master_.up() || master_.master()->frameworks().empty()) return;
     const auto& [id, framework] = *master_.master()->frameworks().begin();
     input.call.mutable_framework_id()->set_value(id);
@@ -131,7 +137,8 @@ class Simulation {
     master_.Handle(input);
   }
 
-  // Users: they try again until they are told that it is done.
+  // Users ask whom they know, who may lead no more, and try again until they are told that it is
+  // done.
   using Ask = std::function<void(scheduler::Scheduler&, scheduler::Backend::Done)>;
   void Until(const std::string& what, Ask ask, std::function<void()> done) {
     auto answered = std::make_shared<bool>(false);
@@ -139,11 +146,11 @@ class Simulation {
       stage_.timeline.After(seconds(1 + stage_.random.Below(4)),
                             [this, what, ask, done] { Until(what, ask, done); });
     };
-    if (!scheduler_.up()) return again();
-    ask(*scheduler_.get(),
-        [this, what, done, again, answered, life = scheduler_.life()](const Status& status) {
-          if (life != scheduler_.life() || !scheduler_.up() || std::exchange(*answered, true))
-            return;
+    SchedulerHost& host = hosts_[1].up() && stage_.random.Below(2) == 0 ? hosts_[1] : hosts_[0];
+    if (!host.up()) return again();
+    ask(*host.get(),
+        [this, what, done, again, answered, &host, life = host.life()](const Status& status) {
+          if (life != host.life() || !host.up() || std::exchange(*answered, true)) return;
           if (status) return done();
           stage_.history.Note("{} gets: {}", what, status.error().message);
           again();
@@ -182,15 +189,15 @@ class Simulation {
 
   // One that lives, once: whether that is heard of or not.
   void KillTask(const std::string& job) {
-    if (!scheduler_.up()) return;
+    if (!leader_->up()) return;
     std::vector<TaskId> live;
-    for (const auto& [id, task] : scheduler_.get()->state().tasks) {
+    for (const auto& [id, task] : leader_->get()->state().tasks) {
       if (task.member.job == job && !IsTerminal(task.state)) live.push_back(id);
     }
     if (live.empty()) return;
     const TaskId& task = live[stage_.random.Below(live.size())];
     stage_.history.Note("user kills task {}", task.text);
-    scheduler_.get()->KillTask(task, [](const Status&) {});
+    leader_->get()->KillTask(task, [](const Status&) {});
   }
 
   void Publish(const scheduler::ModelVersion& model, std::function<void()> done) {
@@ -214,27 +221,27 @@ class Simulation {
     };
     switch (fault.kind) {
       case FaultKind::kCutScheduler:
-        return stage_.network.Cut("scheduler");
+        return stage_.network.Cut(leader_->link());
       case FaultKind::kDivideScheduler:
-        stage_.network.Divide("scheduler");
-        return later([this] { stage_.network.Heal("scheduler"); });
+        stage_.network.Divide(leader_->link());
+        return later([this, link = leader_->link()] { stage_.network.Heal(link); });
       case FaultKind::kCutAgent:
         return site.cable->Cut();
       case FaultKind::kDivideAgent:
         site.cable->Divide(stage_.random.Below(2) == 0);
         return later([&site] { site.cable->Heal(); });
       case FaultKind::kKillScheduler:
-        return scheduler_.Kill();
+        return leader_->Kill();
       case FaultKind::kKillBeforeCommit:
-        return scheduler_.SetFate(CommitFate::kDiesBefore);
+        return leader_->SetFate(CommitFate::kDiesBefore);
       case FaultKind::kKillAfterCommit:
-        return scheduler_.SetFate(CommitFate::kDiesAfter);
+        return leader_->SetFate(CommitFate::kDiesAfter);
       case FaultKind::kKillBetweenCalls:
-        return scheduler_.SetFate(CommitFate::kDiesBetweenCalls);
+        return leader_->SetFate(CommitFate::kDiesBetweenCalls);
       case FaultKind::kRefuseCommit:
-        return scheduler_.SetFate(CommitFate::kRefused);
+        return leader_->SetFate(CommitFate::kRefused);
       case FaultKind::kDoubtCommit:
-        return scheduler_.SetFate(CommitFate::kDoubted);
+        return leader_->SetFate(CommitFate::kDoubted);
       case FaultKind::kKillExecutors:
         return site.machine->KillExecutors();
       case FaultKind::kRestartAgent:
@@ -247,15 +254,10 @@ class Simulation {
       case FaultKind::kLeave:
         return site.machine->Leave();
       case FaultKind::kMarkGone:
-        if (!site.machine->agent_id().empty()) master_.MarkGone(site.machine->agent_id());
+        if (!site.machine->agent_id().empty()) GiveUp(site.machine->agent_id());
         return;
       case FaultKind::kKillMaster:
-        if (!master_.up()) return;
-        stage_.history.Note("master is killed");
-        master_.Kill();
-        return later([this] {
-          if (!master_.up()) master_.Start();
-        });
+        return KillMaster(fault.length);
       case FaultKind::kRescind:
         return master_.RescindAll();
       case FaultKind::kRepeatUpdates:
@@ -267,11 +269,36 @@ class Simulation {
         stage_.network.SetDelay(seconds(2));
         return later([this] { stage_.network.SetDelay(milliseconds(2)); });
       case FaultKind::kClockJump:
-        return scheduler_.JumpClock(fault.agent % 2 == 0 ? fault.length : -fault.length);
+        return leader_->JumpClock(fault.agent % 2 == 0 ? fault.length : -fault.length);
       case FaultKind::kSickGpus:
         site.machine->SetSick(true);
         return later([&site] { site.machine->SetSick(false); });
+      case FaultKind::kTakeOver:
+        return TakeOver();
+      case FaultKind::kTakeBack:
+        return site.machine->TakeBack();
     }
+  }
+
+  void KillMaster(Duration length) {
+    if (!master_.up()) return;
+    stage_.history.Note("master is killed");
+    master_.Kill();
+    stage_.timeline.After(length, [this] {
+      if (!master_.up()) master_.Start();
+    });
+  }
+
+  void TakeOver() {
+    SchedulerHost& next = leader_ == &hosts_[0] ? hosts_[1] : hosts_[0];
+    next.Kill();
+    leader_ = &next;
+    next.Start();
+  }
+
+  void GiveUp(const std::string& agent_id) {
+    checks_.GivenUp(agent_id);
+    master_.MarkGone(agent_id);
   }
 
   void Heal() {
@@ -279,10 +306,12 @@ class Simulation {
     stage_.calm = true;
     stage_.slow_starts = false;
     stage_.network.SetDelay(milliseconds(2));
-    stage_.network.Heal("scheduler");
-    scheduler_.SetFate(CommitFate::kDone);
+    for (SchedulerHost& host : hosts_) {
+      stage_.network.Heal(host.link());
+      host.SetFate(CommitFate::kDone);
+    }
     if (!master_.up()) master_.Start();
-    scheduler_.Start();
+    leader_->Start();
     for (Site& site : sites_) {
       site.cable->Heal();
       site.machine->SetSick(false);
@@ -314,15 +343,15 @@ class Simulation {
 
   void CheckReasons() {
     const Instant now = stage_.timeline.now();
-    if (!scheduler_.up() || !scheduler_.get()->GetHealth().recovered) return waits_.clear();
-    const State& state = scheduler_.get()->state();
+    if (!leader_->up() || !leader_->get()->GetHealth().recovered) return waits_.clear();
+    const State& state = leader_->get()->state();
     for (const auto& [name, record] : state.jobs) {
       if (WaitingOf(state, record) == 0) {
         waits_.erase(name);
         continue;
       }
       const Instant since = waits_.emplace(name, now).first->second;
-      if (now - since < kReason || !scheduler_.get()->Why(name).empty()) continue;
+      if (now - since < kReason || !leader_->get()->Why(name).empty()) continue;
       stage_.history.Violate("I11", fmt::format("job {} waits without a reason", name));
     }
   }
@@ -342,8 +371,10 @@ class Simulation {
   std::string OpenWork() {
     if (submitted_.size() < scenario_.loads.size() + (swept_ ? 1 : 0))
       return "not all jobs are submitted";
-    if (!scheduler_.up()) return "the scheduler is dead";
-    const State& state = scheduler_.get()->state();
+    if (!leader_->up()) return "the scheduler is dead";
+    if (hosts_[0].up() && hosts_[1].up()) return "two schedulers live";
+    const State& state = leader_->get()->state();
+    OperateVolumes(state);
     for (const auto& [name, record] : state.jobs) {
       if (IsEnded(record.phase)) continue;
       if (Hopeless(state, record)) EndOnce(name);
@@ -360,7 +391,23 @@ class Simulation {
       if (settled && LosesCalls() && !std::exchange(swept_, true)) Submit(scenario_.last);
       return "executors still run";
     }
+    for (const Site& site : sites_) {
+      if (site.machine->Reserves()) return "a volume is left";
+    }
     return {};
+  }
+
+  // Agents that do not come back are given up by their operator, and where Mesos has forgotten them
+  // the job by its user.
+  void OperateVolumes(const State& state) {
+    std::set<std::string> agents;
+    for (const Site& site : sites_) agents.insert(site.machine->agent_id());
+    for (const auto& [id, volume] : state.volumes) {
+      if (agents.contains(volume.agent.text)) continue;
+      if (stage_.history.Elapsed() < scenario_.healed + minutes(5)) continue;
+      if (given_up_.insert(volume.agent.text).second) GiveUp(volume.agent.text);
+      if (stage_.history.Elapsed() > scenario_.healed + minutes(10)) EndOnce(volume.member.job);
+    }
   }
 
   // Something between the scheduler and an agent may have got lost.
@@ -407,18 +454,22 @@ class Simulation {
 
   std::string ReasonsOf(const std::string& job) {
     std::string text;
-    for (const auto& refusal : scheduler_.get()->Why(job)) text += "; " + refusal.reason;
+    for (const auto& refusal : leader_->get()->Why(job)) text += "; " + refusal.reason;
     return text;
   }
 
   const Scenario& scenario_;
   Stage stage_;
   Checks checks_;
-  SchedulerHost scheduler_;
+  Disk disk_;
+  SchedulerHost hosts_[2]{{stage_, checks_, disk_, "scheduler-a"},
+                          {stage_, checks_, disk_, "scheduler-b"}};
+  SchedulerHost* leader_ = hosts_;
   MasterHost master_;
   std::vector<Site> sites_;
   std::set<std::string> submitted_;       // and told so
   std::set<std::string> ended_;           // by their users, after the heal
+  std::set<std::string> given_up_;        // agents, then
   std::map<std::string, Instant> waits_;  // jobs, since when
   bool swept_ = false;
   bool over_ = false;

@@ -66,6 +66,7 @@ enum class Canary {
   kLateCommit,            // the store says that it has written, and writes with the next commit
   kLostCommit,            // what was written last is gone when the scheduler dies
   kEarlyAcknowledgement,  // updates are acknowledged as soon as they arrive
+  kNoFence,               // who had the state before another took it over may write
 };
 
 struct Stage {
