@@ -14,9 +14,11 @@ bool IsArtifactPath(std::string_view path) {
 }
 
 bool IsUri(std::string_view uri) {
-  constexpr std::string_view kArtifact = "artifact:", kHttp = "http://";
+  constexpr std::string_view kArtifact = "artifact:";
   if (uri.starts_with(kArtifact)) return IsArtifactPath(uri.substr(kArtifact.size()));
-  if (uri.starts_with(kHttp)) return uri.size() > kHttp.size() && uri[kHttp.size()] != '/';
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (uri.starts_with(scheme)) return uri.size() > scheme.size() && uri[scheme.size()] != '/';
+  }
   return uri.starts_with('/') || uri.starts_with("file:/");
 }
 

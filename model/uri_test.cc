@@ -6,11 +6,12 @@ namespace kiln {
 namespace {
 
 TEST(Uri, ATaskCanReachIt) {
-  for (const char* uri : {"artifact:a", "artifact:a/b.csv", "artifact:scores/", "/srv/x.csv",
-                          "file:///srv/x.csv", "http://host:80/x", "http://host"}) {
+  for (const char* uri :
+       {"artifact:a", "artifact:a/b.csv", "artifact:scores/", "/srv/x.csv", "file:///srv/x.csv",
+        "http://host:80/x", "http://host", "https://host/x"}) {
     EXPECT_TRUE(CheckUri("f", "data", uri)) << uri;
   }
-  for (const char* uri : {"", "x.csv", "a/b.csv", "s3://bucket/x", "https://host/x", "http://",
+  for (const char* uri : {"", "x.csv", "a/b.csv", "s3://bucket/x", "https://", "http://",
                           "http:///x", "artifact:", "artifact:/a", "artifact:a//b", "artifact:../a",
                           "artifact:a/./b", "artifact:a/.."}) {
     EXPECT_FALSE(CheckUri("f", "data", uri)) << uri;

@@ -56,6 +56,18 @@ std::string Value(const std::map<std::string, std::string>& environment, const s
   return found == environment.end() ? std::string() : found->second;
 }
 
+Result<std::shared_ptr<const net::TlsContext>> FindTls(
+    const AddressOptions& options, const std::map<std::string, std::string>& environment,
+    bool of_dcos) {
+  net::TlsClientOptions tls;
+  tls.ca_file = options.ca_file.empty() ? Value(environment, "KILN_CA_FILE") : options.ca_file;
+  if (tls.ca_file.empty() && of_dcos) {
+    tls.ca_file = Value(environment, "DCOS_TLS_CA_PATH");
+    tls.verify = Value(environment, "DCOS_TLS_INSECURE") != "1";
+  }
+  return net::TlsContext::ForClients(tls);
+}
+
 // Of a request that had no answer.
 Failure NoAnswer(Error error) {
   if (error.code == ErrorCode::kUnavailable) {
@@ -72,7 +84,7 @@ Result<Json> Client::Send(const std::string& method, const std::string& path,
                           const std::string& body, const std::string& media_type) const {
   net::Request request{method, "/", headers_, body, ""};
   if (!body.empty()) request.headers.Set("Content-Type", media_type);
-  const auto response = net::Fetch(base_ + path, std::move(request));
+  const auto response = net::Fetch(base_ + path, std::move(request), {.tls = tls_});
   if (!response) return NoAnswer(response.error());
   KILN_TRY_OK(Check(base_ + path, *response));
   if (response->body.empty()) return Json::object();
@@ -83,7 +95,7 @@ Result<Json> Client::Send(const std::string& method, const std::string& path,
 
 Status Client::Stream(const std::string& path,
                       const std::function<bool(std::string_view)>& piece) const {
-  net::FetchOptions options;
+  net::FetchOptions options{.tls = tls_};
   options.timeout = std::chrono::hours(24);  // a log may be silent for long
   const auto response =
       net::FetchStream(base_ + path, {"GET", "/", headers_, "", ""}, piece, options);
@@ -94,11 +106,11 @@ Status Client::Stream(const std::string& path,
 Status Client::Upload(const std::string& file, const std::string& digest, const std::string& path,
                       OnProgress progress) const {
   const std::string url = base_ + "/v1/artifacts/" + net::PercentEncode(path);
-  auto there = net::Fetch(url, {"HEAD", "/", headers_, "", ""});
+  auto there = net::Fetch(url, {"HEAD", "/", headers_, "", ""}, {.tls = tls_});
   if (there && there->status == 200 && there->headers.Get("X-Kiln-Digest") == digest) return {};
   net::Headers headers = headers_;
   headers.Set("X-Kiln-Digest", digest);
-  net::FetchOptions options;
+  net::FetchOptions options{.tls = tls_};
   options.progress = std::move(progress);
   const auto response = net::SendFile(url, file, headers, options);
   if (!response) return NoAnswer(response.error());
@@ -107,7 +119,7 @@ Status Client::Upload(const std::string& file, const std::string& digest, const 
 
 Status Client::Download(const std::string& path, const std::string& file,
                         OnProgress progress) const {
-  net::FetchOptions options;
+  net::FetchOptions options{.tls = tls_};
   options.progress = std::move(progress);
   const Status done = net::FetchToFile(base_ + "/v1/artifacts/" + net::PercentEncode(path), file,
                                        headers_, options);
@@ -126,7 +138,8 @@ Result<Client> FindApi(const AddressOptions& options,
   const std::string dcos_token = Value(environment, "DCOS_ACS_TOKEN");
   const std::string token =
       options.token.empty() ? Value(environment, "KILN_TOKEN") : options.token;
-  if (!dcos_token.empty() && !dcos.empty() && api.starts_with(dcos + "/")) {
+  const bool of_dcos = !dcos.empty() && api.starts_with(dcos + "/");
+  if (!dcos_token.empty() && of_dcos) {
     headers.Set("Authorization", "token=" + dcos_token);
   } else if (!token.empty()) {
     headers.Set("Authorization", "Bearer " + token);
@@ -138,15 +151,17 @@ Result<Client> FindApi(const AddressOptions& options,
                   "the address of the API is not known: expected --api, KILN_API or a running "
                   "`kiln local up`");
     }
-    api = "http://" + local->substr(0, local->find_last_not_of("\r\n") + 1);
+    api = local->substr(0, local->find_last_not_of("\r\n") + 1);
   }
   while (api.ends_with('/')) api.pop_back();
-  if (api.starts_with("https://")) {
-    return Fail(ErrorCode::kUnimplemented, "address is {}: expected http, TLS is not spoken", api);
+  if (api.find("://") == std::string::npos) api = "http://" + api;
+  const auto url = net::ParseUrl(api);
+  if (!url) return Failure(Within("--api", url.error()));
+  std::shared_ptr<const net::TlsContext> tls;
+  if (url->secure) {
+    KILN_TRY(tls, FindTls(options, environment, of_dcos));
   }
-  if (!api.starts_with("http://")) api = "http://" + api;
-  if (auto url = net::ParseUrl(api); !url) return Failure(Within("--api", url.error()));
-  return Client(api, std::move(headers));
+  return Client(api, std::move(headers), std::move(tls));
 }
 
 }  // namespace kiln::cli

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "wire/net/http.h"
+#include "wire/net/tls.h"
 #include "wire/rest/json_fwd.h"
 
 namespace kiln::cli {
@@ -17,8 +18,9 @@ namespace kiln::cli {
 class Client {
  public:
   // `base` has no slash at its end; `headers` go with every request.
-  Client(std::string base, net::Headers headers)
-      : base_(std::move(base)), headers_(std::move(headers)) {}
+  // `tls` is what an API of https is judged by; none: the system's roots.
+  Client(std::string base, net::Headers headers, std::shared_ptr<const net::TlsContext> tls)
+      : base_(std::move(base)), headers_(std::move(headers)), tls_(std::move(tls)) {}
 
   const std::string& base() const { return base_; }
 
@@ -38,14 +40,17 @@ class Client {
  private:
   std::string base_;
   net::Headers headers_;
+  std::shared_ptr<const net::TlsContext> tls_;
 };
 
 // Where the API is: --api, then KILN_API, then the service of DC/OS (DCOS_URL and --name), then
 // the local node of this user. A service of DC/OS gets DC/OS's own token, any other --token, or
-// else KILN_TOKEN.
+// else KILN_TOKEN. An API of https is judged by --ca-file, KILN_CA_FILE, or what DC/OS says
+// (DCOS_TLS_CA_PATH, or DCOS_TLS_INSECURE=1 for no judgement), else by the system's roots.
 struct AddressOptions {
   std::string api;
   std::string token;
+  std::string ca_file;
   std::string service;    // --name
   std::string local_dir;  // of `kiln local up`
 };

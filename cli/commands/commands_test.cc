@@ -402,9 +402,12 @@ TEST_F(CommandsTest, ErrorsAreOneSentenceWithACode) {
       {{"artifact", "get", "nope"},
        66,
        "error: artifact nope is not known: expected one that `kiln artifact list` shows\n"},
-      {{"job", "list", "--api", "https://host"},
-       70,
-       "error: address is https://host: expected http, TLS is not spoken\n"},
+      {{"job", "list", "--api", "ftp://host"},
+       64,
+       "error: --api: url 'ftp://host': found scheme 'ftp', expected http or https\n"},
+      {{"job", "list", "--api", "https://127.0.0.1:1", "--ca-file", "/none/ca.pem"},
+       64,
+       "error: file /none/ca.pem: No such file or directory: expected PEM certificates\n"},
   };
   for (const Case& c : cases) {
     const Outcome outcome = Kiln(c.arguments);

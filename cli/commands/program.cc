@@ -65,6 +65,12 @@ void AddDcosSettings(std::map<std::string, std::string>& environment) {
     const std::string value = DcosSetting(key);
     if (!value.empty()) environment[name] = value;
   }
+  const std::string verify = DcosSetting("core.ssl_verify");
+  if (verify == "false" || verify == "False") {
+    environment["DCOS_TLS_INSECURE"] = "1";
+  } else if (verify.starts_with('/')) {
+    environment["DCOS_TLS_CA_PATH"] = verify;
+  }
 }
 
 int RunAction(const Session& session) {
@@ -114,6 +120,8 @@ int Run(const Program& given) {
   app.add_option("--api", session.address.api, "address of the API, such as http://host:8080");
   app.add_option("--token", session.address.token,
                  "token for the API; KILN_TOKEN hides it from other users of this machine");
+  app.add_option("--ca-file", session.address.ca_file,
+                 "PEM certificates that vouch for an https API; or KILN_CA_FILE");
   app.add_option("--name", session.address.service, "name of the service in DC/OS");
   app.add_flag("--json", session.json, "print the answer as JSON");
   app.add_flag("-q,--quiet", session.quiet, "print names only");

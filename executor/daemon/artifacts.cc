@@ -134,7 +134,9 @@ Result<std::shared_ptr<const LocalFile>> Artifacts::Bring(const std::string& uri
   std::string name = url.substr(url.find_last_of('/') + 1);
   KILN_TRY_OK(MakeFolder(fs::path(folder).parent_path()));
   fs::path target = fs::path(folder).parent_path() / fmt::format("fetched-{}-{}", ++number, name);
-  KILN_TRY_OK(Retry([&] { return net::FetchToFile(url, target.string(), HeadersFor(uri, api_)); }));
+  KILN_TRY_OK(Retry([&] {
+    return net::FetchToFile(url, target.string(), HeadersFor(uri, api_), OptionsFor(uri, api_));
+  }));
   auto file = std::make_shared<const LocalFile>(target.string(), uri, true);
   std::lock_guard lock(shared.mutex);
   shared.files[url] = file;
@@ -152,7 +154,8 @@ Status Artifacts::Put(const std::string& path, const std::string& uri) {
   if (!LocalPath(uri).empty()) return {};
   std::string url = ResolveArtifact(uri, api_.url);
   return Retry([&]() -> Status {
-    KILN_TRY(net::Response answer, net::SendFile(url, path, HeadersFor(uri, api_)));
+    KILN_TRY(net::Response answer,
+             net::SendFile(url, path, HeadersFor(uri, api_), OptionsFor(uri, api_)));
     return CheckAnswer("PUT " + url, answer);
   });
 }
@@ -163,7 +166,7 @@ Result<int64_t> Artifacts::Register(const ModelRegistration& registration) {
   net::Request request{"POST", "/", HeadersOf(api_), RegistrationJson(registration), {}};
   request.headers.Set("Content-Type", "application/json");
   return Retry([&]() -> Result<int64_t> {
-    KILN_TRY(net::Response answer, net::Fetch(url, request));
+    KILN_TRY(net::Response answer, net::Fetch(url, request, {.tls = api_.tls}));
     KILN_TRY_OK(CheckAnswer("POST " + url, answer));
     constexpr std::string_view kName = "\"version\":";
     size_t at = answer.body.find(kName);

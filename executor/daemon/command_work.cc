@@ -50,6 +50,12 @@ void AddSickGpus(const WorkContext& context, v1::Report& report) {
 class CommandWork final : public RunningWork {
  public:
   explicit CommandWork(WorkContext context) : context_(std::move(context)) {
+    if (const Status written = WriteFiles(); !written) {
+      context_.loop->Post([this, alive = alive_, error = written.error()] {
+        if (*alive) End(EndOf(context_.id(), error));
+      });
+      return;
+    }
     if (context_.work.command().uris().empty()) {
       Start();
     } else {
@@ -64,6 +70,13 @@ class CommandWork final : public RunningWork {
   }
 
  private:
+  // What is in the work itself.
+  Status WriteFiles() const {
+    const std::string& authority = context_.work.api_authority();
+    if (authority.empty()) return {};
+    return WriteFile(AuthorityFile(context_.surroundings.sandbox), authority);
+  }
+
   void FetchFiles() {
     auto result = std::make_shared<Status>();
     auto uris = context_.work.command().uris();

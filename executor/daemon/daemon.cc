@@ -8,13 +8,13 @@
 namespace kiln::executor {
 
 Daemon::Daemon(net::Loop& loop, wire::ExecutorEnvironment environment, std::string host,
-               std::function<void(int)> on_exit)
+               std::function<void(int)> on_exit, std::shared_ptr<const net::TlsContext> tls)
     : loop_(loop),
       sandbox_(environment.sandbox),
       host_(std::move(host)),
       on_exit_(std::move(on_exit)),
       self_(std::make_shared<Daemon*>(this)),
-      link_(loop, std::move(environment),
+      link_(net::World(loop, std::move(tls)), std::move(environment),
             {[this](const StartWork& effect) { Perform(effect); },
              [this](const StopWork& effect) { Perform(effect); },
              [this](const Exit& effect) { Perform(effect); }}) {}

@@ -17,9 +17,10 @@ namespace kiln::executor {
 // Threads: the loop's alone. Owner: main, or a test; the loop outlives it.
 class Daemon {
  public:
-  // `host`: where the servers of tasks listen. `on_exit` comes once, with the exit code.
+  // `host`: where the servers of tasks listen. `on_exit` comes once, with the exit code. `tls`:
+  // what an agent of https is judged by.
   Daemon(net::Loop& loop, wire::ExecutorEnvironment environment, std::string host,
-         std::function<void(int)> on_exit);
+         std::function<void(int)> on_exit, std::shared_ptr<const net::TlsContext> tls = nullptr);
   ~Daemon();
 
   void Start();

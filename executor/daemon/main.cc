@@ -18,7 +18,7 @@ std::optional<std::string> Variable(const std::string& name) {
 // The agent's address is this machine's: servers listen there, and others find them.
 std::string OwnHost(const wire::ExecutorEnvironment& environment) {
   if (auto ip = Variable("LIBPROCESS_IP")) return *ip;
-  auto agent = net::ParseHostPort(environment.agent_endpoint);
+  auto agent = net::ParseUrl(environment.agent_endpoint);
   return agent ? agent->host : "127.0.0.1";
 }
 
@@ -30,14 +30,21 @@ int Run() {
     LogError("kiln-executor is started by a Mesos agent");
     return 2;
   }
+  auto tls = net::TlsContext::ForClients(environment->tls);
+  if (!tls) {
+    LogError("TLS of the agent: {}", tls.error().message);
+    return 2;
+  }
   signal(SIGPIPE, SIG_IGN);
   net::Loop loop;
   int code = 0;
-  auto daemon =
-      std::make_unique<Daemon>(loop, *environment, OwnHost(*environment), [&](int exit_code) {
+  auto daemon = std::make_unique<Daemon>(
+      loop, *environment, OwnHost(*environment),
+      [&](int exit_code) {
         code = exit_code;
         loop.Stop();
-      });
+      },
+      *tls);
   auto on_term = loop.OnSignal(SIGTERM, [&] { daemon->ShutDown(); });
   daemon->Start();
   loop.Run();

@@ -44,7 +44,16 @@ Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task) {
               task.task_id().value(), task.data().size());
 }
 
-SchedulerApi ApiOf(const v1::Work& work) { return {work.api_url(), work.api_token()}; }
+SchedulerApi ApiOf(const v1::Work& work) {
+  SchedulerApi api{work.api_url(), work.api_token()};
+  // Without files nothing can be wrong.
+  if (!work.api_authority().empty()) {
+    api.tls = *net::TlsContext::ForClients({.ca_pem = work.api_authority()});
+  }
+  return api;
+}
+
+std::string AuthorityFile(const std::string& sandbox) { return sandbox + "/.kiln-ca.pem"; }
 
 int ThreadsOf(const mesos::v1::TaskInfo& task) {
   double cpus = 0;
@@ -107,6 +116,7 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
     environment["KILN_COUNT"] = std::to_string(work.count());
     environment["KILN_API"] = work.api_url();
     if (!work.api_token().empty()) environment["KILN_TOKEN"] = work.api_token();
+    if (!work.api_authority().empty()) environment["KILN_CA_FILE"] = AuthorityFile(sandbox);
   }
   for (const auto& [name, value] : work.command().environment()) environment[name] = value;
   return surroundings;

@@ -49,6 +49,9 @@ Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task);
 // The scheduler's REST, as the work asks it.
 SchedulerApi ApiOf(const v1::Work& work);
 
+// Where a command finds the certificate by which the REST's is judged.
+std::string AuthorityFile(const std::string& sandbox);
+
 // Cores that the task's `cpus` stand for, at least one.
 int ThreadsOf(const mesos::v1::TaskInfo& task);
 // The ports that the task holds, in their order.
@@ -60,7 +63,8 @@ std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task, const v1::Work&
 // Marathon names them (PORT, PORT0, ..., PORTS, HOST), the GPUs as CUDA does, a file that takes
 // the names of those that do not work (KILN_SICK_GPUS), a file that is touched when what has been
 // done would survive an end (KILN_CHECKPOINT), the place in the job (KILN_JOB, KILN_GROUP,
-// KILN_INDEX, KILN_COUNT), the scheduler's REST (KILN_API, and KILN_TOKEN where it asks for one),
+// KILN_INDEX, KILN_COUNT), the scheduler's REST (KILN_API, and KILN_TOKEN where it asks for one,
+// KILN_CA_FILE where its certificate is judged by one),
 // and above all what the command says itself.
 Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
                             const std::string& sandbox, const std::string& host);

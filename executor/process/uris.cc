@@ -11,8 +11,6 @@
 #include <filesystem>
 #include <vector>
 
-#include "wire/net/client.h"
-
 namespace kiln::executor {
 namespace {
 
@@ -63,7 +61,7 @@ Result<std::string> Target(const mesos::v1::CommandInfo::URI& uri, const std::st
   return target.string();
 }
 
-Status Copy(const std::string& uri, const net::Headers& headers, const std::string& target) {
+Status Copy(const std::string& uri, const SchedulerApi& api, const std::string& target) {
   std::string local = LocalPath(uri);
   if (!local.empty()) {
     std::error_code ec;
@@ -71,7 +69,10 @@ Status Copy(const std::string& uri, const net::Headers& headers, const std::stri
     if (!ec) return {};
     return Fail(ErrorCode::kNotFound, "cannot copy {}: {}", local, ec.message());
   }
-  if (uri.starts_with("http://")) return net::FetchToFile(uri, target, headers);
+  if (uri.starts_with("http://") || uri.starts_with(kArtifact)) {
+    return net::FetchToFile(ResolveArtifact(uri, api.url), target, HeadersFor(uri, api),
+                            OptionsFor(uri, api));
+  }
   if (uri.starts_with("https://") || uri.starts_with("ftp://") || uri.starts_with("ftps://")) {
     return RunTool({"curl", "-fsSL", "-o", target, uri});
   }
@@ -110,6 +111,12 @@ net::Headers HeadersFor(const std::string& uri, const SchedulerApi& api) {
   return uri.starts_with(kArtifact) ? HeadersOf(api) : net::Headers();
 }
 
+net::FetchOptions OptionsFor(const std::string& uri, const SchedulerApi& api) {
+  net::FetchOptions options;
+  if (uri.starts_with(kArtifact)) options.tls = api.tls;
+  return options;
+}
+
 std::string LocalPath(const std::string& uri) {
   if (uri.starts_with("file://")) return net::PercentDecode(uri.substr(7));
   if (uri.starts_with("file:/")) return net::PercentDecode(uri.substr(5));
@@ -120,7 +127,7 @@ std::string LocalPath(const std::string& uri) {
 Status FetchUri(const mesos::v1::CommandInfo::URI& uri, const std::string& sandbox,
                 const SchedulerApi& api) {
   KILN_TRY(std::string target, Target(uri, sandbox));
-  KILN_TRY_OK(Copy(ResolveArtifact(uri.value(), api.url), HeadersFor(uri.value(), api), target));
+  KILN_TRY_OK(Copy(uri.value(), api, target));
   if (uri.executable()) {
     chmod(target.c_str(), 0755);
     return {};

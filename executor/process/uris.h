@@ -5,14 +5,15 @@
 
 #include "base/result.h"
 #include "proto/mesos/v1/mesos.pb.h"
-#include "wire/net/http.h"
+#include "wire/net/client.h"
 
 namespace kiln::executor {
 
 // The scheduler's REST, as the work of a job may use it.
 struct SchedulerApi {
-  std::string url;    // "http://host:port"
-  std::string token;  // empty: none is asked for
+  std::string url;                                       // "http://host:port", or https
+  std::string token;                                     // empty: none is asked for
+  std::shared_ptr<const net::TlsContext> tls = nullptr;  // what it is judged by; none: SystemTls
 };
 
 // Fetches into the sandbox: a path or file:, http:, https: (by curl), and artifact:PATH from the
@@ -26,6 +27,8 @@ std::string ResolveArtifact(const std::string& uri, const std::string& api_url);
 // What a request to the scheduler carries, and one for a URI: the token goes to nobody else.
 net::Headers HeadersOf(const SchedulerApi& api);
 net::Headers HeadersFor(const std::string& uri, const SchedulerApi& api);
+// What it and others are judged by.
+net::FetchOptions OptionsFor(const std::string& uri, const SchedulerApi& api);
 // The local path of "/a/b", "file:/a/b" or "file:///a/b"; empty for other kinds.
 std::string LocalPath(const std::string& uri);
 

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "local/cluster/resources.h"
 #include "local/node/master_flags.h"
+#include "wire/rest/json.h"
 
 namespace kiln::local {
 namespace {
@@ -116,6 +117,20 @@ Result<bool> ParseBool(const std::string& name, const std::string& value) {
               value);
 }
 
+// {"NAME": "value"}
+Result<std::map<std::string, std::string>> ParseVariables(const std::string& text) {
+  std::map<std::string, std::string> variables;
+  const auto json = wire::ParseJson(text);
+  if (!json || !json->is_object()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "flag --executor_environment_variables: found {}, expected a JSON object", text);
+  }
+  for (const auto& [name, value] : json->items()) {
+    if (value.is_string()) variables[name] = value.get<std::string>();
+  }
+  return variables;
+}
+
 Status SetFlag(AgentFlags& flags, const std::string& name, const std::string& value) {
   const std::map<std::string, Duration*> durations = {
       {"registration_backoff_factor", &flags.registration_backoff_factor},
@@ -143,6 +158,9 @@ Status SetFlag(AgentFlags& flags, const std::string& name, const std::string& va
   }
   if (name == "attributes") {
     KILN_TRY(flags.attributes, ParseAttributes(value));
+  }
+  if (name == "executor_environment_variables") {
+    KILN_TRY(flags.executor_environment, ParseVariables(value));
   }
   if (name == "jwt_secret_key") {
     KILN_TRY(flags.jwt_secret, ReadFile(value.starts_with("file://") ? value.substr(7) : value));

@@ -29,6 +29,7 @@ struct AgentFlags {
   bool cgroups_enable_cfs = false;        // processor shares are hard limits
   std::optional<std::string> jwt_secret;  // content of --jwt_secret_key
   bool authenticate_http_executors = false;
+  std::map<std::string, std::string> executor_environment;  // --executor_environment_variables
   std::string launcher_dir;  // where kiln-executor is; empty: beside this program
 
   // Every flag of a Mesos agent with its value as text, for /flags.

@@ -78,6 +78,7 @@ Result<std::unique_ptr<AgentNode>> AgentNode::Start(net::Loop& loop, AgentNodeOp
   net::ServerOptions server;
   server.host = node->options_.host;
   server.port = node->options_.port;
+  server.tls = node->options_.tls;
   server.idle_timeout = kIdle;
   server.answer_inside_streams = true;
   KILN_TRY(node->server_, net::Server::Listen(loop, server, [raw = node.get()](auto exchange) {
@@ -287,7 +288,7 @@ Result<ContainerSpec> AgentNode::SpecOf(const LaunchContainer& action) const {
        options_.flags.jwt_secret ? MakeToken(action.key, *options_.flags.jwt_secret)
                                  : std::string(),
        options_.flags.executor_shutdown_grace_period, options_.flags.recovery_timeout,
-       options_.flags.executor_reregistration_timeout});
+       options_.flags.executor_reregistration_timeout, options_.flags.executor_environment});
   return spec;
 }
 

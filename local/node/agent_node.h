@@ -21,7 +21,8 @@ namespace kiln::local {
 
 struct AgentNodeOptions {
   std::string host = "127.0.0.1";
-  int port = 0;  // 0: a free one
+  int port = 0;                                // 0: a free one
+  std::shared_ptr<const net::TlsContext> tls;  // none: it is plain
   std::string
       work_dir;  // sandboxes and memory; the agent goes on from what a former one left there
   AgentFlags flags;

@@ -26,6 +26,7 @@ std::vector<std::string> ExecutorEnvironment(const EnvironmentSource& source) {
       {"MESOS_SLAVE_ID", source.agent_id},
       {"MESOS_SLAVE_PID", source.agent_pid},
       {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};
+  all.insert(source.more.begin(), source.more.end());
   if (launch.framework.checkpoint()) {
     all["MESOS_RECOVERY_TIMEOUT"] = DurationText(source.recovery_timeout);
     all["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = DurationText(source.subscription_backoff_max);

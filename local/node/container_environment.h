@@ -1,6 +1,7 @@
 // The environment that an agent gives to an executor.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct EnvironmentSource {
   Duration shutdown_grace_period{};
   Duration recovery_timeout{};
   Duration subscription_backoff_max{};
+  std::map<std::string, std::string> more = {};  // what an operator gives to all executors
 };
 
 // "NAME=value", as a Mesos agent sets them; the command's own variables win.

@@ -35,6 +35,7 @@ Result<std::unique_ptr<MasterNode>> MasterNode::Start(net::Loop& loop, MasterNod
   net::ServerOptions server;
   server.host = node->options_.host;
   server.port = node->options_.port;
+  server.tls = node->options_.tls;
   server.answer_inside_streams = true;
   KILN_TRY(node->server_, net::Server::Listen(loop, server, [raw = node.get()](auto exchange) {
              raw->Receive(std::move(exchange));

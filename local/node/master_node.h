@@ -22,6 +22,7 @@ struct MasterNodeOptions {
   int port = 0;
   std::string work_dir;
   MasterFlags flags;
+  std::shared_ptr<const net::TlsContext> tls;  // none: it is plain
 };
 
 // Threads: the loop's alone. The port is kept while the master is down: connections are closed

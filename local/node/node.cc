@@ -65,6 +65,10 @@ class LocalNode final : public Node {
 
 Status LocalNode::Begin(const NodeOptions& options) {
   KILN_TRY(MasterFlags flags, ParseMasterFlags(options.master_flags));
+  std::shared_ptr<const net::TlsContext> tls;
+  if (!options.tls.certificate.empty()) {
+    KILN_TRY(tls, net::TlsContext::ForServer(options.tls));
+  }
   MasterNode::Callbacks callbacks;
   callbacks.to_agent = [this](const std::string& pid, MasterToAgent message) {
     ToAgent(pid, std::move(message));
@@ -72,8 +76,9 @@ Status LocalNode::Begin(const NodeOptions& options) {
   callbacks.inject = [this](const std::string& fault, const std::string& target) {
     return Inject(fault, target);
   };
-  KILN_TRY(master_, MasterNode::Start(loop_, {options.host, options.port, options.work_dir, flags},
-                                      std::move(callbacks)));
+  KILN_TRY(master_,
+           MasterNode::Start(loop_, {options.host, options.port, options.work_dir, flags, tls},
+                             std::move(callbacks)));
   for (const NodeAgent& agent : options.agents) {
     Slot& slot = slots_.emplace_back();
     const std::string name = fmt::format("agent{}", slots_.size());
@@ -83,6 +88,7 @@ Status LocalNode::Begin(const NodeOptions& options) {
     });
     if (!sized) agent_flags.push_back("--resources=" + MachineResources("/"));
     slot.options.host = options.host;
+    slot.options.tls = tls;
     slot.options.work_dir = options.work_dir + "/" + name;
     if (auto parsed = ParseAgentFlags(agent_flags)) {
       slot.options.flags = std::move(*parsed);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "wire/net/tls.h"
 
 namespace kiln::net {
 class Loop;
@@ -23,6 +24,7 @@ struct NodeAgent {
 struct NodeOptions {
   std::string host = "127.0.0.1";
   int port = 5050;                        // of the master; 0: a free one
+  net::TlsServerOptions tls;              // of all; without a certificate they are plain
   std::string work_dir;                   // the registry, and a folder for each agent
   std::vector<std::string> master_flags;  // in the form of a Mesos master
   std::vector<NodeAgent> agents;

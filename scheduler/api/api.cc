@@ -66,6 +66,7 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
   KILN_TRY(std::shared_ptr<ArtifactStore> artifacts, ArtifactStore::Open(options.artifacts));
   net::ServerOptions server;
   server.body_limit = kBodyMax;
+  server.tls = options.tls;
   Guard guard(options.tokens, options.job_key, backend);
   auto parts = std::unique_ptr<Parts>(
       new Parts{{loop, backend, std::move(options), std::move(artifacts), false, {}, {}},

@@ -13,6 +13,7 @@
 namespace kiln::net {
 class Listener;
 class Loop;
+class TlsContext;
 }  // namespace kiln::net
 
 namespace kiln::scheduler {
@@ -25,6 +26,8 @@ struct ApiOptions {
   bool uninstall = false;
   std::vector<Token> tokens;  // of callers; none: everybody may do everything
   std::string job_key;        // of the tokens of tasks
+  std::shared_ptr<const net::TlsContext> tls = nullptr;        // of the server; none: it is plain
+  std::shared_ptr<const net::TlsContext> agent_tls = nullptr;  // what agents are judged by
 };
 
 // Threads: the loop's alone. Owner: the daemon; `loop` and `backend` outlive it.

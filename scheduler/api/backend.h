@@ -18,8 +18,8 @@ namespace kiln::scheduler {
 struct AgentView {
   Agent agent;
   std::string domain;  // where it stands: "eu/eu-1/r7"
-  Resources offered;  // free, as last offered
-  Resources used;     // by tasks of Kiln
+  Resources offered;   // free, as last offered
+  Resources used;      // by tasks of Kiln
   int tasks = 0;
   Instant seen;  // the last offer or update
 };
@@ -101,8 +101,9 @@ class Backend {
   // Where stdout and stderr of a task are to be read: the agent's "host:port", and the path of
   // their folder on it.
   struct Sandbox {
-    std::string agent;
+    std::string agent;  // host:port, or https://host:port
     std::string path;
+    std::string authorization = "";  // value of the header that the agent asks for; empty: none
   };
   virtual Result<Sandbox> FindSandbox(const TaskId& task) const = 0;
 };

@@ -72,6 +72,8 @@ Result<LogTailOptions> Options(const ApiContext& context, const Call& call) {
   KILN_TRY(Backend::Sandbox sandbox, context.backend.FindSandbox(task->id));
   options.task = task->id.text;
   options.agent = sandbox.agent;
+  options.authorization = sandbox.authorization;
+  options.tls = context.options.agent_tls;
   options.path = sandbox.path + "/" + file;
   options.ended = [&context, id = task->id] {
     const auto& tasks = context.backend.state().tasks;

@@ -16,12 +16,13 @@ class LogTail : public std::enable_shared_from_this<LogTail> {
       : loop_(loop), exchange_(std::move(exchange)), options_(std::move(options)) {}
 
   void Start() {
-    auto url = net::ParseHostPort(options_.agent);
+    auto url = net::ParseUrl(options_.agent);
     if (!url) return Fault(url.error());
     auto self = shared_from_this();
     exchange_->OnClose([self] { self->End(); });
     connection_ = net::Connection::Open(
-        loop_, *url, {.on_open = {}, .on_closed = [self](Error e) { self->Fault(std::move(e)); }});
+        loop_, *url, {.on_open = {}, .on_closed = [self](Error e) { self->Fault(std::move(e)); }},
+        options_.tls);
     Read();
   }
 
@@ -31,6 +32,9 @@ class LogTail : public std::enable_shared_from_this<LogTail> {
     net::Request request;
     request.target = fmt::format("/files/read?path={}&offset={}&length={}",
                                  net::PercentEncode(options_.path), options_.offset, kPiece);
+    if (!options_.authorization.empty()) {
+      request.headers.Set("Authorization", options_.authorization);
+    }
     connection_->Send(
         std::move(request),
         [self = shared_from_this()](Result<net::Response> answer) { self->OnAnswer(answer); },

@@ -13,12 +13,14 @@
 namespace kiln::scheduler {
 
 struct LogTailOptions {
-  std::string agent;  // host:port
-  std::string path;   // of the file, as the agent knows it
+  std::string agent;          // host:port, or https://host:port
+  std::string path;           // of the file, as the agent knows it
+  std::string authorization;  // of the request to the agent; empty: none
   uint64_t offset = 0;
   bool follow = false;
-  std::function<bool()> ended;  // the task writes nothing more
-  std::string task;             // told in the head of the answer
+  std::function<bool()> ended;                           // the task writes nothing more
+  std::string task;                                      // told in the head of the answer
+  std::shared_ptr<const net::TlsContext> tls = nullptr;  // what an agent of https is judged by
 };
 
 // Starts to answer the exchange with the bytes. Lives until the answer ends or its reader goes.

@@ -166,9 +166,10 @@ Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {
     return Fail(ErrorCode::kNotFound, "the address of agent {} is not known",
                 task->second.agent.text);
   }
-  Sandbox sandbox{agent->second.address,
+  Sandbox sandbox{(options_.mesos_tls ? "https://" : "") + agent->second.address,
                   fmt::format("/frameworks/{}/executors/{}/runs/latest", state().framework_id,
-                              task->second.executor.text)};
+                              task->second.executor.text),
+                  link_.AgentAuthorization()};
   const Job& job = state().jobs.at(task->second.member.job).job;
   const bool command =
       std::holds_alternative<CommandWork>(FindGroup(job, task->second.member.group)->work);

@@ -33,6 +33,8 @@ class FakeMaster {
   std::vector<Call::Subscribe> subscriptions;
   // Sees each call as it comes.
   std::function<void(const Call&)> on_call = [](const Call&) {};
+  // Whether the header Authorization will do; else the answer is 401.
+  std::function<bool(const std::string&)> admits = [](const std::string&) { return true; };
   // Sent in place of SUBSCRIBED, once.
   std::string refusal;
 
@@ -87,6 +89,10 @@ class FakeMaster {
   void Handle(std::shared_ptr<net::Exchange> exchange) {
     Call call;
     ASSERT_TRUE(call.ParseFromString(exchange->request().body));
+    const auto& headers = exchange->request().headers;
+    if (!admits(std::string(headers.Get("Authorization").value_or("")))) {
+      return exchange->Respond({401, {{"WWW-Authenticate", "acsjwt"}}, "no"});
+    }
     on_call(call);
     if (call.type() != Call::SUBSCRIBE) {
       calls.push_back(call);

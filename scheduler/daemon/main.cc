@@ -52,25 +52,54 @@ std::string Reachable(const Options& options, const std::string& address, int po
   return fmt::format("{}:{}", name, port);
 }
 
+bool Secure(const Options& options) { return !options.server_tls.certificate.empty(); }
+const char* Scheme(const Options& options) { return Secure(options) ? "https://" : "http://"; }
+
+// What this process believes and shows, what its server shows, and the authority that tasks judge
+// that by.
+struct Tls {
+  std::shared_ptr<const net::TlsContext> clients;
+  std::shared_ptr<const net::TlsContext> server;  // none: the API is plain
+  std::string authority;
+};
+
+Result<Tls> OpenTls(const Options& options) {
+  Tls tls;
+  const auto& [certificate, key] = options.server_tls;
+  KILN_TRY(tls.clients, net::TlsContext::ForClients(
+                            {.ca_file = options.ca_file, .certificate = certificate, .key = key}));
+  if (!Secure(options)) return tls;
+  KILN_TRY(tls.server, net::TlsContext::ForServer(options.server_tls));
+  auto authority = tls.clients->AuthorityOf(options.server_tls);
+  if (!authority) return Failure(Within("--tls-cert", authority.error()));
+  tls.authority = *std::move(authority);
+  return tls;
+}
+
 Status Announce(const Options& options, const std::string& address) {
-  if (!options.address_file.empty()) KILN_TRY_OK(WriteFile(options.address_file, address));
-  std::printf("kiln-scheduler listens on http://%s\n", address.c_str());
+  const std::string url = Scheme(options) + address;
+  if (!options.address_file.empty()) {
+    KILN_TRY_OK(WriteFile(options.address_file, Secure(options) ? url : address));
+  }
+  std::printf("kiln-scheduler listens on %s\n", url.c_str());
   std::fflush(stdout);
   return {};
 }
 
 // Works the loop until this scheduler leads, or somebody stops it, and listens again then.
-Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& options,
+Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& options, const Tls& tls,
                                             std::optional<net::Listener>& listener,
                                             std::function<void(const Error&)> deposed) {
   std::unique_ptr<Leadership> leadership;
-  auto server = net::Server::Serve(loop, *std::exchange(listener, std::nullopt), {},
+  net::ServerOptions serving;
+  serving.tls = tls.server;
+  auto server = net::Server::Serve(loop, *std::exchange(listener, std::nullopt), std::move(serving),
                                    [&](const std::shared_ptr<net::Exchange>& exchange) {
                                      exchange->Respond(leadership->Answer(exchange->request()));
                                    });
   const int port = server->port();
   const std::string address = Reachable(options, server->address(), port);
-  KILN_TRY(leadership, Leadership::Open(loop, *options.state_nodes, "http://" + address,
+  KILN_TRY(leadership, Leadership::Open(loop, *options.state_nodes, Scheme(options) + address,
                                         {[&loop] { loop.Stop(); }, std::move(deposed)}));
   KILN_TRY_OK(Announce(options, address));
   loop.Run();
@@ -88,6 +117,7 @@ Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
 Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
   for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
+  KILN_TRY(const Tls tls, OpenTls(options));
   // Nothing is made before the address is known to be free.
   KILN_TRY(net::Listener free, net::Listener::Open(options.listen_host, options.listen_port));
   std::optional<net::Listener> listener(std::move(free));
@@ -108,7 +138,7 @@ Result<int> Run(const Options& options) {
   };
   std::unique_ptr<Leadership> leadership;
   if (options.state_nodes) {
-    KILN_TRY(leadership, StandBy(loop, options, listener, [&](const Error& error) {
+    KILN_TRY(leadership, StandBy(loop, options, tls, listener, [&](const Error& error) {
                deposed = true;
                fail(error);
              }));
@@ -116,7 +146,7 @@ Result<int> Run(const Options& options) {
   }
   KILN_TRY(std::unique_ptr<Store> store, OpenStore(options));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
-           Scheduler::Open(loop, options, std::move(store)));
+           Scheduler::Open(net::World(loop, tls.clients), options, std::move(store)));
   std::string job_key;
   if (!options.tokens.empty()) {
     KILN_TRY(job_key, OpenKey(options.key));
@@ -128,9 +158,11 @@ Result<int> Run(const Options& options) {
                                                        .service_name = options.framework_name,
                                                        .uninstall = options.uninstall,
                                                        .tokens = options.tokens,
-                                                       .job_key = job_key}));
+                                                       .job_key = job_key,
+                                                       .tls = tls.server,
+                                                       .agent_tls = tls.clients}));
   const std::string address = Reachable(options, api->address(), api->port());
-  scheduler->SetApiUrl("http://" + address);
+  scheduler->SetApiUrl(Scheme(options) + address, tls.authority);
   if (!leadership) KILN_TRY_OK(Announce(options, address));
 
   scheduler->Start();

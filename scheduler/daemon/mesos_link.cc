@@ -24,6 +24,7 @@ wire::SchedulerClientOptions ClientOptions(const Options& options) {
   wire::SchedulerClientOptions client;
   client.masters = options.masters;
   client.encoding = options.encoding;
+  client.awaits_authorization = options.service_account.has_value();
   if (!options.secret.empty()) {
     client.authorization = "Basic " + net::Base64Encode(options.principal + ":" + options.secret);
   }
@@ -113,7 +114,25 @@ void MesosLink::Start() {
     watch_.emplace(*world_.loop, *options_.detection,
                    [this](const Result<wire::Leader>& leader) { OnLeader(leader); });
   }
+  if (options_.service_account && !login_) StartLogin();
   client_.Start();
+}
+
+void MesosLink::StartLogin() {
+  login_.emplace(world_, *options_.service_account,
+                 DcosLogin::Callbacks{.granted =
+                                          [this](const std::string& authorization) {
+                                            // Agents are shown it where nobody else can read it.
+                                            if (options_.mesos_tls)
+                                              agent_authorization_ = authorization;
+                                            client_.SetAuthorization(authorization);
+                                          },
+                                      .failed =
+                                          [this](const Error& why) {
+                                            if (!subscribed_)
+                                              callbacks_.disconnected(why, false, false);
+                                          }});
+  login_->Start();
 }
 
 void MesosLink::OnLeader(const Result<wire::Leader>& leader) {
@@ -121,7 +140,7 @@ void MesosLink::OnLeader(const Result<wire::Leader>& leader) {
       leader ? wire::MasterAddress(leader->node, leader->content) : Failure(leader.error());
   if (master) {
     LogInfo("master {} leads, says {}", *master, options_.detection->Text());
-    return client_.SetMasters({*master});
+    return client_.SetMasters({(options_.mesos_tls ? "https://" : "") + *master});
   }
   Error why = master.error();
   if (why.code == ErrorCode::kNotFound) {
@@ -208,6 +227,7 @@ void MesosLink::OnEvent(const Event& event) {
 void MesosLink::OnDisconnected(const wire::Disconnected& disconnected) {
   offers_.clear();
   subscribed_ = false;
+  if (login_ && disconnected.why.code == ErrorCode::kPermissionDenied) login_->Refused();
   const bool removed = error_.find("Framework has been removed") != std::string::npos;
   const Error why =
       error_.empty() ? disconnected.why : Error{ErrorCode::kFailedPrecondition, error_, {}};

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/daemon/dcos_login.h"
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/task_info.h"
 #include "scheduler/lifecycle/lifecycle.h"
@@ -42,6 +43,9 @@ class MesosLink {
   void SetWebUrl(const std::string& url) { web_url_ = url; }
   void Start();
   void Stop() { client_.Stop(); }
+  // What agents are asked with: that of DC/OS's service account, which they know as masters do.
+  // Empty: nothing.
+  const std::string& AgentAuthorization() const { return agent_authorization_; }
 
   // Launches tasks with the offers that pay for them; gives those that could not be.
   std::vector<TaskId> Accept(const std::vector<LaunchCall>& starts, const State& state,
@@ -56,6 +60,7 @@ class MesosLink {
 
  private:
   mesos::v1::scheduler::Call_Subscribe Subscribe() const;
+  void StartLogin();
   void OnLeader(const Result<wire::Leader>& leader);
   void OnEvent(const mesos::v1::scheduler::Event& event);
   void OnDisconnected(const wire::Disconnected& disconnected);
@@ -75,6 +80,8 @@ class MesosLink {
   std::map<ExecutorId, mesos::v1::ExecutorInfo> executors_;  // shared ones of this life
   bool subscribed_ = false;
   wire::SchedulerClient client_;
+  std::string agent_authorization_;
+  std::optional<DcosLogin> login_;
   std::optional<wire::LeaderWatch> watch_;  // from the first Start on, where masters are detected
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/file.h"
@@ -31,6 +32,7 @@ struct Texts {
   std::string preempt = "both";
   std::string min_run = "1min";
   std::string secret_file;
+  std::string service_account;
   std::string roles_file;
   std::string tokens_file;
   bool no_auth = false;
@@ -51,12 +53,20 @@ std::string BesideThisProgram(const char* name) {
 void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option(
          "--master", texts.masters,
-         "HOST:PORT of a Mesos master, several with commas; or where masters say who leads: "
+         "HOST:PORT or https://HOST:PORT of a Mesos master, several with commas; or where masters "
+         "say who leads: "
          "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of one of these")
       ->required();
   app.add_option("--listen", texts.listen, "HOST:PORT of the REST API; port 0 is a free one");
   app.add_option("--advertise", options.advertise,
                  "HOST:PORT under which agents and people reach the API");
+  app.add_flag("--mesos-tls", options.mesos_tls,
+               "masters that ZooKeeper names, and agents, speak TLS (as https:// masters do)");
+  app.add_option("--ca-file", options.ca_file,
+                 "PEM certificates that vouch for masters, agents and the API (the system's)");
+  app.add_option("--tls-cert", options.server_tls.certificate,
+                 "PEM certificate of the API, which speaks https then; also shown to masters");
+  app.add_option("--tls-key", options.server_tls.key, "PEM key of --tls-cert");
   app.add_option("--tokens-file", texts.tokens_file,
                  "file of who may use the API, with lines of ACCESS NAME TOKEN; access is view, "
                  "submit or admin");
@@ -74,6 +84,9 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--user", options.user, "user that executors run as (the current one)");
   app.add_option("--principal", options.principal, "principal of the framework");
   app.add_option("--secret-file", texts.secret_file, "file with the principal's secret");
+  app.add_option("--service-account", texts.service_account,
+                 "file with the secret of a DC/OS service account, by which the framework logs in "
+                 "(DCOS_SERVICE_ACCOUNT_CREDENTIAL, the file or what is in it)");
   app.add_option("--webui-url", options.webui_url, "URL of the service (the API's address)");
   app.add_option("--failover-timeout", texts.failover_timeout,
                  "how long tasks outlive the scheduler (14d)");
@@ -193,6 +206,36 @@ Status ReadState(Options& options) {
   return {};
 }
 
+// HOST:PORT, or a URL with what stands before the paths of the API.
+Result<net::Url> ReadMaster(const std::string& text) {
+  const size_t end = text.find("://");
+  const std::string scheme = text.substr(0, end == text.npos ? 0 : end);
+  if (!scheme.empty() && scheme != "http" && scheme != "https") {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--master: scheme is \"{}\": expected HOST:PORT, https://HOST:PORT or "
+                "zk://HOST:PORT,HOST:PORT/PATH",
+                scheme);
+  }
+  auto url = scheme.empty() ? net::ParseHostPort(text) : net::ParseUrl(text);
+  if (!url) return Failure(Within("--master", url.error()));
+  while (url->target.size() > 1 && url->target.ends_with('/')) url->target.pop_back();
+  return url;
+}
+
+// Who can read the key can be the API.
+Status CheckTls(const net::TlsServerOptions& tls) {
+  if (tls.certificate.empty() != tls.key.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "{} is given alone: expected {} with it",
+                tls.key.empty() ? "--tls-cert" : "--tls-key",
+                tls.key.empty() ? "--tls-key" : "--tls-cert");
+  }
+  if (tls.key.empty()) return {};
+  if (auto key = ReadPrivateFile(tls.key); !key) {
+    return Fail(ErrorCode::kInvalidArgument, "--tls-key: {}", key.error().message);
+  }
+  return {};
+}
+
 Status ReadMasters(const std::string& given, Options& options) {
   KILN_TRY(const std::string text, ReadAddress("--master", given));
   if (wire::IsZookeeperAddress(text)) {
@@ -201,20 +244,57 @@ Status ReadMasters(const std::string& given, Options& options) {
     options.detection = *std::move(address);
     return {};
   }
-  if (const size_t scheme = text.find("://"); scheme != text.npos) {
+  for (const std::string& one : Split(text)) {
+    KILN_TRY(const net::Url url, ReadMaster(one));
+    options.mesos_tls = options.mesos_tls || url.secure;
+    options.masters.push_back((url.secure ? url.Origin() : url.Authority()) +
+                              url.target.substr(url.target == "/"));
+  }
+  return {};
+}
+
+Status ReadSecret(const Texts& texts, Options& options) {
+  if (texts.secret_file.empty()) return {};
+  auto secret = ReadFile(texts.secret_file);
+  if (!secret) {
+    return Fail(ErrorCode::kInvalidArgument, "--secret-file: {}", secret.error().message);
+  }
+  options.secret = secret->substr(0, secret->find_last_not_of("\r\n") + 1);
+  if (options.principal.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "--secret-file is given without --principal");
+  }
+  return {};
+}
+
+// Of a file, or as DC/OS's own schedulers get it: in the environment, itself or its file.
+Status ReadServiceAccount(const std::string& file, Options& options) {
+  const char* variable = std::getenv("DCOS_SERVICE_ACCOUNT_CREDENTIAL");
+  const std::string given = file.empty() && variable != nullptr ? variable : file;
+  if (given.empty()) return {};
+  const char* name = file.empty() ? "DCOS_SERVICE_ACCOUNT_CREDENTIAL" : "--service-account";
+  const bool itself = file.empty() && given.find('{') != std::string::npos;
+  const auto text = itself ? Result<std::string>(given)
+                           : ReadFile(given.starts_with("file://") ? given.substr(7) : given);
+  if (!text) return Fail(ErrorCode::kInvalidArgument, "{}: {}", name, text.error().message);
+  auto account = ParseServiceAccount(*text);
+  if (!account) return Failure(Within(name, account.error()));
+  if (!options.secret.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "{} is given with --secret-file: expected one of them",
+                name);
+  }
+  if (!options.principal.empty() && options.principal != account->uid) {
     return Fail(ErrorCode::kInvalidArgument,
-                "--master: scheme is \"{}\": expected HOST:PORT or zk://HOST:PORT,HOST:PORT/PATH",
-                text.substr(0, scheme));
+                "--principal is {}: expected none or {}, the uid of the service account",
+                options.principal, account->uid);
   }
-  options.masters = Split(text);
-  for (const std::string& one : options.masters) {
-    if (auto url = net::ParseHostPort(one); !url) return Failure(Within("--master", url.error()));
-  }
+  options.principal = account->uid;
+  options.service_account = *std::move(account);
   return {};
 }
 
 Status Read(const Texts& texts, Options& options) {
   KILN_TRY_OK(ReadMasters(texts.masters, options));
+  KILN_TRY_OK(CheckTls(options.server_tls));
   KILN_TRY_OK(ReadState(options));
   if (!texts.topology.empty()) options.topology = Split(texts.topology);
   if (const Status known = CheckLevels(options.topology); !known) {
@@ -250,16 +330,8 @@ Status Read(const Texts& texts, Options& options) {
     return Fail(ErrorCode::kInvalidArgument, "--encoding is \"{}\", expected protobuf or json",
                 texts.encoding);
   }
-  if (!texts.secret_file.empty()) {
-    auto secret = ReadFile(texts.secret_file);
-    if (!secret) {
-      return Fail(ErrorCode::kInvalidArgument, "--secret-file: {}", secret.error().message);
-    }
-    options.secret = secret->substr(0, secret->find_last_not_of("\r\n") + 1);
-    if (options.principal.empty()) {
-      return Fail(ErrorCode::kInvalidArgument, "--secret-file is given without --principal");
-    }
-  }
+  KILN_TRY_OK(ReadSecret(texts, options));
+  KILN_TRY_OK(ReadServiceAccount(texts.service_account, options));
   if (options.user.empty()) options.user = CurrentUser();
   if (options.executor.empty()) options.executor = BesideThisProgram("kiln-executor");
   return {};

@@ -9,16 +9,22 @@
 #include "base/time.h"
 #include "model/role.h"
 #include "scheduler/api/guard.h"
+#include "scheduler/daemon/service_account.h"
 #include "scheduler/placement/levels.h"
 #include "scheduler/placement/preemption.h"
 #include "wire/mesos/json.h"
+#include "wire/net/tls.h"
 #include "wire/zookeeper/address.h"
 
 namespace kiln::scheduler {
 
 struct Options {
-  std::vector<std::string> masters;                 // host:port; none: they are detected
+  // host:port, or a URL with what stands before the paths there; none: they are detected.
+  std::vector<std::string> masters;
   std::optional<wire::ZookeeperAddress> detection;  // where masters say who leads
+  bool mesos_tls = false;            // masters that are detected, and agents, speak TLS
+  std::string ca_file;               // of those that are believed; empty: the system's roots
+  net::TlsServerOptions server_tls;  // of the API; without a certificate it is plain
   std::string listen_host = "127.0.0.1";
   int listen_port = 0;
   std::string advertise;      // host:port that agents and people reach; empty: where it listens
@@ -33,6 +39,7 @@ struct Options {
   std::string user;
   std::string principal;
   std::string secret;
+  std::optional<ServiceAccount> service_account;  // of DC/OS; its uid is the principal
   std::string webui_url;
   Duration failover_timeout = std::chrono::hours(24 * 14);
   wire::Encoding encoding = wire::Encoding::kProtobuf;

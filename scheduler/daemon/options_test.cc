@@ -63,6 +63,16 @@ TEST(Options, MastersAreNamedOrDetected) {
   std::filesystem::remove(path);
 }
 
+TEST(Options, MastersMaySpeakTlsAndStandBehindAProxy) {
+  const auto parsed =
+      Parse({"--master=https://leader.mesos/mesos/,http://m:5050,https://m:1", "--state=/s"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_THAT(parsed->options.masters,
+              testing::ElementsAre("https://leader.mesos:443/mesos", "m:5050", "https://m:1"));
+  EXPECT_TRUE(parsed->options.mesos_tls);
+  EXPECT_FALSE(Parse({"--master=m:1", "--state=/s"})->options.mesos_tls);
+}
+
 TEST(Options, TheStateIsAFileOrNodes) {
   const auto parsed =
       Parse({"--master=m:1", "--state=zk://me:pw@z1:2181/kiln", "--artifacts=/a/things"});
@@ -148,8 +158,11 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:5050"}, "--state is required"},
       {{"--master=m:99999", "--state=/s"}, "--master: "},
       {{"--master=file:///none/x", "--state=/s"}, "--master: "},
-      {{"--master=http://m:1", "--state=/s"},
-       "--master: scheme is \"http\": expected HOST:PORT or "},
+      {{"--master=ftp://m:1", "--state=/s"},
+       "--master: scheme is \"ftp\": expected HOST:PORT, https://HOST:PORT or "},
+      {{"--master=https://m:x", "--state=/s"}, "--master: port: found 'x'"},
+      {{"--master=m:1", "--state=/s", "--tls-cert=/c"}, "--tls-cert is given alone: expected "},
+      {{"--master=m:1", "--state=/s", "--tls-cert=/c", "--tls-key=/none/x"}, "--tls-key: "},
       {{"--master=zk://m:1", "--state=/s"}, "--master: address of m:1 names no path: expected zk:"},
       {{"--master=zk://m:0/mesos", "--state=/s"}, "--master: "},
       {{"--master=m:1", "--state=zk://z:2181"}, "--state: address of z:2181 names no path: "},

@@ -57,8 +57,9 @@ Status Scheduler::Load() {
   return {};
 }
 
-void Scheduler::SetApiUrl(const std::string& url) {
+void Scheduler::SetApiUrl(const std::string& url, const std::string& authority) {
   task_options_.api_url = url;
+  task_options_.api_authority = authority;
   link_.SetWebUrl(url);
 }
 

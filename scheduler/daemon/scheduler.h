@@ -31,8 +31,9 @@ class Scheduler final : public Backend {
   static Result<std::unique_ptr<Scheduler>> Open(net::World world, Options options,
                                                  std::unique_ptr<Store> store);
 
-  // Where tasks and people find the REST API: "http://host:port".
-  void SetApiUrl(const std::string& url);
+  // Where tasks and people find the REST API: "http://host:port", or https with the PEM certificate
+  // by which its own is judged.
+  void SetApiUrl(const std::string& url, const std::string& authority = "");
   // Of the tokens that tasks show there.
   void SetJobKey(std::string key) { task_options_.job_key = std::move(key); }
   // Called when the state can be read or written no more by this process.

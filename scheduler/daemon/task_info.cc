@@ -153,6 +153,7 @@ Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
   work.set_index(task.member.index);
   work.set_count(group.count);
   work.set_api_url(options.api_url);
+  work.set_api_authority(options.api_authority);
   work.set_job_digest(record.digest);
   if (!options.job_key.empty()) {
     work.set_api_token(JobToken(options.job_key, task.member.job, record.digest));

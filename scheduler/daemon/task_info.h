@@ -11,10 +11,11 @@
 namespace kiln::scheduler {
 
 struct TaskInfoOptions {
-  std::string executor;      // path of kiln-executor on the agents
-  std::string executor_uri;  // where agents fetch it from instead; may be empty
-  std::string api_url;       // "http://host:port" of the scheduler's REST
-  std::string job_key;       // of the tokens of tasks; empty: the REST asks for none
+  std::string executor;       // path of kiln-executor on the agents
+  std::string executor_uri;   // where agents fetch it from instead; may be empty
+  std::string api_url;        // "http://host:port" of the scheduler's REST, or https
+  std::string api_authority;  // PEM certificate by which its own is judged; empty: it is http
+  std::string job_key;        // of the tokens of tasks; empty: the REST asks for none
 };
 
 // The executor of a task. Two tasks of one executor id get equal ones: nothing in it is per task,

@@ -33,11 +33,11 @@ bool Alive(int status) { return status > 0 && status < 500; }
 std::string Program(const std::string& name) { return std::string(KILN_PROGRAMS) + "/" + name; }
 
 Reply Ask(const std::string& method, const std::string& url, const std::string& body,
-          const std::string& token) {
+          const std::string& token, const std::shared_ptr<const net::TlsContext>& tls) {
   net::Request request{.method = method, .body = body};
   if (!token.empty()) request.headers.Set("Authorization", "Bearer " + token);
   if (!body.empty()) request.headers.Set("Content-Type", "application/json");
-  const auto response = net::Fetch(url, request, {.timeout = std::chrono::seconds(10)});
+  const auto response = net::Fetch(url, request, {.timeout = std::chrono::seconds(10), .tls = tls});
   if (!response) return {0, nullptr, response.error().message};
   Reply reply{response->status, nullptr, response->body};
   if (auto json = wire::ParseJson(reply.body)) reply.json = *json;
@@ -45,6 +45,7 @@ Reply Ask(const std::string& method, const std::string& url, const std::string& 
 }
 
 Cluster::Cluster(Options options) : options_(std::move(options)) {
+  if (!options_.ca_file.empty()) tls_ = *net::TlsContext::ForClients({.ca_file = options_.ca_file});
   StartLocal();
   StartScheduler();
 }
@@ -64,9 +65,19 @@ void Cluster::StartLocal() {
     Json flags = {"--resources=" + options_.resources, "--hostname=agent" + std::to_string(i + 1)};
     if (!agent_ports_.empty())
       flags.push_back("--port=" + std::to_string(agent_ports_[static_cast<size_t>(i)]));
+    const Json ssl = {{"LIBPROCESS_SSL_ENABLED", "1"},
+                      {"LIBPROCESS_SSL_VERIFY_SERVER_CERT", "1"},
+                      {"LIBPROCESS_SSL_CA_FILE", options_.ca_file}};
+    if (tls_) flags.push_back("--executor_environment_variables=" + wire::DumpJson(ssl));
     argv.push_back("--agent=" + wire::DumpJson({{"flags", flags}, {"start", true}}));
   }
-  local_ = *support::Process::Start({argv, output, {}});
+  std::map<std::string, std::string> environment;
+  if (tls_) {
+    environment = {{"LIBPROCESS_SSL_ENABLED", "1"},
+                   {"LIBPROCESS_SSL_CERT_FILE", options_.tls.certificate},
+                   {"LIBPROCESS_SSL_KEY_FILE", options_.tls.key}};
+  }
+  local_ = *support::Process::Start({argv, output, environment});
   std::optional<Json> ready;
   ASSERT_TRUE(support::Eventually([&] { return (ready = ReadyLine(output)).has_value(); }, kStart))
       << Logs();
@@ -77,16 +88,19 @@ void Cluster::StartLocal() {
 void Cluster::StartScheduler() {
   // The first start takes a free port; later ones take the same, as a service would.
   const std::string output = folder_.File("scheduler.log");
-  const std::string listen =
-      api_.empty() ? "127.0.0.1:0" : api_.substr(std::string("http://").size());
+  const std::string listen = api_.empty() ? "127.0.0.1:0" : api_.substr(api_.find("//") + 2);
   std::vector<std::string> argv = {
       Program("kiln-scheduler"),
-      "--master=" +
-          (options_.master.empty() ? "127.0.0.1:" + std::to_string(master_port_) : options_.master),
+      "--master=" + (options_.master.empty() ? master() : options_.master),
       "--listen=" + listen,
       "--state=" + (options_.state.empty() ? folder_.File("state.db") : options_.state),
       "--executor=" + Program("kiln-executor"),
       "--address-file=" + folder_.File("scheduler.address")};
+  if (tls_) {
+    argv.insert(argv.end(),
+                {"--ca-file=" + options_.ca_file, "--tls-cert=" + options_.tls.certificate,
+                 "--tls-key=" + options_.tls.key});
+  }
   argv.insert(argv.end(), options_.scheduler_flags.begin(), options_.scheduler_flags.end());
   std::filesystem::remove(folder_.File("scheduler.address"));
   scheduler_ = *support::Process::Start({argv, output, {}});
@@ -95,7 +109,7 @@ void Cluster::StartScheduler() {
       [&] { return !(address = support::ReadFile(folder_.File("scheduler.address"))).empty(); },
       kStart))
       << Logs();
-  api_ = "http://" + address.substr(0, address.find('\n'));
+  api_ = (tls_ ? "" : "http://") + address.substr(0, address.find('\n'));
   ASSERT_TRUE(support::Eventually([&] { return Alive(Api("GET", "/v1/health").status); }, kStart))
       << Logs();
 }
@@ -111,16 +125,17 @@ void Cluster::KillLocal() {
 }
 
 void Cluster::Inject(const std::string& fault, const std::string& target) {
-  const Reply reply =
-      Ask("POST", "http://127.0.0.1:" + std::to_string(master_port_) + "/kiln/fault",
-          wire::DumpJson({{"fault", fault}, {"target", target}}));
+  const Reply reply = Ask("POST", master() + "/kiln/fault",
+                          wire::DumpJson({{"fault", fault}, {"target", target}}), "", tls_);
   ASSERT_EQ(reply.status, 200) << reply.body;
 }
 
 support::RunOutcome Cluster::Kiln(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), Program("kiln"));
-  return support::RunProgram(arguments, {{"KILN_API", api_}, {"KILN_TOKEN", options_.token}},
-                             std::chrono::seconds(90));
+  return support::RunProgram(
+      arguments,
+      {{"KILN_API", api_}, {"KILN_TOKEN", options_.token}, {"KILN_CA_FILE", options_.ca_file}},
+      std::chrono::seconds(90));
 }
 
 std::vector<pid_t> Cluster::Executors(const std::string& job) const {

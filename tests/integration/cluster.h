@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "tests/support/process.h"
+#include "wire/net/tls.h"
 #include "wire/rest/json.h"
 
 namespace kiln::integration {
@@ -24,7 +25,8 @@ std::string Program(const std::string& name);
 
 // One HTTP request to any address; status 0 when nobody answers.
 Reply Ask(const std::string& method, const std::string& url, const std::string& body = "",
-          const std::string& token = "");
+          const std::string& token = "",
+          const std::shared_ptr<const net::TlsContext>& tls = nullptr);
 
 // Threads: one. Destruction ends all processes.
 class Cluster {
@@ -33,9 +35,11 @@ class Cluster {
     int agents = 4;
     std::string resources = "cpus:4;mem:4096;disk:4096;ports:[31000-32000]";
     std::vector<std::string> scheduler_flags;
-    std::string token;   // that Api and Kiln show; empty: none
-    std::string master;  // the scheduler's --master; empty: the local one
-    std::string state;   // the scheduler's file; empty: one in the cluster's folder
+    std::string token;               // that Api and Kiln show; empty: none
+    std::string master;              // the scheduler's --master; empty: the local one
+    std::string state;               // the scheduler's file; empty: one in the cluster's folder
+    std::string ca_file;             // vouches for all of them, who speak TLS then
+    net::TlsServerOptions tls = {};  // what they all show
   };
 
   explicit Cluster(Options options);
@@ -43,7 +47,7 @@ class Cluster {
   ~Cluster();
 
   Reply Api(const std::string& method, const std::string& path, const std::string& body = "") {
-    return Ask(method, api_ + path, body, options_.token);
+    return Ask(method, api_ + path, body, options_.token, tls_);
   }
   // The `kiln` command with the address of this cluster's API.
   support::RunOutcome Kiln(std::vector<std::string> arguments);
@@ -67,7 +71,9 @@ class Cluster {
   std::vector<std::string> Endpoints(const std::string& job);
 
   const std::string& api() const { return api_; }
-  std::string master() const { return "http://127.0.0.1:" + std::to_string(master_port_); }
+  std::string master() const {
+    return (tls_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(master_port_);
+  }
   pid_t scheduler_pid() const { return scheduler_->pid(); }
   pid_t local_pid() const { return local_->pid(); }
   std::string Logs() const;  // of everything, for a failed test
@@ -79,6 +85,7 @@ class Cluster {
   int master_port_ = 0;
   std::vector<int> agent_ports_;
   std::string api_;
+  std::shared_ptr<const net::TlsContext> tls_;  // that of the test; none: all is plain
   std::optional<support::Process> local_;
   std::optional<support::Process> scheduler_;
 };

@@ -13,7 +13,7 @@ namespace kiln::wire {
 // 2, ... seconds above it; whole seconds above 4 are told exactly.
 inline std::string Text(const Actions& actions) {
   struct Visitor {
-    std::string operator()(const Connect& connect) const { return "connect " + connect.authority; }
+    std::string operator()(const Connect& connect) const { return "connect " + connect.base; }
     std::string operator()(const SendSubscribe&) const { return "subscribe"; }
     std::string operator()(const SendCall& call) const { return fmt::format("call {}", call.call); }
     std::string operator()(const SetTimer& timer) const {

@@ -19,7 +19,7 @@ struct CallAnswer {
 
 // A subscription ended, or a try to get one failed.
 struct Disconnected {
-  Error why;
+  Error why;                // kPermissionDenied: the authorization was refused
   bool subscribed = false;  // a subscription was lost: offers and unanswered calls are void
   bool final = false;       // the client stands still until Start
 };

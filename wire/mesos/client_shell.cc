@@ -26,7 +26,7 @@ void ClientShell::Stop() {
 void ClientShell::Do(Action action) {
   struct Visitor {
     ClientShell& shell;
-    void operator()(Connect& connect) { shell.Open(connect.authority); }
+    void operator()(Connect& connect) { shell.Open(connect.base); }
     void operator()(SendSubscribe& subscribe) { shell.OpenStream(std::move(subscribe.request)); }
     void operator()(SendCall& call) { shell.Send(std::move(call)); }
     void operator()(SetTimer& timer) { shell.SetDelay(timer.delay); }
@@ -40,13 +40,14 @@ void ClientShell::Do(Action action) {
   std::visit(Visitor{*this}, action);
 }
 
-void ClientShell::Open(const std::string& authority) {
-  const auto url = net::ParseHostPort(authority);
+void ClientShell::Open(const std::string& base) {
+  const auto url = net::ParseUrl(base);
   if (!url) {
     Perform(subscription_.OnClosed(url.error(), Now()));
     return;
   }
   opened_ = 0;
+  prefix_ = url->target == "/" ? "" : url->target;
   net::Connection::Callbacks callbacks;
   callbacks.on_open = [this] {
     if (++opened_ == 2) Perform(subscription_.OnConnected(Now()));
@@ -57,6 +58,7 @@ void ClientShell::Open(const std::string& authority) {
 }
 
 void ClientShell::OpenStream(net::Request request) {
+  request.target.insert(0, prefix_);
   net::Connection::StreamCallbacks callbacks;
   callbacks.on_head = [this](const net::Response& head) {
     Perform(subscription_.OnHead(head.status, head.headers, Now()));
@@ -71,6 +73,7 @@ void ClientShell::OpenStream(net::Request request) {
 void ClientShell::Send(SendCall call) {
   // The connections may be gone by now: their end has answered the call.
   if (!calls_) return;
+  call.request.target.insert(0, prefix_);
   calls_->Send(std::move(call.request), [this, id = call.call](Result<net::Response> answer) {
     Perform(subscription_.OnAnswer(id, answer, Now()));
   });

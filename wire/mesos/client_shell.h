@@ -27,7 +27,7 @@ class ClientShell {
 
  private:
   void Do(Action action);
-  void Open(const std::string& authority);
+  void Open(const std::string& base);
   void OpenStream(net::Request request);
   void Send(SendCall call);
   void SetDelay(std::optional<Duration> delay);
@@ -40,7 +40,8 @@ class ClientShell {
   bool busy_ = false;
   std::unique_ptr<net::Connection> stream_;
   std::unique_ptr<net::Connection> calls_;
-  int opened_ = 0;  // of the two connections
+  int opened_ = 0;      // of the two connections
+  std::string prefix_;  // of the paths there
   net::Handle timer_;
 };
 

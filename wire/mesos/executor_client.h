@@ -27,13 +27,14 @@ struct ExecutorEnvironment {
   std::string framework_id;
   std::string executor_id;
   std::string agent_id;
-  std::string agent_endpoint;  // host:port
+  std::string agent_endpoint;  // host:port, or https://host:port where the agent speaks TLS
   std::string sandbox;         // as the executor sees it
   bool checkpoint = false;     // the executor outlives a restart of its agent
   Duration recovery_timeout = std::chrono::minutes(15);
   Duration subscription_backoff_max = std::chrono::seconds(2);
   Duration shutdown_grace_period = std::chrono::seconds(5);
   std::string authentication_token;  // to be kept from the tasks
+  net::TlsClientOptions tls;         // for an endpoint of https
 
   bool operator==(const ExecutorEnvironment&) const = default;
 };

@@ -31,6 +31,31 @@ Result<Duration> ParseMesosDuration(std::string_view text) {
       text);
 }
 
+namespace {
+
+bool IsTrue(const std::optional<std::string>& value) { return value == "1" || value == "true"; }
+
+// As libprocess reads it, of either set of names: SSL_* is what LIBPROCESS_SSL_* was called.
+void ReadTls(const EnvironmentLookup& lookup, ExecutorEnvironment& found) {
+  for (const std::string prefix : {"LIBPROCESS_SSL_", "SSL_"}) {
+    if (!IsTrue(lookup(prefix + "ENABLED"))) continue;
+    const auto text = [&](const char* name) { return lookup(prefix + name).value_or(""); };
+    found.agent_endpoint = "https://" + found.agent_endpoint;
+    found.tls = {.ca_file = text("CA_FILE"),
+                 .ca_dir = text("CA_DIR"),
+                 .ca_pem = {},
+                 .certificate = text("CERT_FILE"),
+                 .key = text("KEY_FILE"),
+                 .verify = false};
+    for (const char* name : {"VERIFY_SERVER_CERT", "VERIFY_CERT", "REQUIRE_CERT"}) {
+      found.tls.verify = found.tls.verify || IsTrue(lookup(prefix + name));
+    }
+    return;
+  }
+}
+
+}  // namespace
+
 Result<ExecutorEnvironment> ReadExecutorEnvironment(const EnvironmentLookup& lookup) {
   ExecutorEnvironment found;
   const std::pair<const char*, std::string*> required[] = {
@@ -62,6 +87,7 @@ Result<ExecutorEnvironment> ReadExecutorEnvironment(const EnvironmentLookup& loo
   const auto directory = lookup("MESOS_DIRECTORY");
   found.sandbox = lookup("MESOS_SANDBOX").value_or(directory.value_or(""));
   found.authentication_token = lookup("MESOS_EXECUTOR_AUTHENTICATION_TOKEN").value_or("");
+  ReadTls(lookup, found);
   return found;
 }
 

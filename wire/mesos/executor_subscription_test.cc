@@ -61,6 +61,42 @@ TEST(ReadExecutorEnvironment, TakesWhatAgentsSet) {
             "environment variable MESOS_EXECUTOR_ID: found none, expected the value an agent sets");
 }
 
+TEST(ReadExecutorEnvironment, FollowsTheTlsOfItsAgentAsLibprocessDoes) {
+  const std::map<std::string, std::string> agent = {{"MESOS_FRAMEWORK_ID", "f"},
+                                                    {"MESOS_EXECUTOR_ID", "e"},
+                                                    {"MESOS_AGENT_ENDPOINT", "10.0.0.1:5051"},
+                                                    {"SSL_CERT_FILE", "/of/openssl"}};
+  const std::string plain = "10.0.0.1:5051", secure = "https://10.0.0.1:5051";
+  struct Case {
+    std::map<std::string, std::string> variables;
+    std::string endpoint;
+    net::TlsClientOptions tls;
+  };
+  for (const Case& c : std::vector<Case>{
+           {{}, plain, {}},
+           {{{"LIBPROCESS_SSL_ENABLED", "0"}, {"LIBPROCESS_SSL_CA_FILE", "/ca"}}, plain, {}},
+           {{{"LIBPROCESS_SSL_ENABLED", "1"}, {"LIBPROCESS_SSL_CA_FILE", "/ca"}},
+            secure,
+            {.ca_file = "/ca", .verify = false}},
+           {{{"LIBPROCESS_SSL_ENABLED", "true"},
+             {"LIBPROCESS_SSL_CA_DIR", "/cas"},
+             {"LIBPROCESS_SSL_CERT_FILE", "/cert"},
+             {"LIBPROCESS_SSL_KEY_FILE", "/key"},
+             {"LIBPROCESS_SSL_VERIFY_SERVER_CERT", "true"}},
+            secure,
+            {.ca_dir = "/cas", .certificate = "/cert", .key = "/key"}},
+           {{{"SSL_ENABLED", "1"}, {"SSL_VERIFY_CERT", "1"}, {"SSL_KEY_FILE", "/key"}},
+            secure,
+            {.certificate = "/of/openssl", .key = "/key"}}}) {
+    std::map<std::string, std::string> variables = c.variables;
+    variables.insert(agent.begin(), agent.end());
+    const auto found = Read(variables);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->agent_endpoint, c.endpoint);
+    EXPECT_EQ(found->tls, c.tls);
+  }
+}
+
 class ExecutorSubscriptionTest : public ::testing::Test {
  protected:
   ExecutorSubscriptionTest() { Make(true); }

@@ -32,6 +32,10 @@ void SchedulerClient::SetMasters(std::vector<std::string> masters) {
   shell.Perform(shell_->subscription.SetMasters(std::move(masters), shell.Now()));
 }
 
+void SchedulerClient::SetAuthorization(std::string authorization) {
+  shell_->shell.Perform(shell_->subscription.SetAuthorization(std::move(authorization)));
+}
+
 Result<uint64_t> SchedulerClient::Call(mesos::v1::scheduler::Call call) {
   Actions actions;
   auto id = shell_->subscription.Send(std::move(call), actions);

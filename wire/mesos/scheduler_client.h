@@ -22,9 +22,13 @@ class Event;
 namespace kiln::wire {
 
 struct SchedulerClientOptions {
-  std::vector<std::string> masters;  // "host:port", tried in turn; may be empty until SetMasters
+  // "host:port", or "https://host:port/prefix"; tried in turn; may be empty until SetMasters.
+  std::vector<std::string> masters;
   Encoding encoding = Encoding::kProtobuf;
   std::string authorization;  // value of the header ("Basic ..."); empty: none
+  // There is none before SetAuthorization, and nothing is tried without; one that is refused (401)
+  // is dropped, and the next one is waited for.
+  bool awaits_authorization = false;
   Duration first_pause_max = std::chrono::milliseconds(500);  // before the first try, at random
   Duration pause_max = std::chrono::seconds(15);              // the pauses double up to this
 };
@@ -60,6 +64,8 @@ class SchedulerClient {
   void Stop();
   // The masters that are known now: the leader, where it is detected; none while there is none.
   void SetMasters(std::vector<std::string> masters);
+  // For what is sent from here on.
+  void SetAuthorization(std::string authorization);
 
   // Sends a call; framework_id is filled in. Gives the number that on_answer tells.
   // kFailedPrecondition while not subscribed: it is not kept for later. After a TEARDOWN the end of

@@ -9,27 +9,37 @@ namespace {
 using mesos::v1::scheduler::Call;
 using mesos::v1::scheduler::Event;
 
+constexpr std::string_view kPath = "/api/v1/scheduler";
 constexpr Duration kHeartbeat = std::chrono::seconds(15);
 constexpr int kHeartbeatsMissed = 5;
 constexpr size_t kStreamIdLimit = 128;
 
 SubscriptionOptions Common(const SchedulerClientOptions& options) {
   SubscriptionOptions common;
-  common.path = "/api/v1/scheduler";
+  common.path = kPath;
   common.encoding = options.encoding;
   common.authorization = options.authorization;
   common.silence = kHeartbeatsMissed * kHeartbeat;
   return common;
 }
 
-// "//host:port/path" or "http://host:port/path", as masters redirect.
-std::optional<std::string> AuthorityOf(std::string_view location) {
-  if (location.substr(0, 5) == "http:") location.remove_prefix(5);
-  if (location.substr(0, 2) != "//") return std::nullopt;
-  location.remove_prefix(2);
-  const auto url = net::ParseHostPort(location.substr(0, location.find_first_of("/?")));
+// Where "//host:port/path", "http://host:port/path" or https leads, as masters redirect. From TLS
+// nobody is led to where others can read.
+std::optional<std::string> BaseOf(std::string_view location, const std::string& from) {
+  const size_t slashes = std::min(location.find("//"), location.size());
+  const std::string_view scheme = location.substr(0, slashes);
+  const bool was_secure = from.starts_with("https:");
+  const bool secure = scheme == "https:" || (scheme.empty() && was_secure);
+  if ((was_secure && !secure) || (!secure && !scheme.empty() && scheme != "http:")) {
+    return std::nullopt;
+  }
+  location.remove_prefix(std::min(slashes + 2, location.size()));
+  const size_t end = std::min(location.find_first_of("/?"), location.size());
+  const auto url = net::ParseHostPort(location.substr(0, end));
   if (!url) return std::nullopt;
-  return url->Authority();
+  std::string_view prefix = location.substr(end);
+  prefix.remove_suffix(prefix.ends_with(kPath) ? kPath.size() : prefix.size());
+  return (secure ? "https://" : "") + url->Authority() + std::string(prefix);
 }
 
 }  // namespace
@@ -69,7 +79,16 @@ Actions SchedulerSubscription::SetMasters(std::vector<std::string> masters, Inst
   return actions;
 }
 
+Actions SchedulerSubscription::SetAuthorization(std::string authorization) {
+  Actions actions;
+  const bool waited = !Target();
+  SetHeader(std::move(authorization));
+  if (waited && phase() == Phase::kWaiting) WaitForNextTry(actions);
+  return actions;
+}
+
 std::optional<std::string> SchedulerSubscription::Target() {
+  if (options_.awaits_authorization && authorization().empty()) return std::nullopt;
   if (!leader_.empty()) return leader_;
   if (options_.masters.empty()) return std::nullopt;
   return options_.masters[turn_ % options_.masters.size()];
@@ -127,9 +146,14 @@ std::optional<Duration> SchedulerSubscription::Silence() const {
 
 bool SchedulerSubscription::Retry(int status, const net::Headers& headers) {
   if (status == 307) {
-    const auto target = AuthorityOf(headers.Get("Location").value_or(""));
-    redirected_ = target && target != Target();
+    const auto from = Target();
+    const auto target = BaseOf(headers.Get("Location").value_or(""), from.value_or(""));
+    redirected_ = target && target != from;
     if (redirected_) leader_ = *target;
+    return true;
+  }
+  if (status == 401 && options_.awaits_authorization) {
+    SetHeader("");
     return true;
   }
   // 404: a master that starts has no routes yet. 501 is an answer to what was asked.
@@ -137,7 +161,8 @@ bool SchedulerSubscription::Retry(int status, const net::Headers& headers) {
 }
 
 bool SchedulerSubscription::Misplaced(int status, const net::Headers& headers) {
-  return (status == 307 || status == 503) && Retry(status, headers);
+  const bool refused = status == 401 && options_.awaits_authorization;
+  return (status == 307 || status == 503 || refused) && Retry(status, headers);
 }
 
 Status SchedulerSubscription::OnLost(Instant) {

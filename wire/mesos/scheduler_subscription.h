@@ -17,6 +17,7 @@ class SchedulerSubscription final : public Subscription {
   SchedulerSubscription(SchedulerClientOptions options, SubscribeSource subscribe, uint64_t seed);
 
   Actions SetMasters(std::vector<std::string> masters, Instant now);
+  Actions SetAuthorization(std::string authorization);
   Result<uint64_t> Send(mesos::v1::scheduler::Call call, Actions& actions);
 
  private:

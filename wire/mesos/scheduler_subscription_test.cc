@@ -27,6 +27,9 @@ class SchedulerSubscriptionTest : public ::testing::Test {
     options.masters = std::move(masters);
     options.encoding = encoding;
     options.authorization = "Basic eA==";
+    MakeWith(std::move(options));
+  }
+  void MakeWith(SchedulerClientOptions options) {
     subscription_.emplace(
         std::move(options), [this] { return subscribe_; }, 7);
     subscribe_.mutable_framework_info()->set_user("root");
@@ -185,7 +188,9 @@ TEST_F(SchedulerSubscriptionTest, FollowsAProtocolRelativeRedirectOnce) {
   for (const auto& [location, target] : std::vector<std::pair<std::string, std::string>>{
            {"//three:5050/api/v1/scheduler", "three:5050"},
            {"http://four:1/x?y", "four:1"},
-           {"//five:5051", "five:5051"}}) {
+           {"//five:5051", "five:5051"},
+           {"//six:443/mesos/api/v1/scheduler", "six:443/mesos"},
+           {"https://seven:5050/api/v1/scheduler", "https://seven:5050"}}) {
     subscription_->OnTimer(now_);
     subscription_->OnConnected(now_);
     EXPECT_EQ(Text(subscription_->OnHead(307, {{"Location", location}}, now_)), "");
@@ -195,6 +200,40 @@ TEST_F(SchedulerSubscriptionTest, FollowsAProtocolRelativeRedirectOnce) {
     // The leader that was pointed to is not there: back to the masters that are known.
     subscription_->OnClosed({ErrorCode::kUnavailable, "refused", ""}, now_);
   }
+  Subscribe("one:5050");
+}
+
+TEST_F(SchedulerSubscriptionTest, IsRedirectedFromTlsToTlsAlone) {
+  for (const auto& [location, target] : std::vector<std::pair<std::string, std::string>>{
+           {"//two:5050/api/v1/scheduler", "https://two:5050"},
+           {"https://two:443/mesos/api/v1/scheduler", "https://two:443/mesos"},
+           {"http://two:5050/api/v1/scheduler", "https://one:443/mesos"}}) {
+    Make({"https://one:443/mesos"});
+    subscription_->Start();
+    subscription_->OnTimer(now_);
+    subscription_->OnConnected(now_);
+    subscription_->OnHead(307, {{"Location", location}}, now_);
+    subscription_->OnStreamEnd(now_);
+    EXPECT_EQ(Text(subscription_->OnTimer(now_)), "connect " + target + "; timer 75s");
+  }
+}
+
+TEST_F(SchedulerSubscriptionTest, WaitsForItsAuthorizationAndForAnotherWhenThatIsRefused) {
+  SchedulerClientOptions options;
+  options.masters = {"one:5050"};
+  options.encoding = Encoding::kJson;
+  options.awaits_authorization = true;
+  MakeWith(std::move(options));
+  EXPECT_EQ(Text(subscription_->Start()), "timer none");
+  EXPECT_THAT(Text(subscription_->SetAuthorization("token=a")), ::testing::StartsWith("timer "));
+  subscription_->OnTimer(now_);
+  const Actions actions = subscription_->OnConnected(now_);
+  EXPECT_EQ(std::get<SendSubscribe>(actions[0]).request.headers.Get("Authorization"), "token=a");
+  Head(401);
+  const Actions lost = subscription_->OnStreamEnd(now_);
+  EXPECT_EQ(Text(lost), "close; not subscribed: subscription refused: 401 ; timer none");
+  EXPECT_EQ(std::get<Disconnected>(lost[1]).why.code, ErrorCode::kPermissionDenied);
+  EXPECT_THAT(Text(subscription_->SetAuthorization("token=b")), ::testing::StartsWith("timer "));
   Subscribe("one:5050");
 }
 
@@ -271,8 +310,7 @@ TEST_F(SchedulerSubscriptionTest, FollowsTheDetectedLeader) {
   EXPECT_EQ(Text(subscription_->SetMasters({"one:5050"}, now_)), "timer <0.5s");
   SubscribeFully();
   EXPECT_EQ(Text(subscription_->SetMasters({"zero:5050", "one:5050"}, now_)), "");
-  EXPECT_EQ(Text(subscription_->SetMasters({}, now_)),
-            "close; lost: no master leads; timer none");
+  EXPECT_EQ(Text(subscription_->SetMasters({}, now_)), "close; lost: no master leads; timer none");
   EXPECT_EQ(Text(subscription_->SetMasters({"two:5050"}, now_)), "timer <0.5s");
   SubscribeFully("two:5050");
   EXPECT_EQ(Text(subscription_->SetMasters({"three:5050"}, now_)),

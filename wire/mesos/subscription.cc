@@ -118,7 +118,7 @@ Actions Subscription::OnAnswer(uint64_t call, const Result<net::Response>& answe
   }
   CallAnswer told{call, answer->status, answer->body};
   const bool lost = Misplaced(answer->status, answer->headers);
-  const Error why{ErrorCode::kUnavailable,
+  const Error why{answer->status == 401 ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable,
                   fmt::format("a call was answered {} {}", told.status, told.text),
                   {}};
   actions.push_back(std::move(told));
@@ -141,9 +141,10 @@ Actions Subscription::OnTimer(Instant now) {
 }
 
 void Subscription::Refused(Instant now, Actions& actions) {
-  const Error why{ErrorCode::kFailedPrecondition,
-                  fmt::format("subscription refused: {} {}", refusal_.status, refusal_.body),
-                  {}};
+  const Error why{
+      refusal_.status == 401 ? ErrorCode::kPermissionDenied : ErrorCode::kFailedPrecondition,
+      fmt::format("subscription refused: {} {}", refusal_.status, refusal_.body),
+      {}};
   if (Retry(refusal_.status, refusal_.headers)) {
     Lose(why, now, actions);
   } else {

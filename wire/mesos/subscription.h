@@ -23,8 +23,8 @@
 namespace kiln::wire {
 
 // What to do, in this order.
-struct Connect {  // open both connections
-  std::string authority;
+struct Connect {     // open both connections
+  std::string base;  // "host:port", or a URL with what stands before the paths there
 };
 struct SendSubscribe {  // on the streaming connection
   net::Request request;
@@ -84,7 +84,7 @@ class Subscription {
   enum class Next { kGoOn, kEnd };
 
   virtual void OnStart() = 0;
-  // The host and port to try now; nothing: there is none, wait to be told.
+  // The base to try now; nothing: there is none, wait to be told.
   virtual std::optional<std::string> Target() = 0;
   // Pause before the next try.
   virtual Duration Pause() = 0;
@@ -112,6 +112,8 @@ class Subscription {
   Phase phase() const { return phase_; }
   Encoding encoding() const { return options_.encoding; }
   Random& random() { return random_; }
+  const std::string& authorization() const { return options_.authorization; }
+  void SetHeader(std::string authorization) { options_.authorization = std::move(authorization); }
   void SetSubscribed(bool subscribed) { subscribed_ = subscribed; }
   bool subscribed() const { return subscribed_; }
 

@@ -35,12 +35,15 @@ struct Waiting {
 // Lives as long as an operation of the socket or the public object does. `open` ends with either.
 class Peer final : public std::enable_shared_from_this<Peer>, private MessageEvents {
  public:
-  Peer(Loop& loop, const Url& url, Connection::Callbacks callbacks)
+  Peer(Loop& loop, const Url& url, Connection::Callbacks callbacks,
+       const std::shared_ptr<const TlsContext>& tls)
       : loop_(loop),
         url_(url),
         callbacks_(std::move(callbacks)),
         resolver_(loop.Context()),
-        socket_(loop.Context()) {}
+        socket_(loop.Context()) {
+    if (url_.secure) tls_ = TlsSession::Connect(tls ? *tls : *SystemTls(), url_.host);
+  }
 
   void Start() {
     auto self = shared_from_this();
@@ -71,8 +74,8 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
       });
     }
     waiting_.push_back(std::move(waiting));
-    out_.push_back(FormatRequestHead(request, url_.Authority(), request.body.size()));
-    if (!request.body.empty()) out_.push_back(std::move(request.body));
+    Push(FormatRequestHead(request, url_.Authority(), request.body.size()));
+    Push(std::move(request.body));
     StartWrite();
   }
 
@@ -85,7 +88,7 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
 
  private:
   Failure Lost(std::string_view what, ErrorCode code = ErrorCode::kUnavailable) const {
-    return Fail(code, "{} {}", url_.Authority(), what);
+    return Fail(code, "{} {}", url_.secure ? url_.Origin() : url_.Authority(), what);
   }
 
   void Shut() {
@@ -117,10 +120,31 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
     socket_.set_option(tcp::no_delay(true), ec);
     fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
     connected_ = true;
-    if (auto on_open = std::move(callbacks_.on_open)) on_open();
+    if (tls_) {
+      PushEncrypted();
+    } else {
+      TellOpen();
+    }
     if (!open_) return;
     StartWrite();
     StartRead();
+  }
+
+  void TellOpen() {
+    if (auto on_open = std::move(callbacks_.on_open)) on_open();
+  }
+
+  void Push(std::string bytes) {
+    if (tls_) {
+      tls_->Put(bytes);
+      return PushEncrypted();
+    }
+    if (!bytes.empty()) out_.push_back(std::move(bytes));
+  }
+
+  void PushEncrypted() {
+    std::string bytes = tls_->Output();
+    if (!bytes.empty()) out_.push_back(std::move(bytes));
   }
 
   void StartWrite() {
@@ -144,20 +168,51 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
   }
 
   void StartRead() {
-    size_t kept = input_.size();
-    input_.resize(kept + kReadSize);
-    socket_.async_read_some(asio::buffer(input_.data() + kept, kReadSize),
-                            [self = shared_from_this(), kept](error_code ec, size_t count) {
-                              if (!self->open_) return;
-                              self->input_.resize(kept + count);
-                              if (ec) return self->OnEnd(ec);
-                              if (self->Parse()) self->StartRead();
-                            });
+    std::string& target = tls_ ? encrypted_ : input_;
+    size_t kept = target.size();
+    target.resize(kept + kReadSize);
+    socket_.async_read_some(
+        asio::buffer(target.data() + kept, kReadSize),
+        [self = shared_from_this(), &target, kept](error_code ec, size_t count) {
+          if (!self->open_) return;
+          target.resize(kept + count);
+          if (ec) return self->OnEnd(ec);
+          if (self->tls_ && !self->Decrypt()) return;
+          if (!self->Parse()) return;
+          if (self->tls_ && self->tls_->PeerEnded()) return self->OnEnd(asio::error::eof);
+          self->StartRead();
+        });
+  }
+
+  // False when the connection is over.
+  bool Decrypt() {
+    const bool was_open = tls_->IsOpen();
+    auto plain = tls_->Take(encrypted_);
+    encrypted_.clear();
+    if (!plain) {
+      // The alert tells the peer why, as far as it goes out at once.
+      error_code ec;
+      const std::string alert = tls_->Output();
+      socket_.non_blocking(true, ec);
+      socket_.write_some(asio::buffer(alert), ec);
+      Break(ErrorCode::kUnavailable, plain.error().message);
+      return false;
+    }
+    input_ += *plain;
+    PushEncrypted();
+    if (!was_open && tls_->IsOpen()) TellOpen();
+    if (open_) StartWrite();
+    return open_;
   }
 
   void OnEnd(error_code ec) {
-    if (ec == asio::error::eof && parser_ && parser_->PutEnd()) FinishOne();
-    Break(ErrorCode::kUnavailable, ec == asio::error::eof ? "closed the connection" : ec.message());
+    // Without TLS's own end the bytes may have been cut short.
+    const bool whole = ec == asio::error::eof && (!tls_ || tls_->PeerEnded());
+    if (whole && parser_ && parser_->PutEnd()) FinishOne();
+    const bool greeting = tls_ && !tls_->IsOpen();
+    Break(ErrorCode::kUnavailable, ec != asio::error::eof ? ec.message()
+                                   : greeting ? "closed the connection in the TLS handshake"
+                                              : "closed the connection");
   }
 
   // False when the connection is over.
@@ -241,6 +296,8 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
   std::deque<std::string> out_;
   size_t front_sent_ = 0;
   size_t in_flight_ = 0;
+  std::unique_ptr<TlsSession> tls_;  // of an https URL
+  std::string encrypted_;
   std::string input_;
   std::unique_ptr<MessageParser> parser_;
   bool interim_ = false;  // a 1xx answer: another one follows
@@ -248,8 +305,9 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
 
 class ConnectionImpl final : public Connection {
  public:
-  ConnectionImpl(Loop& loop, const Url& url, Callbacks callbacks)
-      : peer_(std::make_shared<Peer>(loop, url, std::move(callbacks))) {
+  ConnectionImpl(Loop& loop, const Url& url, Callbacks callbacks,
+                 const std::shared_ptr<const TlsContext>& tls)
+      : peer_(std::make_shared<Peer>(loop, url, std::move(callbacks), tls)) {
     peer_->Start();
   }
   ~ConnectionImpl() override { peer_->Drop(); }
@@ -273,8 +331,9 @@ class ConnectionImpl final : public Connection {
 
 }  // namespace
 
-std::unique_ptr<Connection> Connection::Open(Loop& loop, const Url& url, Callbacks callbacks) {
-  return std::make_unique<ConnectionImpl>(loop, url, std::move(callbacks));
+std::unique_ptr<Connection> Connection::Open(Loop& loop, const Url& url, Callbacks callbacks,
+                                             const std::shared_ptr<const TlsContext>& tls) {
+  return std::make_unique<ConnectionImpl>(loop, url, std::move(callbacks), tls);
 }
 
 }  // namespace kiln::net

@@ -9,12 +9,14 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "wire/net/http.h"
+#include "wire/net/tls.h"
 
 namespace kiln::net {
 
 class Loop;
 
-// One TCP connection that carries requests in order (pipelined; answers come in order).
+// One TCP connection, in TLS for an https URL, that carries requests in order (pipelined; answers
+// come in order).
 //
 // Threads: the loop's alone. Callbacks run on the loop, never inside the call that caused them.
 // After Close or destruction no callback comes.
@@ -25,8 +27,10 @@ class Connection {
     // The connection ended: refused, broken, or closed by the peer. Comes once, last.
     std::function<void(Error)> on_closed;
   };
-  // Starts to connect; `url` gives host and port.
-  static std::unique_ptr<Connection> Open(Loop& loop, const Url& url, Callbacks callbacks);
+  // Starts to connect; `url` gives host and port. `tls` is what the server of an https URL is
+  // judged by; none: SystemTls.
+  static std::unique_ptr<Connection> Open(Loop& loop, const Url& url, Callbacks callbacks,
+                                          const std::shared_ptr<const TlsContext>& tls = nullptr);
   virtual ~Connection() = default;
 
   // Sends a request; the whole answer comes to `done`. A lost connection gives kUnavailable to
@@ -51,11 +55,12 @@ struct FetchOptions {
   int redirects_max = 5;
   // Bytes of the answer's body; for SendFile those sent. total 0 when it is not known.
   std::function<void(uint64_t done, uint64_t total)> progress;
+  std::shared_ptr<const TlsContext> tls;  // what servers are judged by; none: SystemTls
 };
 
-// One request on a connection of its own; a redirect to another host or port is followed without
-// Authorization. Blocks the calling thread. Never call it on a loop's
-// thread. Any status is a Response; no connection or no answer is kUnavailable / kDeadlineExceeded.
+// One request on a connection of its own; a redirect to another host, port or scheme is followed
+// without Authorization. Blocks the calling thread. Never call it on a loop's thread. Any status is
+// a Response; no connection or no answer is kUnavailable / kDeadlineExceeded.
 Result<Response> Fetch(const std::string& url, Request request = {}, FetchOptions options = {});
 // The body of a 200 goes into a new file at `path` (through a temporary file and rename); other
 // codes are errors.

@@ -1,9 +1,4 @@
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +7,9 @@
 #include <cstring>
 
 #include "wire/net/answer.h"
+#include "wire/net/blocking_stream.h"
 #include "wire/net/client.h"
+#include "wire/net/descriptor.h"
 #include "wire/net/parser.h"
 
 namespace kiln::net {
@@ -21,67 +18,7 @@ namespace {
 constexpr size_t kHeaderLimit = 64 << 10;
 constexpr size_t kPieceSize = 256 << 10;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 std::string Why() { return std::strerror(errno); }
-
-// Which of `events` are ready; kDeadlineExceeded when none is in time.
-Result<short> Wait(int fd, short events, Duration timeout) {
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  while (true) {
-    pollfd entry{fd, events, 0};
-    int count = poll(&entry, 1, static_cast<int>(std::min<int64_t>(left, 1 << 30)));
-    if (count > 0) return entry.revents;
-    if (count == 0) return Fail(ErrorCode::kDeadlineExceeded, "no progress in time");
-    if (errno != EINTR) return Fail(ErrorCode::kUnavailable, "poll: {}", Why());
-  }
-}
-
-Result<Descriptor> ConnectTo(const addrinfo& address, Duration timeout) {
-  Descriptor fd(socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) return Fail(ErrorCode::kUnavailable, "socket: {}", Why());
-  if (connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0) {
-    if (errno != EINPROGRESS) return Fail(ErrorCode::kUnavailable, "{}", Why());
-    KILN_TRY([[maybe_unused]] short ready, Wait(fd.get(), POLLOUT, timeout));
-    socklen_t size = sizeof(errno);
-    getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &errno, &size);
-    if (errno != 0) return Fail(ErrorCode::kUnavailable, "{}", Why());
-  }
-  int on = 1;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  return fd;
-}
-
-Result<Descriptor> ConnectTo(const Url& url, Duration timeout) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  int code = getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
-  if (code != 0) {
-    return Fail(ErrorCode::kUnavailable, "host {}: {}", url.host, gai_strerror(code));
-  }
-  std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
-  Result<Descriptor> last = Fail(ErrorCode::kUnavailable, "host {} has no address", url.host);
-  for (addrinfo* each = found; each != nullptr && !last; each = each->ai_next) {
-    last = ConnectTo(*each, timeout);
-  }
-  return last;
-}
 
 // The bytes of a request's body: from memory or from a file.
 struct Body {
@@ -99,13 +36,13 @@ class Call final : private MessageEvents {
 
   Result<Response> Run(const Url& url, const Request& request, Body body) {
     auto answer = RunOn(url, request, body);
-    if (!answer) return Failure(Within("http://" + url.Authority(), std::move(answer).error()));
+    if (!answer) return Failure(Within(url.Origin(), std::move(answer).error()));
     return answer;
   }
 
  private:
   Result<Response> RunOn(const Url& url, const Request& request, Body body) {
-    KILN_TRY(socket_, ConnectTo(url, options_.timeout));
+    KILN_TRY(stream_, BlockingStream::Open(url, options_.tls, options_.timeout));
     head_only_ = request.method == "HEAD";
     Request sent = {request.method, url.target, request.headers, {}, {}};
     if (!sent.headers.Has("Connection")) sent.headers.Add("Connection", "close");
@@ -113,7 +50,7 @@ class Call final : private MessageEvents {
     std::string head = FormatRequestHead(sent, url.Authority(), body.length);
     sends_file_ = body.file >= 0;
     if (!sends_file_) head += body.bytes;
-    KILN_TRY(bool answered, SendAll(head));
+    KILN_TRY(bool answered, stream_->Send(head));
     if (sends_file_ && !answered) KILN_TRY_OK(SendFileBytes(body.file, body.length));
     return Receive();
   }
@@ -123,26 +60,13 @@ class Call final : private MessageEvents {
     parser_ = MessageParser::Make(kind, *this, kHeaderLimit);
   }
 
-  // True when the peer answers, or broke off, before all is sent: then the rest is of no use.
-  Result<bool> SendAll(std::string_view bytes) {
-    while (!bytes.empty()) {
-      KILN_TRY(short ready, Wait(socket_.get(), POLLIN | POLLOUT, options_.timeout));
-      if (ready & POLLIN) return true;
-      ssize_t count = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      if (count < 0) return true;
-      bytes.remove_prefix(static_cast<size_t>(count));
-    }
-    return false;
-  }
-
   Status SendFileBytes(int file, uint64_t length) {
     std::string piece(kPieceSize, '\0');
     for (uint64_t offset = 0; offset < length;) {
       size_t wanted = std::min<uint64_t>(piece.size(), length - offset);
       ssize_t count = pread(file, piece.data(), wanted, static_cast<off_t>(offset));
       if (count <= 0) return Fail(ErrorCode::kDataLoss, "file became shorter while it was sent");
-      KILN_TRY(bool answered, SendAll({piece.data(), static_cast<size_t>(count)}));
+      KILN_TRY(bool answered, stream_->Send({piece.data(), static_cast<size_t>(count)}));
       if (answered) return {};
       offset += static_cast<uint64_t>(count);
       if (options_.progress) options_.progress(offset, length);
@@ -152,19 +76,14 @@ class Call final : private MessageEvents {
 
   Result<Response> Receive() {
     std::string input;
-    std::string piece(kPieceSize, '\0');
     while (!stopped_) {
-      KILN_TRY([[maybe_unused]] short ready, Wait(socket_.get(), POLLIN, options_.timeout));
-      ssize_t count = recv(socket_.get(), piece.data(), piece.size(), 0);
-      if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      if (count < 0) return Fail(ErrorCode::kUnavailable, "connection broke: {}", Why());
-      if (count == 0) {
+      KILN_TRY(const bool more, stream_->Receive(input));
+      if (!more) {
         if (Status end = parser_->PutEnd(); !end) {
           return Fail(ErrorCode::kUnavailable, "{}", end.error().message);
         }
         break;
       }
-      input.append(piece.data(), static_cast<size_t>(count));
       KILN_TRY(bool done, Parse(input));
       if (done) break;
     }
@@ -208,7 +127,7 @@ class Call final : private MessageEvents {
 
   const FetchOptions& options_;
   const OnData& on_data_;
-  Descriptor socket_;
+  std::unique_ptr<BlockingStream> stream_;
   bool head_only_ = false;
   std::unique_ptr<MessageParser> parser_;
   Response response_;
@@ -225,9 +144,10 @@ bool IsRedirect(int status) {
 // Location may be a whole URL, one without a scheme ("//host:port/path"), or a path.
 Result<Url> Follow(const Url& from, std::string_view location) {
   if (location.starts_with('/') && !location.starts_with("//")) {
-    return Url{from.host, from.port, std::string(location)};
+    return Url{from.host, from.port, std::string(location), from.secure};
   }
-  KILN_TRY(Url to, ParseUrl(location));
+  const char* scheme = location.starts_with("//") && from.secure ? "https:" : "";
+  KILN_TRY(Url to, ParseUrl(scheme + std::string(location)));
   if (to.target.size() == 1 && !location.ends_with('/')) to.target = from.target;
   return to;
 }
@@ -243,7 +163,7 @@ Result<Response> CallWith(const std::string& text, Request request, Body body,
       return response;
     }
     KILN_TRY(const Url next, Follow(url, *location));
-    if (next.Authority() != url.Authority()) request.headers.Remove("Authorization");
+    if (next.Origin() != url.Origin()) request.headers.Remove("Authorization");
     url = next;
     if (response.status == 303) {
       request.method = "GET";
@@ -286,6 +206,8 @@ ErrorCode CodeOf(int status) {
     case 413:
     case 507:
       return ErrorCode::kResourceExhausted;
+    case 429:
+      return ErrorCode::kUnavailable;
     default:
       return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kFailedPrecondition;
   }

@@ -118,20 +118,24 @@ std::string Url::Authority() const {
   return fmt::format("{}{}{}:{}", six ? "[" : "", host, six ? "]" : "", port);
 }
 
+std::string Url::Origin() const { return (secure ? "https://" : "http://") + Authority(); }
+
 Result<Url> ParseUrl(std::string_view text) {
+  Url url;
   std::string_view rest = text;
   size_t scheme_end = rest.find("://");
   if (scheme_end != std::string_view::npos && scheme_end < rest.find('/')) {
     std::string_view scheme = rest.substr(0, scheme_end);
-    if (!SameName(scheme, "http")) {
-      return Fail(ErrorCode::kInvalidArgument, "url '{}': found scheme '{}', expected http", text,
-                  scheme);
+    url.secure = SameName(scheme, "https");
+    if (!url.secure && !SameName(scheme, "http")) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "url '{}': found scheme '{}', expected http or https", text, scheme);
     }
+    if (url.secure) url.port = 443;
     rest.remove_prefix(scheme_end + 3);
   } else if (rest.starts_with("//")) {
     rest.remove_prefix(2);
   }
-  Url url;
   size_t end = std::min(rest.find_first_of("/?#"), rest.size());
   KILN_TRY_OK(ParseAuthority(rest.substr(0, end), false, url));
   std::string_view target = rest.substr(end);

@@ -49,13 +49,16 @@ struct Response {
   std::string body;
 };
 
-// http://host:port/path?query; the scheme may be left out, the port defaults to 80.
+// http://host:port/path?query, or https; the scheme may be left out, the port defaults to 80 or
+// 443.
 struct Url {
   std::string host;
   int port = 80;
   std::string target = "/";  // path and query
+  bool secure = false;       // https
 
   std::string Authority() const;  // host:port
+  std::string Origin() const;     // http://host:port
 };
 Result<Url> ParseUrl(std::string_view text);
 // "host:port" with a port from 0 to 65535.

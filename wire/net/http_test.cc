@@ -49,11 +49,13 @@ TEST(UrlTest, TextsThatAreUrls) {
         << c.text;
   }
   EXPECT_EQ(ParseUrl("http://[::1]:9")->Authority(), "[::1]:9");
+  EXPECT_EQ(ParseUrl("http://a")->Origin(), "http://a:80");
+  EXPECT_EQ(ParseUrl("HTTPS://a/b")->Origin(), "https://a:443");
 }
 
 TEST(UrlTest, TextsThatAreNot) {
-  EXPECT_EQ(ParseUrl("https://a").error().message,
-            "url 'https://a': found scheme 'https', expected http");
+  EXPECT_EQ(ParseUrl("ftp://a").error().message,
+            "url 'ftp://a': found scheme 'ftp', expected http or https");
   EXPECT_EQ(ParseUrl("a:65536").error().message, "port: found '65536', expected 0 to 65535");
   EXPECT_EQ(ParseUrl("a:x").error().message, "port: found 'x', expected 0 to 65535");
   EXPECT_EQ(ParseUrl("").error().message, "address: found '', expected host");

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "wire/net/http.h"
+#include "wire/net/tls.h"
 
 namespace kiln::net {
 
@@ -60,6 +61,8 @@ struct ServerOptions {
   Duration idle_timeout =
       std::chrono::seconds(120);  // between requests, and for a request to arrive whole
   size_t connections_max = 20'000;
+  // With it the server speaks TLS alone: who speaks plain HTTP gets 400.
+  std::shared_ptr<const TlsContext> tls;
   // Requests that come while a stream is open on the same connection are handled too, and their
   // answers are written raw between two chunks, and a connection with bytes that are no HTTP is
   // closed without a word, as libprocess does. Otherwise requests wait for the end of the stream,

@@ -23,6 +23,7 @@ constexpr size_t kPieceSize = 64 << 10;      // small pieces are joined up to th
 constexpr size_t kFilePiece = 256 << 10;     // of a file, read at once
 constexpr size_t kBodyReserveMax = 1 << 20;  // what a promised length may claim beforehand
 constexpr auto kLingerTime = std::chrono::seconds(2);
+constexpr char kHandshakeRecord = 22;  // of TLS: its first byte
 
 // A sink stores: what it lacks is room.
 Response SinkRefusal(const Error& error) {
@@ -45,6 +46,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerShared> shared, Socket 
   fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
   auto end = socket_.remote_endpoint(ec);
   if (!ec) peer_ = Url{end.address().to_string(), end.port(), "/"}.Authority();
+  if (shared_->options.tls) tls_ = TlsSession::Accept(*shared_->options.tls);
   request_started_ = read_progress_ = write_progress_ = steady_clock::now();
 }
 
@@ -78,6 +80,7 @@ void ServerConnection::Detach() {
 bool ServerConnection::Expired(Time now) const {
   auto limit = shared_->options.idle_timeout;
   if (lingering_) return now - write_progress_ > kLingerTime;
+  if (tls_ && !tls_->IsOpen()) return now - request_started_ > limit;
   if (parser_ && !no_more_) return now - (sink_ ? read_progress_ : request_started_) > limit;
   if (answers_.empty() && out_.empty()) return now - read_progress_ > limit;
   return !out_.empty() && streams_ == 0 && now - write_progress_ > limit;
@@ -107,8 +110,33 @@ void ServerConnection::OnReadable() {
   if (ec == asio::error::eof) return OnPeerEnd();
   if (ec) return Close();
   read_progress_ = steady_clock::now();
-  if (!no_more_) Parse({buffer.data(), count});
+  if (tls_) {
+    OnEncrypted({buffer.data(), count});
+  } else if (!no_more_) {
+    Parse({buffer.data(), count});
+  }
   StartRead();
+}
+
+void ServerConnection::OnEncrypted(std::string_view bytes) {
+  // TLS begins with a handshake record; HTTP with a letter.
+  if (!greeted_ && bytes[0] != kHandshakeRecord) {
+    tls_.reset();
+    return RefuseWith(ErrorResponse(
+        {ErrorCode::kInvalidArgument, "found a request in plain HTTP: expected https", {}}));
+  }
+  greeted_ = true;
+  const auto plain = tls_->Take(bytes);
+  PushEncrypted();
+  if (!plain) {
+    no_more_ = true;
+    cut_ = true;  // the alert tells the peer why
+  } else if (!no_more_) {
+    Parse(*plain);
+  }
+  if (closed_) return;
+  if (plain && tls_->PeerEnded()) OnPeerEnd();
+  StartWrite();
 }
 
 void ServerConnection::OnPeerEnd() {
@@ -259,6 +287,14 @@ void ServerConnection::Dispatch() {
 // Writing
 
 void ServerConnection::Push(std::string piece) {
+  if (!tls_) return PushRaw(std::move(piece));
+  tls_->Put(piece);
+  PushEncrypted();
+}
+
+void ServerConnection::PushEncrypted() { PushRaw(tls_->Output()); }
+
+void ServerConnection::PushRaw(std::string piece) {
   if (piece.empty()) return;
   out_bytes_ += piece.size();
   bool join = out_.size() > in_flight_ && out_.back().size() + piece.size() <= kPieceSize;
@@ -358,6 +394,10 @@ void ServerConnection::OnWritten(size_t count) {
 // Everything is sent and nothing more is wanted. Closing a socket with unread bytes would take the
 // answer away from the peer, so the peer may end first.
 void ServerConnection::Finish() {
+  if (tls_ && tls_->End()) {
+    PushEncrypted();
+    return StartWrite();
+  }
   if (peer_ended_) return Close();
   if (lingering_) return;
   lingering_ = true;

@@ -70,6 +70,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
 
   void StartRead();
   void OnReadable();
+  void OnEncrypted(std::string_view bytes);
   void OnPeerEnd();
   void Parse(std::string_view fresh);
   size_t ParseSome(std::string_view bytes);
@@ -82,7 +83,9 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void Take(Answer& answer);
   void TakeInside();
   void ReadFile(Answer& answer);
-  void Push(std::string piece);
+  void Push(std::string piece);  // plain
+  void PushEncrypted();
+  void PushRaw(std::string piece);
   void StartWrite();
   void OnWritten(size_t count);
   void Finish();
@@ -90,6 +93,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   std::shared_ptr<ServerShared> shared_;
   Socket socket_;
   std::string peer_;
+  std::unique_ptr<TlsSession> tls_;
+  bool greeted_ = false;  // TLS has begun
 
   // Reading.
   std::unique_ptr<MessageParser> parser_;

@@ -13,8 +13,9 @@ namespace kiln::net {
 // Time, connections and chance. There is the real world, and that of the simulator.
 // Threads: the agenda's alone, which outlives it and its copies.
 struct World {
-  // The real one: implied wherever there is a loop.
-  World(Loop& its_loop);
+  // The real one: implied wherever there is a loop. Servers of https URLs are judged by `tls`;
+  // none: SystemTls.
+  World(Loop& its_loop, std::shared_ptr<const TlsContext> tls = nullptr);
   World(Agenda& its_agenda,
         std::function<std::unique_ptr<Connection>(const Url&, Connection::Callbacks)> its_connect,
         std::function<uint64_t()> its_seed)
