@@ -88,6 +88,55 @@ Status CheckVolumes(const std::string& field, const Group& group) {
   return {};
 }
 
+bool IsVariableName(std::string_view text) {
+  const auto wrong = [](char c) {
+    return !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+           c != '_';
+  };
+  return !text.empty() && !(text[0] >= '0' && text[0] <= '9') &&
+         std::none_of(text.begin(), text.end(), wrong);
+}
+
+Status CheckSecret(const std::string& field, const SecretUse& secret, const CommandWork& command) {
+  KILN_TRY_OK(CheckName(field + ".name", "name", secret.name));
+  if (secret.env.empty() == secret.file.empty()) {
+    return FailField(field, "secret {} has {}: expected exactly one of env and file", secret.name,
+                     secret.env.empty() ? "neither env nor file" : "both env and file");
+  }
+  if (!secret.env.empty() && !IsVariableName(secret.env)) {
+    return FailField(field + ".env", "env is \"{}\": expected the name of a variable", secret.env);
+  }
+  if (!secret.file.empty() && !IsFileName(secret.file)) {
+    return FailField(field + ".file", "file is \"{}\": expected a name in the sandbox",
+                     secret.file);
+  }
+  if (command.environment.contains(secret.env)) {
+    return FailField(field + ".env", "env {} stands in the command too: expected one of both",
+                     secret.env);
+  }
+  return {};
+}
+
+Status CheckSecrets(const std::string& field, const Group& group) {
+  const auto* command = std::get_if<CommandWork>(&group.work);
+  if (command == nullptr && !group.secrets.empty()) {
+    return FailField(field, "secrets of a group without a command: expected none");
+  }
+  std::set<std::string> places;
+  for (const Volume& volume : group.volumes) places.insert(volume.path);
+  for (size_t i = 0; i < group.secrets.size(); ++i) {
+    const SecretUse& secret = group.secrets[i];
+    const std::string one = fmt::format("{}[{}]", field, i);
+    KILN_TRY_OK(CheckSecret(one, secret, *command));
+    if (!places.insert(secret.env.empty() ? secret.file : "$" + secret.env).second) {
+      return FailField(one, "{} {} stands twice: expected one secret or volume for each",
+                       secret.env.empty() ? "file" : "env",
+                       secret.env.empty() ? secret.file : secret.env);
+    }
+  }
+  return {};
+}
+
 Status CheckHealth(const std::string& field, const Group& group) {
   if (!group.health) return {};
   const HealthCheck& health = *group.health;
@@ -211,6 +260,7 @@ Status CheckGroup(const Job& job, const std::string& field, const Group& group) 
                      "and cannot be throttled");
   }
   KILN_TRY_OK(CheckVolumes(field + ".volumes", group));
+  KILN_TRY_OK(CheckSecrets(field + ".secrets", group));
   KILN_TRY_OK(CheckHealth(field + ".health", group));
   return std::visit(CheckWork{run, group}, group.work);
 }

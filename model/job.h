@@ -155,6 +155,15 @@ struct Volume {
   bool operator==(const Volume&) const = default;
 };
 
+// Something that a command needs and nobody else may see: kept by the scheduler under its name.
+struct SecretUse {
+  std::string name;
+  std::string env;   // the variable that holds it; or
+  std::string file;  // a name in the sandbox
+
+  bool operator==(const SecretUse&) const = default;
+};
+
 // Identical members. A member that runs is a task.
 struct Group {
   std::string name;
@@ -164,6 +173,7 @@ struct Group {
   Bytes mem = MiB(512);
   Bytes disk;
   std::vector<Volume> volumes;
+  std::vector<SecretUse> secrets;
   int ports = 0;
   GpuRequest gpus;
   std::vector<Constraint> constraints;

@@ -106,6 +106,27 @@ TEST_F(CommandDaemonTest, ShutdownKillsAndExits) {
               ElementsAre("RUNNING", "KILLED: Command terminated with signal Terminated"));
 }
 
+TEST_F(CommandDaemonTest, SecretsAreVariablesAndFilesThatGoWithTheCommand) {
+  Start();
+  v1::Work work;
+  work.mutable_command()->set_shell(true);
+  work.mutable_command()->set_value(
+      "echo $S3 $(cat key) $(stat -c %a key) $(basename $KILN_CA_FILE) $(cat $KILN_CA_FILE) > out");
+  work.set_job("j");
+  work.set_api_authority("pem");
+  v1::Secret& variable = *work.add_secrets();
+  variable.set_env("S3");
+  variable.set_value("hush");
+  v1::Secret& file = *work.add_secrets();
+  file.set_file("key");
+  file.set_value("quiet");
+  agent_.Launch(WorkTask("t", work));
+  RunUntilExit();
+  EXPECT_THAT(StatusesOf("t"), ElementsAre("RUNNING", "FINISHED: Command exited with status 0"));
+  EXPECT_EQ(ReadFile(folder_ + "/out").value_or(""), "hush quiet 600 .kiln-ca.pem pem\n");
+  EXPECT_EQ(ReadFile(folder_ + "/key").value_or(""), "");
+}
+
 TEST_F(CommandDaemonTest, KilnsCommandsHaveFilesEnvironmentAndGpus) {
   Start();
   scheduler_.artifacts["tools/hello.txt"] = "hello";

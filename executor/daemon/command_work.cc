@@ -1,5 +1,9 @@
 // A command: its files, then its process.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <sstream>
@@ -7,6 +11,7 @@
 #include "base/file.h"
 #include "executor/daemon/runners.h"
 #include "executor/process/uris.h"
+#include "wire/net/descriptor.h"
 
 namespace kiln::executor {
 namespace {
@@ -47,6 +52,16 @@ void AddSickGpus(const WorkContext& context, v1::Report& report) {
   }
 }
 
+// A new file that its owner alone may read.
+Status WriteSecret(const std::string& path, const std::string& value) {
+  const net::Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (file.get() >= 0 &&
+      write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size())) {
+    return {};
+  }
+  return Failure(FileError("write", path, errno));
+}
+
 class CommandWork final : public RunningWork {
  public:
   explicit CommandWork(WorkContext context) : context_(std::move(context)) {
@@ -72,9 +87,15 @@ class CommandWork final : public RunningWork {
  private:
   // What is in the work itself.
   Status WriteFiles() const {
+    for (const v1::Secret& secret : context_.work.secrets()) {
+      if (!secret.file().empty()) KILN_TRY_OK(WriteSecret(PathOf(secret), secret.value()));
+    }
     const std::string& authority = context_.work.api_authority();
     if (authority.empty()) return {};
     return WriteFile(AuthorityFile(context_.surroundings.sandbox), authority);
+  }
+  std::string PathOf(const v1::Secret& secret) const {
+    return context_.surroundings.sandbox + "/" + secret.file();
   }
 
   void FetchFiles() {
@@ -142,6 +163,10 @@ class CommandWork final : public RunningWork {
 
   void End(WorkEnded end) {
     if (std::exchange(ended_, true)) return;
+    // Sandboxes outlive their tasks, and agents show them.
+    for (const v1::Secret& secret : context_.work.secrets()) {
+      if (!secret.file().empty()) unlink(PathOf(secret).c_str());
+    }
     look_.Reset();
     context_.tell(std::move(end));
   }

@@ -118,6 +118,9 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
     if (!work.api_token().empty()) environment["KILN_TOKEN"] = work.api_token();
     if (!work.api_authority().empty()) environment["KILN_CA_FILE"] = AuthorityFile(sandbox);
   }
+  for (const v1::Secret& secret : work.secrets()) {
+    if (!secret.env().empty()) environment[secret.env()] = secret.value();
+  }
   for (const auto& [name, value] : work.command().environment()) environment[name] = value;
   return surroundings;
 }

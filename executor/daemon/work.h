@@ -65,7 +65,7 @@ std::vector<std::string> GpusOf(const mesos::v1::TaskInfo& task, const v1::Work&
 // done would survive an end (KILN_CHECKPOINT), the place in the job (KILN_JOB, KILN_GROUP,
 // KILN_INDEX, KILN_COUNT), the scheduler's REST (KILN_API, and KILN_TOKEN where it asks for one,
 // KILN_CA_FILE where its certificate is judged by one),
-// and above all what the command says itself.
+// its secrets, and above all what the command says itself.
 Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& work,
                             const std::string& sandbox, const std::string& host);
 

@@ -67,15 +67,16 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
   net::ServerOptions server;
   server.body_limit = kBodyMax;
   server.tls = options.tls;
-  Guard guard(options.tokens, options.job_key, backend);
+  Guard guard(options.tokens, options.job_key, options.rate_limit, backend);
   auto parts = std::unique_ptr<Parts>(
       new Parts{{loop, backend, std::move(options), std::move(artifacts), false, {}, {}},
                 std::move(guard),
                 {},
                 {}});
   parts->router = std::make_unique<Router>(AllRoutes(parts->context, parts->router), BodySchemas);
-  server.refusal = [&guard = parts->guard, &router = *parts->router](const net::Request& head) {
-    return guard.Refusal(head, router.Find(head));
+  server.refusal = [&loop, &guard = parts->guard,
+                    &router = *parts->router](const net::Request& head) {
+    return guard.Refusal(head, router.Find(head), loop.Now());
   };
   server.sink = [&context = parts->context](const net::Request& head) {
     return ArtifactSink(context, head);
@@ -91,6 +92,7 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
 
 int Api::port() const { return parts_->server->port(); }
 std::string Api::address() const { return parts_->server->address(); }
+void Api::SetTokens(std::vector<Token> tokens) { parts_->guard.SetTokens(std::move(tokens)); }
 const Router& Api::router() const { return *parts_->router; }
 
 }  // namespace kiln::scheduler

@@ -26,6 +26,7 @@ struct ApiOptions {
   bool uninstall = false;
   std::vector<Token> tokens;  // of callers; none: everybody may do everything
   std::string job_key;        // of the tokens of tasks
+  double rate_limit = 0;      // requests a second of each caller; 0: any number
   std::shared_ptr<const net::TlsContext> tls = nullptr;        // of the server; none: it is plain
   std::shared_ptr<const net::TlsContext> agent_tls = nullptr;  // what agents are judged by
 };
@@ -40,6 +41,8 @@ class Api {
 
   int port() const;
   std::string address() const;  // host:port
+  // Of callers from here on; at least one.
+  void SetTokens(std::vector<Token> tokens);
   const Router& router() const;
 
  private:

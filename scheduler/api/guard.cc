@@ -13,7 +13,10 @@ namespace {
 constexpr std::string_view kDigest = "sha256:";
 constexpr std::string_view kJob = "kiln-job.";
 constexpr std::string_view kBearer = "bearer ";
-constexpr size_t kTokenMin = 16;  // nobody counts the guesses
+constexpr size_t kTokenMin = 16;
+constexpr Limiter::Rate kGuesses{.per_second = 1, .burst = 20};
+constexpr double kBurstSeconds = 10;  // what a caller may ask at once after a pause
+constexpr size_t kProvenMax = 10'000;
 constexpr size_t kTokenMax = 1024;
 constexpr size_t kNameMax = 63;
 
@@ -106,6 +109,17 @@ net::Response Refused(int status, std::string message) {
   return response;
 }
 
+net::Response Later(Duration wait, const std::string& why) {
+  const auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
+  net::Response response =
+      net::ErrorResponse({ErrorCode::kResourceExhausted,
+                          fmt::format("{}: expected the next one in {} s", why, seconds),
+                          {}});
+  response.status = 429;
+  response.headers.Set("Retry-After", std::to_string(seconds));
+  return response;
+}
+
 // The token that the caller shows.
 std::optional<std::string_view> Shown(const net::Request& head) {
   std::string_view value = head.headers.Get("Authorization").value_or("");
@@ -146,28 +160,64 @@ std::string JobToken(const std::string& key, const std::string& job, uint64_t di
                      ToHex(HmacSha256(key, fmt::format("{}\n{:016x}", job, digest))));
 }
 
-std::optional<net::Response> Guard::Refusal(const net::Request& head, const Route* route) const {
+Guard::Guard(std::vector<Token> tokens, std::string job_key, double rate, const Backend& backend)
+    : tokens_(std::move(tokens)),
+      job_key_(std::move(job_key)),
+      guesses_(kGuesses),
+      backend_(backend) {
+  if (rate > 0) requests_.emplace(Limiter::Rate{rate, std::max(1.0, rate * kBurstSeconds)});
+}
+
+std::optional<net::Response> Guard::Refusal(const net::Request& head, const Route* route,
+                                            Instant now) {
   const Access needed = route == nullptr ? Access::kView : AccessOf(*route);
-  if (tokens_.empty() || needed == Access::kOpen) return std::nullopt;
+  if (needed == Access::kOpen) return std::nullopt;
+  const std::string address = head.peer.substr(0, head.peer.rfind(':'));
+  if (tokens_.empty()) return TooOften(address, now);
   const auto shown = Shown(head);
   if (!shown) {
     return Refused(401, "a token is missing: expected the header Authorization: Bearer TOKEN");
   }
-  if (const Token* token = Find(*shown)) {
-    if (token->access >= needed) return std::nullopt;
-    return Refused(403, fmt::format("access of {} is {}: expected {}", token->name,
-                                    AccessName(token->access), AccessName(needed)));
+  const std::string digest = DigestOf(*shown);
+  const std::string proof = address + " " + digest;
+  const auto wait = guesses_.Wait(address, now);
+  if (wait && !proven_.contains(proof)) {
+    return Later(*wait, fmt::format("{} has shown too many tokens that are not known", address));
   }
-  if (!IsOfLiveJob(*shown)) {
+  auto caller = Know(*shown, digest, route);
+  if (!caller) {
+    guesses_.Take(address, now);
     return Refused(401, "the token is not known: expected one of the scheduler's tokens file");
   }
-  if (route != nullptr && IsForTasks(*route)) return std::nullopt;
-  return Refused(403, fmt::format("the token is of a job's tasks: expected one with access {}",
-                                  AccessName(needed)));
+  if (proven_.size() >= kProvenMax) proven_.clear();
+  proven_.insert(proof);
+  if (auto late = TooOften(caller->name.empty() ? proof : caller->name, now)) return late;
+  return std::move(caller->refusal);
 }
 
-const Token* Guard::Find(std::string_view token) const {
-  const std::string digest = DigestOf(token);
+std::optional<Guard::Caller> Guard::Know(std::string_view shown, const std::string& digest,
+                                         const Route* route) const {
+  const Access needed = route == nullptr ? Access::kView : AccessOf(*route);
+  if (const Token* token = Find(digest)) {
+    if (token->access >= needed) return Caller{token->name, std::nullopt};
+    return Caller{token->name,
+                  Refused(403, fmt::format("access of {} is {}: expected {}", token->name,
+                                           AccessName(token->access), AccessName(needed)))};
+  }
+  if (!IsOfLiveJob(shown)) return std::nullopt;
+  if (route != nullptr && IsForTasks(*route)) return Caller{};
+  return Caller{"", Refused(403, fmt::format("the token is of a job's tasks: expected one with "
+                                             "access {}",
+                                             AccessName(needed)))};
+}
+
+std::optional<net::Response> Guard::TooOften(const std::string& caller, Instant now) {
+  const auto wait = requests_ ? requests_->Take(caller, now) : std::nullopt;
+  if (!wait) return std::nullopt;
+  return Later(*wait, "there were too many requests of this caller");
+}
+
+const Token* Guard::Find(const std::string& digest) const {
   const Token* found = nullptr;
   for (const Token& each : tokens_) {
     if (Same(each.digest, digest)) found = &each;

@@ -161,6 +161,54 @@ TEST(Guard, WithoutATokensFileNobodyIsAsked) {
   EXPECT_EQ(net::Fetch(host.url() + "/v1/jobs")->status, 200);
 }
 
+// A guard with a time of its own.
+class GuardInTimeTest : public testing::Test {
+ protected:
+  int Ask(const std::string& token, const std::string& peer = "10.0.0.1:999") {
+    net::Request head{.target = "/v1/jobs", .peer = peer};
+    if (!token.empty()) head.headers.Set("Authorization", "Bearer " + token);
+    const auto refusal = guard_.Refusal(head, &route_, now_);
+    if (!refusal) return 200;
+    EXPECT_EQ(refusal->headers.Has("Retry-After"), refusal->status == 429);
+    return refusal->status;
+  }
+
+  FakeBackend backend_;
+  Guard guard_{Tokens(), kKey, 2, backend_};
+  Route route_{"GET", "/v1/jobs", "", {}};
+  Instant now_ = Instant{} + std::chrono::hours(1);
+};
+
+TEST_F(GuardInTimeTest, EachCallerMayAskSoOften) {
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Ask(kView), 200) << i;
+  EXPECT_EQ(Ask(kView), 429);
+  EXPECT_EQ(Ask(kView, "10.0.0.2:1"), 429) << "from elsewhere";
+  EXPECT_EQ(Ask(kSubmit), 200);
+  now_ = now_ + std::chrono::milliseconds(500);
+  EXPECT_EQ(Ask(kView), 200);
+  EXPECT_EQ(Ask(kView), 429);
+}
+
+TEST_F(GuardInTimeTest, WhoGuessesIsSlowedDownAndOthersThereAreNot) {
+  EXPECT_EQ(Ask(kView), 200);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Ask("guess-0123456789abcdef"), 401) << i;
+  EXPECT_EQ(Ask("guess-0123456789abcdef"), 429);
+  EXPECT_EQ(Ask(kSubmit), 429) << "it may be a guess";
+  EXPECT_EQ(Ask(kView), 200) << "it is none";
+  EXPECT_EQ(Ask(kSubmit, "10.0.0.2:1"), 200);
+  now_ = now_ + std::chrono::seconds(1);
+  EXPECT_EQ(Ask(kSubmit), 200);
+  EXPECT_EQ(Ask("guess-0123456789abcdef"), 401);
+  EXPECT_EQ(Ask("guess-0123456789abcdef"), 429);
+}
+
+TEST_F(GuardInTimeTest, OtherTokensTakeThePlaceOfThoseBefore) {
+  EXPECT_EQ(Ask(kView), 200);
+  guard_.SetTokens(ParseTokens("view new new-0123456789abcdef").value());
+  EXPECT_EQ(Ask(kView), 401);
+  EXPECT_EQ(Ask("new-0123456789abcdef"), 200);
+}
+
 TEST(Tokens, TheFileIsRead) {
   const auto digest = [](const std::string& text) {
     Sha256 sha;

@@ -14,7 +14,9 @@ void Scheduler::Later(Status status, Done done) {
 }
 
 void Scheduler::Submit(Job job, uint64_t digest, Done done) {
-  Later(lifecycle_->Submit(std::move(job), digest, world_.Now()), std::move(done));
+  Status status = task_options_.secrets.Check(job);
+  if (status) status = lifecycle_->Submit(std::move(job), digest, world_.Now());
+  Later(std::move(status), std::move(done));
 }
 
 void Scheduler::Kill(const std::string& job, Done done) {

@@ -10,6 +10,7 @@
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/private_file.h"
 #include "scheduler/daemon/scheduler.h"
+#include "scheduler/daemon/tokens_file.h"
 #include "wire/net/loop.h"
 #include "wire/net/server.h"
 
@@ -18,6 +19,8 @@ namespace {
 
 // As in sysexits.h.
 enum Exit { kOk = 0, kUsage = 64, kData = 65, kUnavailable = 69, kSoftware = 70, kIo = 74 };
+
+constexpr Duration kTokensPause = std::chrono::seconds(5);
 
 int ExitOf(const Error& error) {
   switch (error.code) {
@@ -114,6 +117,28 @@ Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
   return OpenSqliteStore(options.state);
 }
 
+// Reads the tokens file again when it is another one, or at SIGHUP.
+struct TokensWatch {
+  net::Handle every;
+  net::Handle hangup;
+};
+
+TokensWatch WatchTokens(net::Loop& loop, const Options& options, Api& api) {
+  if (options.tokens_file.empty()) return {};
+  const auto file = std::make_shared<TokensFile>(options.tokens_file);
+  const auto read = [file, &api] {
+    auto tokens = file->Read();
+    if (!tokens) return LogError("{}: the tokens of before stay", tokens.error().message);
+    LogInfo("{} tokens are read", tokens->size());
+    api.SetTokens(*std::move(tokens));
+  };
+  return {loop.Every(kTokensPause,
+                     [file, read] {
+                       if (file->Changed()) read();
+                     }),
+          loop.OnSignal(SIGHUP, read)};
+}
+
 Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
   for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
@@ -159,8 +184,10 @@ Result<int> Run(const Options& options) {
                                                        .uninstall = options.uninstall,
                                                        .tokens = options.tokens,
                                                        .job_key = job_key,
+                                                       .rate_limit = options.rate_limit,
                                                        .tls = tls.server,
                                                        .agent_tls = tls.clients}));
+  const TokensWatch tokens = WatchTokens(loop, options, *api);
   const std::string address = Reachable(options, api->address(), api->port());
   scheduler->SetApiUrl(Scheme(options) + address, tls.authority);
   if (!leadership) KILN_TRY_OK(Announce(options, address));

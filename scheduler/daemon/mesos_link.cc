@@ -276,10 +276,10 @@ Result<mesos::v1::TaskInfo> MesosLink::Build(const LaunchCall& start, const Stat
   return TaskInfoFor(task, state, std::move(executor), std::move(resources), task_options);
 }
 
-std::vector<TaskId> MesosLink::Accept(const std::vector<LaunchCall>& starts, const State& state,
-                                      const Settings& settings,
-                                      const TaskInfoOptions& task_options) {
-  std::vector<TaskId> failed;
+std::vector<MesosLink::FailedStart> MesosLink::Accept(const std::vector<LaunchCall>& starts,
+                                                      const State& state, const Settings& settings,
+                                                      const TaskInfoOptions& task_options) {
+  std::vector<FailedStart> failed;
   std::map<std::vector<OfferId>, std::vector<const LaunchCall*>> by_offers;
   for (const LaunchCall& start : starts) by_offers[start.offers].push_back(&start);
   for (const auto& [ids, group] : by_offers) {
@@ -302,7 +302,7 @@ std::vector<TaskId> MesosLink::Accept(const std::vector<LaunchCall>& starts, con
         *operation.mutable_launch()->add_task_infos() = *std::move(info);
       } else {
         LogWarning("task {} is not launched: {}", start->task.text, info.error().message);
-        failed.push_back(start->task);
+        failed.push_back({start->task, info.error()});
       }
     }
     *call.mutable_accept()->add_operations() = std::move(operation);

@@ -47,9 +47,13 @@ class MesosLink {
   // Empty: nothing.
   const std::string& AgentAuthorization() const { return agent_authorization_; }
 
+  struct FailedStart {
+    TaskId task;
+    Error why;
+  };
   // Launches tasks with the offers that pay for them; gives those that could not be.
-  std::vector<TaskId> Accept(const std::vector<LaunchCall>& starts, const State& state,
-                             const Settings& settings, const TaskInfoOptions& task_options);
+  std::vector<FailedStart> Accept(const std::vector<LaunchCall>& starts, const State& state,
+                                  const Settings& settings, const TaskInfoOptions& task_options);
   // Removes volumes from the offers that have them.
   void Remove(const std::vector<RemovalCall>& removals);
   void Answer(const OfferCalls& calls);

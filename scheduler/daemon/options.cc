@@ -12,11 +12,14 @@
 #include "base/nearest.h"
 #include "model/units.h"
 #include "scheduler/daemon/private_file.h"
+#include "scheduler/daemon/tokens_file.h"
 #include "wire/net/http.h"
 #include "wire/rest/role_codec.h"
 
 namespace kiln::scheduler {
 namespace {
+
+constexpr double kRateLimit = 100;
 
 // The arguments as they are written.
 struct Texts {
@@ -34,7 +37,6 @@ struct Texts {
   std::string secret_file;
   std::string service_account;
   std::string roles_file;
-  std::string tokens_file;
   bool no_auth = false;
   std::vector<std::string> roles;
 };
@@ -67,9 +69,13 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--tls-cert", options.server_tls.certificate,
                  "PEM certificate of the API, which speaks https then; also shown to masters");
   app.add_option("--tls-key", options.server_tls.key, "PEM key of --tls-cert");
-  app.add_option("--tokens-file", texts.tokens_file,
+  app.add_option("--tokens-file", options.tokens_file,
                  "file of who may use the API, with lines of ACCESS NAME TOKEN; access is view, "
                  "submit or admin");
+  app.add_option("--rate-limit", options.rate_limit,
+                 "requests a second of each token, or address where there are none; 0: any number "
+                 "(100 with --tokens-file, else 0)")
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--no-auth", texts.no_auth,
                "ask nobody for a token, also where others than this machine reach the API");
   app.add_option("--state", options.state,
@@ -77,6 +83,8 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
                  "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of these")
       ->required();
   app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
+  app.add_option("--secrets-dir", options.secrets,
+                 "folder of secrets that jobs may name, a file each that others cannot read");
   app.add_option("--role", texts.roles, "Mesos role; may be given several times (*)");
   app.add_option("--roles-file", texts.roles_file,
                  "YAML or JSON file with weights, quotas and limits of roles");
@@ -137,14 +145,6 @@ Result<RoleSettings> ReadRoles(const std::string& path) {
               error.field.empty() ? "" : ": ", error.message);
 }
 
-Result<std::vector<Token>> ReadTokens(const std::string& path) {
-  const auto text = ReadPrivateFile(path);
-  if (!text) return Fail(ErrorCode::kInvalidArgument, "--tokens-file: {}", text.error().message);
-  auto tokens = ParseTokens(*text);
-  if (!tokens) return Failure(Within("--tokens-file " + path, tokens.error()));
-  return tokens;
-}
-
 // 127.0.0.0/8, and the names of this machine to itself.
 bool IsLoopback(const std::string& host) {
   in_addr address{};
@@ -153,12 +153,13 @@ bool IsLoopback(const std::string& host) {
 }
 
 Status ReadAccess(const Texts& texts, Options& options) {
-  if (texts.no_auth && !texts.tokens_file.empty()) {
+  if (options.rate_limit < 0) options.rate_limit = options.tokens_file.empty() ? 0 : kRateLimit;
+  if (texts.no_auth && !options.tokens_file.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "--no-auth is given with --tokens-file: expected one of them");
   }
-  if (!texts.tokens_file.empty()) {
-    KILN_TRY(options.tokens, ReadTokens(texts.tokens_file));
+  if (!options.tokens_file.empty()) {
+    KILN_TRY(options.tokens, TokensFile(options.tokens_file).Read());
   } else if (!texts.no_auth && !IsLoopback(options.listen_host)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "--listen is {}, where others can submit work: expected --tokens-file with those "

@@ -28,11 +28,14 @@ struct Options {
   std::string listen_host = "127.0.0.1";
   int listen_port = 0;
   std::string advertise;      // host:port that agents and people reach; empty: where it listens
-  std::vector<Token> tokens;  // of those who may use the API; none: everybody may
+  std::string tokens_file;    // of those who may use the API; empty: everybody may
+  std::vector<Token> tokens;  // what it says at the start
+  double rate_limit = -1;     // requests a second of each caller of the API; 0: any number
   std::string state;          // a file; empty with state_nodes
   std::optional<wire::ZookeeperAddress> state_nodes;
   std::string key;  // file of the key of tasks' tokens
   std::string artifacts;
+  std::string secrets;  // folder of the secrets of jobs; empty: there are none
   std::vector<std::string> roles = {"*"};
   RoleSettings sharing;
   std::string framework_name = "kiln";

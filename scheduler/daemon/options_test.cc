@@ -133,6 +133,8 @@ TEST(Options, TheTokensFileIsReadWhenItIsItsOwnersAlone) {
   ASSERT_TRUE(good) << good.error().message;
   ASSERT_EQ(good->options.tokens.size(), 1U);
   EXPECT_EQ(good->options.tokens[0].name, "sam");
+  EXPECT_EQ(good->options.rate_limit, 100);
+  EXPECT_EQ(Parse({"--master=m:5050", "--state=/s"})->options.rate_limit, 0);
   EXPECT_TRUE(parse(line, 0400));
   for (const int mode : {0640, 0604, 0620, 0602}) {
     const auto open = parse(line, mode);

@@ -22,7 +22,9 @@ Scheduler::Scheduler(net::World world, Options options, std::unique_ptr<Store> s
       ledger_(std::move(store)),
       book_(BookSettings(options_), options_.roles),
       cycle_(policy, book_),
-      task_options_{.executor = options_.executor, .executor_uri = options_.executor_uri},
+      task_options_{.executor = options_.executor,
+                    .executor_uri = options_.executor_uri,
+                    .secrets = Secrets(options_.secrets)},
       link_(world_, options_, MesosCallbacks()) {}
 
 Result<std::unique_ptr<Scheduler>> Scheduler::Open(net::World world, Options options,
@@ -200,18 +202,20 @@ void Scheduler::Turn() {
 void Scheduler::Act(const Effects& effects, const OfferCalls& calls) {
   if (!connected_) return;
   link_.Remove(effects.removals);
-  const std::vector<TaskId> failed =
+  const std::vector<MesosLink::FailedStart> failed =
       link_.Accept(effects.starts, state(), lifecycle_->settings(), task_options_);
   link_.Send(effects);
   link_.Answer(calls);
   for (const DeclineCall& decline : calls.declines) {
     counters_.offers_declined += decline.offers.size();
   }
-  for (const TaskId& task : failed) {
+  for (const auto& [task, why] : failed) {
+    // With other offers it may be launched; a secret that is gone is the job's own failure.
+    const bool own = why.code == ErrorCode::kFailedPrecondition;
     lifecycle_->Update({.task = task,
                         .agent = state().tasks.at(task).agent,
-                        .state = TaskState::kDropped,
-                        .message = "could not be launched with these offers"},
+                        .state = own ? TaskState::kFailed : TaskState::kDropped,
+                        .message = own ? why.message : "could not be launched with these offers"},
                        world_.Now());
     Wake();
   }

@@ -51,6 +51,7 @@ class Scheduler final : public Backend {
   Plan DryRun(const Job& job) const override;
   void Submit(Job job, uint64_t digest, Done done) override;
   Status CheckSubmit(const Job& job, uint64_t digest) const override {
+    KILN_TRY_OK(task_options_.secrets.Check(job));
     return lifecycle_->CheckSubmit(job, digest);
   }
   void Kill(const std::string& job, Done done) override;

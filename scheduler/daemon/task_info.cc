@@ -158,6 +158,12 @@ Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
   if (!options.job_key.empty()) {
     work.set_api_token(JobToken(options.job_key, task.member.job, record.digest));
   }
+  for (const SecretUse& use : group.secrets) {
+    v1::Secret& secret = *work.add_secrets();
+    KILN_TRY(*secret.mutable_value(), options.secrets.Read(use));
+    secret.set_env(use.env);
+    secret.set_file(use.file);
+  }
   for (const GpuShare& share : task.resources.gpu_shares) {
     work.set_gpu(share.id.text);
     work.set_gpu_milli(share.milli);

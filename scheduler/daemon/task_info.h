@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "proto/mesos/v1/mesos.pb.h"
+#include "scheduler/daemon/secrets.h"
 #include "scheduler/lifecycle/state.h"
 #include "wire/mesos/convert.h"
 
@@ -15,7 +16,8 @@ struct TaskInfoOptions {
   std::string executor_uri;   // where agents fetch it from instead; may be empty
   std::string api_url;        // "http://host:port" of the scheduler's REST, or https
   std::string api_authority;  // PEM certificate by which its own is judged; empty: it is http
-  std::string job_key;        // of the tokens of tasks; empty: the REST asks for none
+  Secrets secrets;
+  std::string job_key;  // of the tokens of tasks; empty: the REST asks for none
 };
 
 // The executor of a task. Two tasks of one executor id get equal ones: nothing in it is per task,
@@ -24,7 +26,7 @@ mesos::v1::ExecutorInfo ExecutorInfoFor(const Task& task, const Group& group,
                                         const std::string& framework_id,
                                         const TaskInfoOptions& options);
 
-// kNotFound when a model it needs is gone from the registry.
+// kNotFound when a model it needs is gone from the registry, kFailedPrecondition when a secret is.
 Result<mesos::v1::TaskInfo> TaskInfoFor(const Task& task, const State& state,
                                         mesos::v1::ExecutorInfo executor,
                                         wire::ResourceList resources,

@@ -1,6 +1,7 @@
 // A scheduler that asks for tokens, its tasks and the command line.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -44,6 +45,20 @@ class TokensTest : public testing::Test {
   support::TempFolder folder_;
   std::optional<Cluster> cluster_;
 };
+
+TEST_F(TokensTest, TheFileIsReadAgainAndAWrongOneChangesNothing) {
+  const std::string jobs = cluster_->api() + "/v1/jobs";
+  constexpr const char* kNew = "new-0123456789abcdef";
+  std::ofstream(folder_.File("tokens")) << "view nora " << kNew << "\n";
+  kill(cluster_->scheduler_pid(), SIGHUP);
+  EXPECT_TRUE(support::Eventually([&] { return Ask("GET", jobs, "", kNew).status == 200; }));
+  EXPECT_EQ(Ask("GET", jobs, "", kView).status, 401);
+  std::ofstream(folder_.File("tokens")) << "all of us\n";
+  kill(cluster_->scheduler_pid(), SIGHUP);
+  EXPECT_TRUE(support::Eventually(
+      [&] { return cluster_->Logs().find("the tokens of before stay") != std::string::npos; }));
+  EXPECT_EQ(Ask("GET", jobs, "", kNew).status, 200);
+}
 
 TEST_F(TokensTest, PeopleAndTasksDoWhatTheyMayAndNothingElse) {
   const std::string jobs = cluster_->api() + "/v1/jobs";

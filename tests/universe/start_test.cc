@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "base/file.h"
 #include "scheduler/daemon/options.h"
 #include "tests/support/process.h"
@@ -169,6 +172,24 @@ TEST_F(StartTest, TheSecretIsReadFromItsMount) {
   const auto flag = std::find(arguments.begin(), arguments.end(), "--secret-file");
   ASSERT_NE(flag, arguments.end());
   EXPECT_EQ(*(flag + 1), "secrets/service-account");
+}
+
+TEST_F(StartTest, InStrictModeAServiceAccountLogsInAndTheClustersAuthoritiesAreBelieved) {
+  std::filesystem::create_directory(sandbox_.File("secrets"));
+  std::filesystem::create_directory(sandbox_.File(".ssl"));
+  std::ofstream(sandbox_.File("secrets/service-account")) << "\n {\"scheme\": \"RS256\"}\n";
+  std::ofstream(sandbox_.File(".ssl/ca-bundle.crt")) << "pem\n";
+  const Arguments arguments =
+      Start({{"service", {{"service_account", "kiln"}, {"service_account_secret", "kiln/secret"}}},
+             {"mesos", {{"masters", "https://leader.mesos/mesos"}}}});
+  EXPECT_THAT(arguments, testing::Contains("https://leader.mesos/mesos"));
+  EXPECT_THAT(arguments, testing::Not(testing::Contains("--secret-file")));
+  for (const auto& [name, value] : {std::pair("--service-account", "secrets/service-account"),
+                                    {"--ca-file", ".ssl/ca-bundle.crt"}}) {
+    const auto flag = std::find(arguments.begin(), arguments.end(), name);
+    ASSERT_NE(flag, arguments.end()) << name;
+    EXPECT_EQ(*(flag + 1), value);
+  }
 }
 
 TEST_F(StartTest, AdminRouterIsWhoAsksForATokenSoTheSchedulerDoesNot) {

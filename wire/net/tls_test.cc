@@ -106,10 +106,11 @@ TEST_F(TlsTest, RequestsAndAnswersPassInAnyDirectionAndSize) {
 
 TEST_F(TlsTest, AStreamComesAsItIsWrittenAndItsCutIsSeen) {
   const auto files = authority_.Issue("server", kHere);
-  Listen(&files, [](std::shared_ptr<Exchange> e) {
+  std::shared_ptr<Exchange> kept;
+  Listen(&files, [&](std::shared_ptr<Exchange> e) {
+    kept = e;
     e->BeginStream({});
     e->Write("one");
-    // dropped without its end
   });
   Believe({.ca_file = authority_.file()});
   std::string log;
@@ -121,7 +122,10 @@ TEST_F(TlsTest, AStreamComesAsItIsWrittenAndItsCutIsSeen) {
                                       }},
                                      tls_);
   connection->OpenStream({}, {[&](const Response&) { log += "head "; },
-                              [&](std::string_view piece) { log += std::string(piece) + " "; },
+                              [&](std::string_view piece) {
+                                log += std::string(piece) + " ";
+                                kept->Abort();
+                              },
                               [&] { log += "end "; }});
   loop_.RunFor(kLong);
   EXPECT_EQ(log, "open head one closed");

@@ -106,6 +106,12 @@ void Put(const Group& group, v1::Group& proto) {
     one.set_path(volume.path);
     one.set_size(volume.size.count);
   }
+  for (const SecretUse& secret : group.secrets) {
+    v1::GroupSecret& one = *proto.add_secrets();
+    one.set_name(secret.name);
+    one.set_env(secret.env);
+    one.set_file(secret.file);
+  }
   proto.set_ports(group.ports);
   v1::GpuRequest& gpus = *proto.mutable_gpus();
   gpus.set_count(group.gpus.count);
@@ -147,6 +153,9 @@ Result<Group> Get(const v1::Group& proto) {
               .after = {proto.after().begin(), proto.after().end()}};
   for (const v1::GroupVolume& volume : proto.volumes()) {
     group.volumes.push_back({volume.path(), {volume.size()}, std::nullopt});
+  }
+  for (const v1::GroupSecret& secret : proto.secrets()) {
+    group.secrets.push_back({secret.name(), secret.env(), secret.file()});
   }
   for (const v1::Constraint& constraint : proto.constraints()) {
     group.constraints.push_back(

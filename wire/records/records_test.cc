@@ -52,6 +52,7 @@ Job FullJob() {
   first.mem = MiB(33);
   first.disk = GiB(2);
   first.volumes = {{"data", GiB(3), std::nullopt}};
+  first.secrets = {{"s3", "S3_KEY", ""}, {"tls", "", "tls.pem"}};
   first.ports = 2;
   first.gpus = {.count = 2, .model = "A100", .memory = GiB(40), .link = "nvlink", .mig = "1g.5gb"};
   first.constraints = {{"hostname", ConstraintOperator::kMaxPer, "2"}};

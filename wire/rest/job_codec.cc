@@ -249,6 +249,12 @@ void DescribeVolume(Form& form, Volume& volume) {
   form.Size({"size", "of disk", true}, volume.size);
 }
 
+void DescribeSecret(Form& form, SecretUse& secret) {
+  form.Text({"name", "under which the scheduler keeps it, in --secrets-dir", true}, secret.name);
+  form.Text({"env", "the variable of the command that holds it; or"}, secret.env);
+  form.Text({"file", "a name in the sandbox"}, secret.file);
+}
+
 void DescribeGroup(Form& form, Group& group) {
   form.Text({"name", "unique in the job", true}, group.name);
   Int(form, {"count", "identical members"}, group.count, 1, kCountMax);
@@ -266,6 +272,9 @@ void DescribeGroup(Form& form, Group& group) {
         "folders of each member that outlive its attempts, on the disk of one agent, where the "
         "member then stays; removed after the job's end; for commands"},
        group.volumes, DescribeVolume);
+  List(form,
+       {"secrets", "what a command needs and nobody may see, as a variable or as a file each"},
+       group.secrets, DescribeSecret);
   Int(form, {"ports", "network ports of each member; serve takes one at least"}, group.ports, 0,
       100);
   Object(form, {"gpus", "of each member: a count, or an object"}, group.gpus, DescribeGpus,
