@@ -1,7 +1,10 @@
 #include "cli/commands/client.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "base/file.h"
 #include "wire/net/client.h"
@@ -11,6 +14,9 @@ namespace kiln::cli {
 namespace {
 
 using wire::Json;
+
+constexpr int kTriesMax = 5;
+constexpr int kWaitMaxSeconds = 30;
 
 ErrorCode CodeOf(const std::string& name) {
   for (int i = 0; i <= static_cast<int>(ErrorCode::kInternal); ++i) {
@@ -68,6 +74,18 @@ Result<std::shared_ptr<const net::TlsContext>> FindTls(
   return net::TlsContext::ForClients(tls);
 }
 
+// Asks again when the API has too many requests, after the time that it names.
+Result<net::Response> FetchPatiently(const std::string& url, const net::Request& request,
+                                     const net::FetchOptions& options) {
+  for (int tries = 1;; ++tries) {
+    auto response = net::Fetch(url, request, options);
+    if (!response || response->status != 429 || tries == kTriesMax) return response;
+    const std::string wait(response->headers.Get("Retry-After").value_or("1"));
+    std::this_thread::sleep_for(
+        std::chrono::seconds(std::clamp(std::atoi(wait.c_str()), 0, kWaitMaxSeconds)));
+  }
+}
+
 // Of a request that had no answer.
 Failure NoAnswer(Error error) {
   if (error.code == ErrorCode::kUnavailable) {
@@ -84,7 +102,7 @@ Result<Json> Client::Send(const std::string& method, const std::string& path,
                           const std::string& body, const std::string& media_type) const {
   net::Request request{method, "/", headers_, body, ""};
   if (!body.empty()) request.headers.Set("Content-Type", media_type);
-  const auto response = net::Fetch(base_ + path, std::move(request), {.tls = tls_});
+  const auto response = FetchPatiently(base_ + path, request, {.tls = tls_});
   if (!response) return NoAnswer(response.error());
   KILN_TRY_OK(Check(base_ + path, *response));
   if (response->body.empty()) return Json::object();

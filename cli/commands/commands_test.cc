@@ -514,6 +514,20 @@ TEST_F(CommandsTest, AnOldDcosIsAskedForTheAddress) {
             "/v1/openapi.json\n");
 }
 
+TEST(Program, AnApiWithTooManyRequestsIsAskedAgain) {
+  net::Loop loop;
+  int asked = 0;
+  auto server = net::Server::Listen(loop, {}, [&](std::shared_ptr<net::Exchange> exchange) {
+                  const bool busy = ++asked < 3;
+                  exchange->Respond({busy ? 429 : 200, {{"Retry-After", "0"}}, R"({"jobs":[]})"});
+                }).value();
+  std::thread thread([&] { loop.Run(); });
+  EXPECT_EQ(RunWith({{"KILN_API", server->address()}}, {"job", "list"}).code, 0);
+  EXPECT_EQ(asked, 3);
+  loop.Stop();
+  thread.join();
+}
+
 TEST(Program, AProxysAnswerGivesANextStep) {
   net::Loop loop;
   int status = 401;

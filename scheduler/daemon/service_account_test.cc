@@ -5,7 +5,11 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <unistd.h>
 
+#include <filesystem>
+
+#include "base/file.h"
 #include "scheduler/daemon/dcos_login.h"
 #include "scheduler/daemon/fake_master_for_test.h"
 #include "scheduler/daemon/scheduler.h"
@@ -97,6 +101,40 @@ TEST(ServiceAccount, IsReadAndItsFaultsAreNamedWithoutItsKey) {
     EXPECT_EQ(ParseServiceAccount(wire::DumpJson(bad)).error().message, c.message);
   }
   EXPECT_EQ(ParseServiceAccount("x").error().message, "is no JSON object: expected one");
+}
+
+TEST(ServiceAccount, IsNamedByTheOptionOrByDcossVariableWhichMayHoldItItself) {
+  const std::string path = testing::TempDir() + "/account-" + std::to_string(getpid());
+  const std::string text = wire::DumpJson(Secret("http://iam:1/login"));
+  ASSERT_TRUE(WriteFile(path, text));
+  const auto parse = [](std::vector<std::string> words, const std::string& variable) {
+    setenv("DCOS_SERVICE_ACCOUNT_CREDENTIAL", variable.c_str(), 1);
+    words.insert(words.begin(), {"kiln-scheduler", "--master=m:1", "--state=/s"});
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    return ParseOptions(static_cast<int>(argv.size()), argv.data());
+  };
+  for (const auto& [words, variable] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"--service-account=" + path}, "/none"},
+           {{}, path},
+           {{}, "file://" + path},
+           {{}, text}}) {
+    const auto parsed = parse(words, variable);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(parsed->options.principal, "sa");
+    EXPECT_EQ(parsed->options.service_account,
+              (ServiceAccount{"sa", TheKey().pem, "http://iam:1/login"}));
+  }
+  EXPECT_EQ(parse({}, "")->options.service_account, std::nullopt);
+  EXPECT_EQ(parse({"--principal=me"}, path).error().message,
+            "--principal is me: expected none or sa, the uid of the service account");
+  EXPECT_THAT(parse({}, "/none").error().message,
+              testing::StartsWith("DCOS_SERVICE_ACCOUNT_CREDENTIAL: "));
+  EXPECT_EQ(parse({"--service-account=/dev/null"}, "").error().message,
+            "--service-account: is no JSON object: expected one");
+  unsetenv("DCOS_SERVICE_ACCOUNT_CREDENTIAL");
+  std::filesystem::remove(path);
 }
 
 TEST(ServiceAccount, AGrantTellsWhenItExpires) {
