@@ -52,16 +52,8 @@ std::string BesideThisProgram(const char* name) {
   return (self.parent_path() / name).string();
 }
 
-void Declare(CLI::App& app, Options& options, Texts& texts) {
-  app.add_option(
-         "--master", texts.masters,
-         "HOST:PORT or https://HOST:PORT of a Mesos master, several with commas; or where masters "
-         "say who leads: "
-         "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of one of these")
-      ->required();
-  app.add_option("--listen", texts.listen, "HOST:PORT of the REST API; port 0 is a free one");
-  app.add_option("--advertise", options.advertise,
-                 "HOST:PORT under which agents and people reach the API");
+// Who may do what, who this is, and what nobody else may read.
+void DeclareSecurity(CLI::App& app, Options& options, Texts& texts) {
   app.add_flag("--mesos-tls", options.mesos_tls,
                "masters that ZooKeeper names, and agents, speak TLS (as https:// masters do)");
   app.add_option("--ca-file", options.ca_file,
@@ -78,23 +70,35 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--no-auth", texts.no_auth,
                "ask nobody for a token, also where others than this machine reach the API");
-  app.add_option("--state", options.state,
-                 "file of the state, made if it is not there; or nodes of ZooKeeper: "
-                 "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of these")
-      ->required();
-  app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
-  app.add_option("--secrets-dir", options.secrets,
-                 "folder of secrets that jobs may name, a file each that others cannot read");
-  app.add_option("--role", texts.roles, "Mesos role; may be given several times (*)");
-  app.add_option("--roles-file", texts.roles_file,
-                 "YAML or JSON file with weights, quotas and limits of roles");
-  app.add_option("--framework-name", options.framework_name, "name of the framework (kiln)");
-  app.add_option("--user", options.user, "user that executors run as (the current one)");
   app.add_option("--principal", options.principal, "principal of the framework");
   app.add_option("--secret-file", texts.secret_file, "file with the principal's secret");
   app.add_option("--service-account", texts.service_account,
                  "file with the secret of a DC/OS service account, by which the framework logs in "
                  "(DCOS_SERVICE_ACCOUNT_CREDENTIAL, the file or what is in it)");
+  app.add_option("--secrets-dir", options.secrets,
+                 "folder of secrets that jobs may name, a file each that others cannot read");
+}
+
+void Declare(CLI::App& app, Options& options, Texts& texts) {
+  app.add_option(
+         "--master", texts.masters,
+         "HOST:PORT or https://HOST:PORT of a Mesos master, several with commas; or where masters "
+         "say who leads: "
+         "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of one of these")
+      ->required();
+  app.add_option("--listen", texts.listen, "HOST:PORT of the REST API; port 0 is a free one");
+  app.add_option("--advertise", options.advertise,
+                 "HOST:PORT under which agents and people reach the API");
+  app.add_option("--state", options.state,
+                 "file of the state, made if it is not there; or nodes of ZooKeeper: "
+                 "zk://[USER:PASSWORD@]HOST:PORT,HOST:PORT/PATH; or file:///PATH of these")
+      ->required();
+  app.add_option("--artifacts", options.artifacts, "folder of the artifacts (STATE.artifacts)");
+  app.add_option("--role", texts.roles, "Mesos role; may be given several times (*)");
+  app.add_option("--roles-file", texts.roles_file,
+                 "YAML or JSON file with weights, quotas and limits of roles");
+  app.add_option("--framework-name", options.framework_name, "name of the framework (kiln)");
+  app.add_option("--user", options.user, "user that executors run as (the current one)");
   app.add_option("--webui-url", options.webui_url, "URL of the service (the API's address)");
   app.add_option("--failover-timeout", texts.failover_timeout,
                  "how long tasks outlive the scheduler (14d)");
@@ -127,6 +131,7 @@ void Declare(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--address-file", options.address_file,
                  "file that gets the API's HOST:PORT once it listens");
   app.add_flag("--uninstall", options.uninstall, "tear everything down");
+  DeclareSecurity(app, options, texts);
 }
 
 Result<Duration> Time(const char* flag, const std::string& text) {
