@@ -49,6 +49,35 @@ wire::Json BodySchemas() {
             {"properties", {{"version", {{"type", "integer"}, {"minimum", 1}}}}}}}};
 }
 
+// An exchange whose whole answers somebody has a last word on.
+class Amended final : public net::Exchange {
+ public:
+  using After = std::function<void(const net::Request&, net::Response&)>;
+  Amended(std::shared_ptr<net::Exchange> exchange, After after)
+      : exchange_(std::move(exchange)), after_(std::move(after)) {}
+
+  const net::Request& request() const override { return exchange_->request(); }
+  std::shared_ptr<net::BodySink> sink() const override { return exchange_->sink(); }
+  void Respond(net::Response response) override {
+    after_(request(), response);
+    exchange_->Respond(std::move(response));
+  }
+  void RespondFile(net::Response head, std::string path, uint64_t offset,
+                   uint64_t length) override {
+    exchange_->RespondFile(std::move(head), std::move(path), offset, length);
+  }
+  void BeginStream(net::Response head) override { exchange_->BeginStream(std::move(head)); }
+  void Write(std::string_view piece) override { exchange_->Write(piece); }
+  void EndStream() override { exchange_->EndStream(); }
+  size_t Unsent() const override { return exchange_->Unsent(); }
+  void Abort() override { exchange_->Abort(); }
+  void OnClose(std::function<void()> function) override { exchange_->OnClose(std::move(function)); }
+
+ private:
+  const std::shared_ptr<net::Exchange> exchange_;
+  const After after_;
+};
+
 }  // namespace
 
 struct Api::Parts {
@@ -74,16 +103,20 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
                 {},
                 {}});
   parts->router = std::make_unique<Router>(AllRoutes(parts->context, parts->router), BodySchemas);
-  server.refusal = [&loop, &guard = parts->guard,
-                    &router = *parts->router](const net::Request& head) {
-    return guard.Refusal(head, router.Find(head), loop.Now());
+  server.refusal = [&loop, &guard = parts->guard, &router = *parts->router,
+                    &before = parts->context.options.before](const net::Request& head) {
+    const Route* route = router.Find(head);
+    auto refused = guard.Refusal(head, route, loop.Now());
+    return refused || !before ? refused : before(head, route);
   };
   server.sink = [&context = parts->context](const net::Request& head) {
     return ArtifactSink(context, head);
   };
   parts->server =
       net::Server::Serve(loop, std::move(listener), std::move(server),
-                         [&router = *parts->router](std::shared_ptr<net::Exchange> exchange) {
+                         [&router = *parts->router, &after = parts->context.options.after](
+                             std::shared_ptr<net::Exchange> exchange) {
+                           if (after) exchange = std::make_shared<Amended>(exchange, after);
                            router.Dispatch(std::move(exchange));
                          });
   if (parts->context.options.uninstall) StartUninstall(parts->context);

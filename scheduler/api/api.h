@@ -1,7 +1,9 @@
 // The REST API of the scheduler: /v1, the routes that DC/OS asks for, and a page for people.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,11 @@ struct ApiOptions {
   double rate_limit = 0;      // requests a second of each caller; 0: any number
   std::shared_ptr<const net::TlsContext> tls = nullptr;        // of the server; none: it is plain
   std::shared_ptr<const net::TlsContext> agent_tls = nullptr;  // what agents are judged by
+  // Of a scheduler that stands by; none: it leads. What is answered in place of a handler, to whom
+  // may have an answer, and what becomes of a handler's whole answer.
+  std::function<std::optional<net::Response>(const net::Request& head, const Route* route)> before =
+      nullptr;
+  std::function<void(const net::Request& request, net::Response& response)> after = nullptr;
 };
 
 // Threads: the loop's alone. Owner: the daemon; `loop` and `backend` outlive it.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "scheduler/daemon/scheduler.h"
+#include "scheduler/daemon/state_views.h"
 
 namespace kiln::scheduler {
 
@@ -106,27 +107,7 @@ std::vector<AgentView> Scheduler::Agents() const {
     view.offered += offer.resources;
     view.seen = std::max(view.seen, offer.received);
   }
-  for (const auto& [id, task] : state().tasks) {
-    if (IsTerminal(task.state)) continue;
-    AgentView& view = views[task.agent];
-    const auto agent = state().agents.find(task.agent);
-    if (view.agent.id.empty() && agent != state().agents.end()) view.agent = agent->second;
-    view.used += task.resources;
-    ++view.tasks;
-    view.seen = std::max({view.seen, task.launched, task.started});
-  }
-  for (const auto& [suspect, suspicion] : state().suspicions) {
-    AgentView& view = views[suspect.agent];
-    if (!view.agent.id.empty()) continue;
-    view.agent = {.id = suspect.agent, .hostname = suspicion.hostname};
-    view.seen = suspicion.since;
-  }
-  std::vector<AgentView> list;
-  for (auto& [id, view] : views) {
-    view.domain = PathOf(view.agent, options_.topology);
-    list.push_back(std::move(view));
-  }
-  return list;
+  return AgentViews(std::move(views), state(), options_.topology);
 }
 
 std::vector<RoleShare> Scheduler::Roles() const {

@@ -1,79 +1,108 @@
 #include "scheduler/daemon/leadership.h"
 
+#include <unistd.h>
+
+#include <sstream>
+
 #include "base/log.h"
+#include "base/random.h"
 #include "wire/net/loop.h"
-#include "wire/rest/json.h"
 #include "wire/zookeeper/session.h"
 
 namespace kiln::scheduler {
 namespace {
 
-constexpr Duration kSession = std::chrono::seconds(10);
+// Of a machine that is gone, or cut off, nothing else tells. ZooKeeper's servers have a least of
+// two of their ticks, 4 s as they come.
+constexpr Duration kSession = std::chrono::seconds(5);
 
-net::Response JsonResponse(int status, const wire::Json& json) {
-  return {status, {{"Content-Type", "application/json"}}, wire::DumpJson(json)};
+// Where others reach what listens there.
+std::string ReachableHost(const std::string& host) {
+  if (host != "0.0.0.0") return host;
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
 }
 
 }  // namespace
 
-Leadership::Leadership(std::string url, Callbacks callbacks)
-    : url_(std::move(url)),
+std::string FormatSeat(const Seat& seat) {
+  return fmt::format("{} {} {}", seat.url, seat.name, seat.lifeline);
+}
+
+Seat ParseSeat(const std::string& text) {
+  Seat seat;
+  std::istringstream(text) >> seat.url >> seat.name >> seat.lifeline;
+  return seat;
+}
+
+Leadership::Leadership(net::Loop& loop, Seat own, std::unique_ptr<net::Lifeline> lifeline,
+                       Callbacks callbacks)
+    : loop_(loop),
+      own_(std::move(own)),
+      lifeline_(std::move(lifeline)),
       callbacks_(std::move(callbacks)),
       leader_(Fail(ErrorCode::kUnavailable, "zookeeper is not asked yet")) {}
 
 Result<std::unique_ptr<Leadership>> Leadership::Open(net::Loop& loop,
                                                      const wire::ZookeeperAddress& state,
-                                                     const std::string& url, Callbacks callbacks) {
+                                                     const std::string& url,
+                                                     const std::string& host, Callbacks callbacks) {
   wire::ZookeeperAddress group = state;
   group.path += "/schedulers";
-  KILN_TRY(const auto session, wire::ZookeeperSession::Open(group, kSession));
+  KILN_TRY(const auto session, wire::ZookeeperSession::Open(group));
   KILN_TRY_OK(session->MakePath());
-  auto leadership = std::unique_ptr<Leadership>(new Leadership(url, std::move(callbacks)));
+  KILN_TRY(net::Listener listener, net::Listener::Open(host, 0));
+  Seat own{url, fmt::format("{:016x}", RandomSeed()), ""};
+  auto lifeline = net::Lifeline::Open(loop, std::move(listener), own.name);
+  own.lifeline = fmt::format("{}:{}", ReachableHost(host), lifeline->port());
+  auto leadership = std::unique_ptr<Leadership>(
+      new Leadership(loop, own, std::move(lifeline), std::move(callbacks)));
   leadership->watch_ = std::make_unique<wire::LeaderWatch>(
       loop, group,
       [self = leadership.get()](const Result<wire::Leader>& leader) { self->OnLeader(leader); },
-      kSession, url);
+      kSession, FormatSeat(own));
   return leadership;
 }
 
 void Leadership::OnLeader(const Result<wire::Leader>& leader) {
-  leader_ = leader;
+  leader_ = leader ? Result<Seat>(ParseSeat(leader->content)) : Failure(leader.error());
   const bool own = leader && leader->own;
   if (phase_ == Phase::kStandsBy) {
     if (!own) {
       LogInfo("stands by: {}",
-              leader ? leader->content + " leads" : std::string(leader.error().message));
+              leader ? leader_->url + " leads" : std::string(leader.error().message));
+      if (leader) Hold(*leader);
       return;
     }
-    LogInfo("leads, as {}", url_);
+    LogInfo("leads, as {}", own_.url);
     phase_ = Phase::kLeads;
+    line_.reset();
     return callbacks_.leads();
   }
   if (phase_ == Phase::kDeposed || own) return;
   phase_ = Phase::kDeposed;
   callbacks_.deposed({ErrorCode::kUnavailable,
                       fmt::format("this scheduler leads no more: {}",
-                                  leader ? leader->content + " does" : leader.error().message),
+                                  leader ? leader_->url + " does" : leader.error().message),
                       {}});
 }
 
-net::Response Leadership::Answer(const net::Request& request) const {
-  const std::string leader = leader_ ? leader_->content : "";
-  if (request.Path() == "/v1/health") {
-    return JsonResponse(202, {{"status", "standing by"},
-                              {"connected", false},
-                              {"recovered", false},
-                              {"leader", leader}});
-  }
-  if (leader.empty()) {
-    return net::ErrorResponse(
-        {ErrorCode::kUnavailable, "no scheduler leads: " + leader_.error().message, {}});
-  }
-  net::Response response = net::ErrorResponse(
-      {ErrorCode::kUnavailable, "this scheduler stands by: expected a call to " + leader, {}});
-  response.status = 307;
-  response.headers.Set("Location", leader + request.target);
-  return response;
+void Leadership::Hold(const wire::Leader& leader) {
+  if (held_ == leader.node) return;
+  held_ = leader.node;
+  line_.reset();
+  const auto address = net::ParseHostPort(leader_->lifeline);
+  if (!address) return;
+  line_ = net::LifelineWatch::Open(loop_, *address, leader_->name, [this, url = leader_->url] {
+    LogWarning("{} has died: takes it out", url);
+    watch_->Expel(held_);
+  });
+}
+
+Result<std::string> Leadership::LeaderUrl() const {
+  if (!leader_) return Failure(leader_.error());
+  return leader_->url;
 }
 
 }  // namespace kiln::scheduler

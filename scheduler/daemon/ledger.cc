@@ -12,7 +12,34 @@ Change ChangeOf(const char* kind, const Map& map, const Key& key, const std::str
   return {kind, name, wire::Encode(found->second)};
 }
 
+void Remove(const std::string& kind, const std::string& key, State& state) {
+  if (kind == "job") {
+    state.jobs.erase(key);
+  } else if (kind == "task") {
+    state.tasks.erase({key});
+  } else if (kind == "model") {
+    state.models.erase(key);
+  } else if (kind == "agent") {
+    state.agents.erase({key});
+  } else if (kind == "suspicion") {
+    const size_t slash = key.find('/');
+    state.suspicions.erase({{key.substr(0, slash)}, {key.substr(slash + 1)}});
+  } else if (kind == "volume") {
+    state.volumes.erase(key);
+  }
+}
+
 }  // namespace
+
+Status Apply(const Change& change, State& state) {
+  if (!change.bytes) {
+    Remove(change.kind, change.key, state);
+    return {};
+  }
+  Status decoded = wire::Decode(*change.bytes, state);
+  if (decoded) return decoded;
+  return Failure(Within(fmt::format("state {} {}", change.kind, change.key), decoded.error()));
+}
 
 Result<State> Ledger::Load() {
   KILN_TRY(const Records records, store_->Load());

@@ -10,6 +10,9 @@
 
 namespace kiln::scheduler {
 
+// Puts a change of a record into the state. kDataLoss: its bytes are no record.
+Status Apply(const Change& change, State& state);
+
 class Ledger {
  public:
   explicit Ledger(std::unique_ptr<Store> store) : store_(std::move(store)) {}

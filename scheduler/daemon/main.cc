@@ -10,6 +10,7 @@
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/private_file.h"
 #include "scheduler/daemon/scheduler.h"
+#include "scheduler/daemon/standby.h"
 #include "scheduler/daemon/tokens_file.h"
 #include "wire/net/loop.h"
 #include "wire/net/server.h"
@@ -89,32 +90,18 @@ Status Announce(const Options& options, const std::string& address) {
   return {};
 }
 
-// Works the loop until this scheduler leads, or somebody stops it, and listens again then.
-Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& options, const Tls& tls,
-                                            std::optional<net::Listener>& listener,
-                                            std::function<void(const Error&)> deposed) {
-  std::unique_ptr<Leadership> leadership;
-  net::ServerOptions serving;
-  serving.tls = tls.server;
-  auto server = net::Server::Serve(loop, *std::exchange(listener, std::nullopt), std::move(serving),
-                                   [&](const std::shared_ptr<net::Exchange>& exchange) {
-                                     exchange->Respond(leadership->Answer(exchange->request()));
-                                   });
-  const int port = server->port();
-  const std::string address = Reachable(options, server->address(), port);
-  KILN_TRY(leadership, Leadership::Open(loop, *options.state_nodes, Scheme(options) + address,
-                                        {[&loop] { loop.Stop(); }, std::move(deposed)}));
-  KILN_TRY_OK(Announce(options, address));
-  loop.Run();
-  server.reset();
-  KILN_TRY(net::Listener again, net::Listener::Open(options.listen_host, port));
-  listener.emplace(std::move(again));
-  return leadership;
-}
-
-Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
-  if (options.state_nodes) return OpenZookeeperStore(*options.state_nodes);
-  return OpenSqliteStore(options.state);
+Result<ApiOptions> ApiOptionsOf(const Options& options, const Tls& tls) {
+  ApiOptions api{.artifacts = options.artifacts,
+                 .service_name = options.framework_name,
+                 .uninstall = options.uninstall,
+                 .tokens = options.tokens,
+                 .rate_limit = options.rate_limit,
+                 .tls = tls.server,
+                 .agent_tls = tls.clients};
+  if (!options.tokens.empty()) {
+    KILN_TRY(api.job_key, OpenKey(options.key));
+  }
+  return api;
 }
 
 // Reads the tokens file again when it is another one, or at SIGHUP.
@@ -139,13 +126,42 @@ TokensWatch WatchTokens(net::Loop& loop, const Options& options, Api& api) {
           loop.OnSignal(SIGHUP, read)};
 }
 
+// Works the loop until this scheduler leads, or somebody stops it.
+Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& options,
+                                            net::Listener listener, ApiOptions api_options,
+                                            std::function<void(const Error&)> deposed) {
+  std::unique_ptr<Leadership> leadership;
+  Standby standby(loop, FollowZookeeperStore(*options.state_nodes), options.topology,
+                  [&leadership] { return leadership->LeaderUrl(); });
+  api_options.uninstall = false;
+  api_options.before = [&standby](const net::Request& head, const Route* route) {
+    return standby.Before(head, route);
+  };
+  api_options.after = [&standby](const net::Request& request, net::Response& response) {
+    standby.After(request, response);
+  };
+  KILN_TRY(const auto api, Api::Serve(loop, std::move(listener), standby, std::move(api_options)));
+  const TokensWatch tokens = WatchTokens(loop, options, *api);
+  const std::string address = Reachable(options, api->address(), api->port());
+  KILN_TRY(leadership,
+           Leadership::Open(loop, *options.state_nodes, Scheme(options) + address,
+                            options.listen_host, {[&loop] { loop.Stop(); }, std::move(deposed)}));
+  KILN_TRY_OK(Announce(options, address));
+  loop.Run();
+  return leadership;
+}
+
+Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
+  if (options.state_nodes) return OpenZookeeperStore(*options.state_nodes);
+  return OpenSqliteStore(options.state);
+}
+
 Result<int> Run(const Options& options) {
   KILN_TRY_OK(FindPolicy(options.policy));
   for (const std::string& role : options.roles) KILN_TRY_OK(CheckRoleName("--role", role));
   KILN_TRY(const Tls tls, OpenTls(options));
   // Nothing is made before the address is known to be free.
-  KILN_TRY(net::Listener free, net::Listener::Open(options.listen_host, options.listen_port));
-  std::optional<net::Listener> listener(std::move(free));
+  KILN_TRY(net::Listener listener, net::Listener::Open(options.listen_host, options.listen_port));
   net::Loop loop;
   // Whoever is told the address may end it at once.
   bool stopped = false;
@@ -161,9 +177,11 @@ Result<int> Run(const Options& options) {
     code = Failed(error);
     loop.Stop();
   };
+  KILN_TRY(const ApiOptions api_options, ApiOptionsOf(options, tls));
   std::unique_ptr<Leadership> leadership;
   if (options.state_nodes) {
-    KILN_TRY(leadership, StandBy(loop, options, tls, listener, [&](const Error& error) {
+    KILN_TRY(leadership,
+             StandBy(loop, options, listener.Again(), api_options, [&](const Error& error) {
                deposed = true;
                fail(error);
              }));
@@ -172,21 +190,9 @@ Result<int> Run(const Options& options) {
   KILN_TRY(std::unique_ptr<Store> store, OpenStore(options));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
            Scheduler::Open(net::World(loop, tls.clients), options, std::move(store)));
-  std::string job_key;
-  if (!options.tokens.empty()) {
-    KILN_TRY(job_key, OpenKey(options.key));
-  }
-  scheduler->SetJobKey(job_key);
+  scheduler->SetJobKey(api_options.job_key);
   scheduler->OnFatal(fail);
-  KILN_TRY(const std::unique_ptr<Api> api, Api::Serve(loop, *std::move(listener), *scheduler,
-                                                      {.artifacts = options.artifacts,
-                                                       .service_name = options.framework_name,
-                                                       .uninstall = options.uninstall,
-                                                       .tokens = options.tokens,
-                                                       .job_key = job_key,
-                                                       .rate_limit = options.rate_limit,
-                                                       .tls = tls.server,
-                                                       .agent_tls = tls.clients}));
+  KILN_TRY(const auto api, Api::Serve(loop, std::move(listener), *scheduler, api_options));
   const TokensWatch tokens = WatchTokens(loop, options, *api);
   const std::string address = Reachable(options, api->address(), api->port());
   scheduler->SetApiUrl(Scheme(options) + address, tls.authority);

@@ -26,9 +26,8 @@ std::vector<ReconcileCall> Reconciliation::Begin(TasksAsked tasks, bool more, In
   }
   unanswered_.clear();
   next_round_ = now + settings_.reconcile_all;
-  std::vector<ReconcileCall> calls = Continue(tasks, more, now);
-  calls.emplace_back();
-  return calls;
+  rest_ = true;
+  return Continue(tasks, more, now);
 }
 
 std::vector<ReconcileCall> Reconciliation::Continue(const TasksAsked& tasks, bool more,
@@ -63,10 +62,17 @@ bool Reconciliation::Settled(Instant now) const {
 }
 
 std::vector<ReconcileCall> Reconciliation::Tick(Instant now) {
-  if (!running_ || unanswered_.empty() || now < next_try_) return {};
+  std::vector<ReconcileCall> calls;
+  if (!running_) return calls;
+  if (rest_ && !more_ && Settled(now)) {
+    rest_ = false;
+    calls.emplace_back();
+  }
+  if (unanswered_.empty() || now < next_try_) return calls;
   pause_ = std::min(2 * pause_, settings_.reconcile_again_max);
   next_try_ = now + pause_;
-  return {CallForSome()};
+  calls.push_back(CallForSome());
+  return calls;
 }
 
 std::optional<Instant> Reconciliation::Next(Instant now) const {

@@ -18,8 +18,9 @@ class Reconciliation {
  public:
   explicit Reconciliation(const Settings& settings) : settings_(settings) {}
 
-  // A subscription began, or a round is due: these, and whatever else the master has. With `more`,
-  // others follow by Continue.
+  // A subscription began, or a round is due. With `more`, others follow by Continue. When all are
+  // asked for, and those of the first round have answered, the master is asked for whatever else it
+  // has.
   std::vector<ReconcileCall> Begin(TasksAsked tasks, bool more, Instant now);
   bool ContinueDue(Instant now) const { return running_ && more_ && now >= next_portion_; }
   std::vector<ReconcileCall> Continue(const TasksAsked& tasks, bool more, Instant now);
@@ -46,6 +47,7 @@ class Reconciliation {
   bool first_round_ = false;
   Instant first_ends_;
   bool more_ = false;  // the round goes on
+  bool rest_ = false;  // what nobody asked for is to be asked for
   Instant next_portion_;
   TasksAsked unanswered_;
   Duration pause_{};

@@ -63,15 +63,22 @@ TEST(Recovery, TasksAreAskedForUntilTheyAnswer) {
   h.Take();
   h.Connect();
   const ReconcileCall both{{{tasks[0], {"a1"}}, {tasks[1], {"a1"}}}};
-  EXPECT_THAT(h.Take().reconciles, ElementsAre(both, ReconcileCall{}));
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(both));
   h.Tell(tasks[0], TaskState::kRunning);
   const ReconcileCall one{{{tasks[1], {"a1"}}}};
-  for (const int pause : {2, 4, 8, 16}) {
-    h.Advance(seconds(pause) - std::chrono::milliseconds(1));
+  const auto asks_again_after = [&](Duration pause) {
+    h.Advance(pause - std::chrono::milliseconds(1));
     EXPECT_THAT(h.Take().reconciles, IsEmpty());
     h.Advance(std::chrono::milliseconds(1));
     EXPECT_THAT(h.Take().reconciles, ElementsAre(one));
-  }
+  };
+  asks_again_after(seconds(2));
+  asks_again_after(seconds(4));
+  // Who is silent for so long is waited for no more, and the others come to be asked for.
+  h.Advance(seconds(4));
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{}));
+  asks_again_after(seconds(4));
+  asks_again_after(seconds(16));
   h.Tell(tasks[1], TaskState::kRunning);
   h.Advance(minutes(5));
   EXPECT_THAT(h.Take().reconciles, IsEmpty());
@@ -89,7 +96,7 @@ TEST(Recovery, ARoundAsksForSomeTasksAtATime) {
   h.Take();
   h.Connect();
   const ReconcileCall first{{{tasks[0], {"a1"}}, {tasks[1], {"a1"}}}};
-  EXPECT_THAT(h.Take().reconciles, ElementsAre(first, ReconcileCall{}));
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(first));
   h.Tell(tasks[0], TaskState::kRunning);
   h.Tell(tasks[1], TaskState::kRunning);
   EXPECT_FALSE(h.life().Settled(h.now()));
@@ -97,6 +104,21 @@ TEST(Recovery, ARoundAsksForSomeTasksAtATime) {
   EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{{{tasks[2], {"a1"}}}}));
   h.Tell(tasks[2], TaskState::kRunning);
   EXPECT_TRUE(h.life().Settled(h.now()));
+  // What nobody asked for is told last, as it keeps nobody waiting.
+  h.Advance({});
+  EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{}));
+}
+
+TEST(Recovery, WhatIsToldAgainIsNotWrittenAgain) {
+  Harness h;
+  h.Submit(CommandJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kRunning);
+  EXPECT_THAT(h.Take().tasks, ElementsAre(task));
+  h.Tell(task, TaskState::kRunning, "RECONCILIATION");
+  EXPECT_FALSE(h.Take().Durable());
+  h.Tell(task, TaskState::kRunning, "", "half done");
+  EXPECT_THAT(h.Take().tasks, ElementsAre(task));
 }
 
 TEST(Recovery, ALaunchThatWasNeverSentIsRepeatedUnderANewId) {

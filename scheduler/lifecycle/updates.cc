@@ -95,20 +95,26 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
     if (task.kill_wanted && !kills_.contains(task.id)) SendKill(task.id, task.agent, now);
   }
   Count(task, counted, now);
-  if (task.state == TaskState::kRunning && task.started.nanoseconds == 0) task.started = now;
-  if (update.healthy) task.healthy = update.healthy;
+  // What is told again, as of a whole cluster after a failover, is not written again.
+  bool changed = task.state != before;
+  const auto put = [&changed](auto& place, const auto& value) {
+    changed = changed || place != value;
+    place = value;
+  };
+  if (task.state == TaskState::kRunning && task.started.nanoseconds == 0) put(task.started, now);
+  if (update.healthy) put(task.healthy, update.healthy);
   // An attempt does not lose what it has done: a report may leave its fraction out.
-  if (update.fraction) task.fraction = std::max(task.fraction, *update.fraction);
-  if (!update.endpoint.empty()) task.endpoint = update.endpoint;
+  if (update.fraction) put(task.fraction, std::max(task.fraction, *update.fraction));
+  if (!update.endpoint.empty()) put(task.endpoint, update.endpoint);
   if (update.checkpoints > task.checkpoints) {
-    task.checkpoints = update.checkpoints;
-    task.checkpointed = now;
+    put(task.checkpoints, update.checkpoints);
+    put(task.checkpointed, now);
   }
   if (update.reason != "RECONCILIATION") {
-    task.message = MessageOf(task, update.message);
-    task.reason = update.reason;
+    put(task.message, MessageOf(task, update.message));
+    put(task.reason, update.reason);
   }
-  Touch(task);
+  if (changed) Touch(task);
   if (task.state == before) return;
   effects_.notices.push_back({"task", task.id.text, TaskStateName(task.state), task.message});
   const auto [group, member] = Find(task.member);

@@ -1,23 +1,13 @@
-// A log of commits and pages of records. A commit is one node of the log, made together with a
-// write of the node `state`, whose version is the fence: who has not seen the last write writes
-// nothing.
-//
-//   state      "kiln 1 REVISION FIRST STEP WRITER"; FIRST is the oldest commit of the log
-//   log/N      the changes of commit N
-//   pages/B    the records whose kind and key hash to B, as of some commit from FIRST - 1 on
-//
-// When the log is long, the changes that are oldest are folded into their pages, which then hold
-// later ones of theirs too; to play the log back over the pages gives the same in any case. What is
-// larger than a node goes on in NAME.STEP.1 and so on, made before it, and named by it.
+// The layout is told in zookeeper_nodes.h.
 #include <charconv>
 #include <deque>
 #include <set>
-#include <sstream>
 #include <vector>
 
 #include "base/random.h"
 #include "scheduler/store/change_codec.h"
 #include "scheduler/store/store.h"
+#include "scheduler/store/zookeeper_nodes.h"
 #include "wire/zookeeper/session.h"
 
 namespace kiln::scheduler {
@@ -29,41 +19,8 @@ using wire::ZookeeperStep;
 using Kind = ZookeeperStep::Kind;
 
 constexpr uint64_t kPages = 4096;
-constexpr size_t kRemovals = 256;      // nodes of the log that go in one write
-constexpr size_t kPartsMax = 1 << 16;  // of one name
+constexpr size_t kRemovals = 256;  // nodes of the log that go in one write
 constexpr int kTries = 10;
-
-struct Head {
-  Revision revision = 0;
-  Revision first = 1;
-  uint64_t step = 0;    // counts the writes, so that no two of them are equal
-  uint64_t writer = 0;  // the store that wrote, by a number of its own
-
-  std::string Text() const {
-    return fmt::format("kiln 1 {} {} {} {}", revision, first, step, writer);
-  }
-};
-
-Result<Head> ReadHead(const std::string& text) {
-  std::istringstream in(text);
-  std::string owner;
-  int format = 0;
-  Head head;
-  if (!(in >> owner >> format) || owner != "kiln") {
-    return Fail(ErrorCode::kDataLoss, "node state is \"{}\", expected Kiln's", text.substr(0, 60));
-  }
-  if (format > 1) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                "node state has format {}, expected at most 1: a newer kiln-scheduler made it",
-                format);
-  }
-  if (!(in >> head.revision >> head.first >> head.step >> head.writer) || head.first == 0 ||
-      head.first - 1 > head.revision) {
-    return Fail(ErrorCode::kDataLoss, "node state is \"{}\", expected four numbers",
-                text.substr(0, 60));
-  }
-  return head;
-}
 
 // The same in every build: it is part of what is stored.
 uint64_t PageOf(const Change& change) {
@@ -73,43 +30,6 @@ uint64_t PageOf(const Change& change) {
   add(0);
   for (const char byte : change.key) add(static_cast<unsigned char>(byte));
   return hash % kPages;
-}
-
-std::string LogName(Revision revision) { return fmt::format("log/{}", revision); }
-std::string PageName(uint64_t page) { return fmt::format("pages/{}", page); }
-
-// What one name holds: "PARTS STEP\n" and the first part, then the others.
-struct Blob {
-  std::string name;
-  std::vector<std::string> parts;
-  uint64_t step = 0;
-
-  std::string PartName(size_t part) const { return fmt::format("{}.{}.{}", name, step, part); }
-  std::string First() const { return fmt::format("{} {}\n", parts.size(), step) + parts[0]; }
-};
-
-Blob Cut(std::string name, std::string_view bytes, uint64_t step, size_t limit) {
-  Blob blob{std::move(name), {}, step};
-  do {
-    blob.parts.emplace_back(bytes.substr(0, limit));
-    bytes.remove_prefix(blob.parts.back().size());
-  } while (!bytes.empty());
-  return blob;
-}
-
-// Of its first node; the other parts are empty still.
-Result<Blob> ReadFirst(const std::string& name, const std::string& bytes) {
-  Blob blob{name, {}, 0};
-  size_t parts = 0;
-  const size_t line = bytes.find('\n');
-  std::istringstream in(bytes.substr(0, line));
-  if (line == bytes.npos || !(in >> parts >> blob.step) || parts == 0 || parts > kPartsMax) {
-    return Fail(ErrorCode::kDataLoss, "node {} begins with \"{}\", expected Kiln's head line", name,
-                bytes.substr(0, std::min<size_t>(line, 60)));
-  }
-  blob.parts.resize(parts);
-  blob.parts[0] = bytes.substr(line + 1);
-  return blob;
 }
 
 class ZookeeperStore final : public Store {
@@ -124,7 +44,7 @@ class ZookeeperStore final : public Store {
       const auto made = session_->Create(folder, "");
       if (!made && made.error().code != ErrorCode::kConflict) return Named(made.error());
     }
-    const auto made = session_->Create("state", Head{.writer = writer_}.Text());
+    const auto made = session_->Create("state", StateHead{.writer = writer_}.Text());
     if (!made && made.error().code != ErrorCode::kConflict) return Named(made.error());
     loaded_ = owner_ = made.has_value();
     return Named(ReadState());
@@ -152,7 +72,7 @@ class ZookeeperStore final : public Store {
 
  private:
   Result<Revision> Write(std::span<const Change> changes) {
-    Head next = NextHead();
+    StateHead next = NextHead();
     ++next.revision;
     std::string bytes;
     for (const Change& change : changes) AppendChange(change, bytes);
@@ -204,8 +124,8 @@ class ZookeeperStore final : public Store {
   }
 
   // Of a write to be tried: its step is that of no other.
-  Head NextHead() {
-    Head next = head_;
+  StateHead NextHead() {
+    StateHead next = head_;
     next.step = ++step_;
     next.writer = writer_;
     return next;
@@ -214,7 +134,7 @@ class ZookeeperStore final : public Store {
 
   // Does the steps if nobody wrote since, and makes `next` the head. Where the answer is lost, the
   // head tells whether they were done.
-  Status Advance(const Head& next, std::vector<ZookeeperStep> steps) {
+  Status Advance(const StateHead& next, std::vector<ZookeeperStep> steps) {
     steps.insert(steps.begin(), {Kind::kSet, "state", next.Text(), version_});
     Status done = session_->Do(steps);
     for (int tries = kTries; !done && tries > 0; --tries) {
@@ -282,7 +202,7 @@ class ZookeeperStore final : public Store {
         log_bytes_ <= std::max(limits_.log_bytes, page_bytes_ / 4)) {
       return {};
     }
-    Head next = NextHead();
+    StateHead next = NextHead();
     std::vector<ZookeeperStep> steps;
     std::map<uint64_t, Page> folded;
     size_t size = 0;
@@ -321,7 +241,7 @@ class ZookeeperStore final : public Store {
   Result<std::string> Folded(uint64_t page) {
     Records records;
     if (pages_.contains(page)) {
-      auto blobs = ReadBlobs({PageName(page)});
+      auto blobs = ReadBlobs(*session_, {PageName(page)});
       if (!blobs) return Named(blobs.error());
       KILN_TRY_OK(Apply(blobs->at(0), records));
     }
@@ -351,33 +271,6 @@ class ZookeeperStore final : public Store {
     Page written{{}, bytes.size()};
     for (size_t i = 1; i < blob.parts.size(); ++i) written.parts.push_back(blob.PartName(i));
     return written;
-  }
-
-  Result<std::vector<Blob>> ReadBlobs(const std::vector<std::string>& names) {
-    KILN_TRY(const auto nodes, session_->Read(names));
-    std::vector<Blob> blobs;
-    std::vector<std::string> more;
-    for (size_t i = 0; i < names.size(); ++i) {
-      KILN_TRY(Blob blob, ReadFirst(names[i], nodes[i].bytes));
-      for (size_t part = 1; part < blob.parts.size(); ++part) more.push_back(blob.PartName(part));
-      blobs.push_back(std::move(blob));
-    }
-    KILN_TRY(auto others, session_->Read(more));
-    size_t next = 0;
-    for (Blob& blob : blobs) {
-      for (size_t part = 1; part < blob.parts.size(); ++part) {
-        blob.parts[part] = std::move(others[next++].bytes);
-      }
-    }
-    return blobs;
-  }
-
-  static Result<std::vector<Change>> ChangesOf(const Blob& blob) {
-    std::string bytes;
-    for (const std::string& part : blob.parts) bytes += part;
-    auto changes = ReadChanges(bytes);
-    if (!changes) return Failure(Within("node " + blob.name, changes.error()));
-    return changes;
   }
 
   static Status Apply(const Blob& blob, Records& records) {
@@ -438,7 +331,7 @@ class ZookeeperStore final : public Store {
       names.push_back("pages/" + node);
       pages.push_back(page);
     }
-    KILN_TRY(const auto blobs, ReadBlobs(names));
+    KILN_TRY(const auto blobs, ReadBlobs(*session_, names));
     for (size_t i = 0; i < blobs.size(); ++i) {
       const Blob& blob = blobs[i];
       Page& page = pages_[pages[i]];
@@ -461,7 +354,7 @@ class ZookeeperStore final : public Store {
                   nodes.size(), head_.first, head_.revision);
     }
     for (Revision one = head_.first; one <= head_.revision; ++one) names.push_back(LogName(one));
-    KILN_TRY(const auto blobs, ReadBlobs(names));
+    KILN_TRY(const auto blobs, ReadBlobs(*session_, names));
     for (size_t i = 0; i < blobs.size(); ++i) {
       KILN_TRY(const auto changes, ChangesOf(blobs[i]));
       size_t bytes = 0;
@@ -493,7 +386,7 @@ class ZookeeperStore final : public Store {
   const ZookeeperStoreLimits limits_;
   const uint64_t writer_;
   std::unique_ptr<ZookeeperSession> session_;
-  Head head_;
+  StateHead head_;
   int32_t version_ = 0;  // of the node `state`
   uint64_t step_ = 0;    // of the last write that was tried
   bool owner_ = false;   // it took the state over, which it does once

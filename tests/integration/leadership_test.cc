@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <thread>
+
 #include "tests/integration/cluster.h"
 #include "tests/support/zookeeper_server.h"
 
@@ -66,7 +68,23 @@ TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
   EXPECT_EQ(Ask("GET", api + "/v1/health").json["framework_id"], framework);
   EXPECT_EQ(submit(api, "three"), 201);
   EXPECT_TRUE(succeeds(api, "three")) << support::ReadFile(log);
-  second.Stop();
+
+  // Who stands by answers from what it reads along, and knows of a death before ZooKeeper does.
+  cluster.StartScheduler();
+  ASSERT_TRUE(support::Eventually([&] {
+    return Ask("GET", cluster.api() + "/v1/jobs/three").json["phase"] == "SUCCEEDED" &&
+           Ask("GET", cluster.api() + "/v1/health").json["leader"] == api;
+  })) << cluster.Logs();
+  EXPECT_EQ(Ask("GET", cluster.api() + "/v1/roles").status, 200);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  second.Signal(SIGKILL);
+  EXPECT_TRUE(support::Eventually([&] {
+    return cluster.Api("GET", "/v1/health").json["framework_id"] == framework;
+  })) << cluster.Logs();
+  EXPECT_NE(cluster.Logs().find(api + " has died: takes it out"), std::string::npos)
+      << cluster.Logs();
+  EXPECT_EQ(submit(cluster.api(), "four"), 201);
+  EXPECT_TRUE(succeeds(cluster.api(), "four")) << cluster.Logs();
 }
 
 }  // namespace

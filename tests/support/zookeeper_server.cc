@@ -15,9 +15,10 @@ namespace {
 
 constexpr std::chrono::seconds kStart(30);
 
-bool Connects(int port) {
+bool Connects(const std::string& host, int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = Loopback(port);
+  sockaddr_in address = Loopback(port);
+  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
   const bool good = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   close(fd);
   return good;
@@ -25,7 +26,7 @@ bool Connects(int port) {
 
 }  // namespace
 
-ZookeeperServer::ZookeeperServer() { Start(); }
+ZookeeperServer::ZookeeperServer(Options options) : options_(std::move(options)) { Start(); }
 
 void ZookeeperServer::Start() {
   // ZooKeeper takes no port 0, so one that is free at this moment has to do. Another process may
@@ -39,22 +40,22 @@ void ZookeeperServer::Start() {
 }
 
 bool ZookeeperServer::Started() {
-  // Ticks bound the sessions: from two to twenty of them, so that tests need not wait for long.
   std::ofstream(folder_.File("zoo.cfg"))
-      << "tickTime=150\ndataDir=" << folder_.File("data")
-      << "\nclientPortAddress=127.0.0.1\nclientPort=" << port_ << "\nadmin.enableServer=false\n";
-  process_ = std::make_unique<Process>(*Process::Start(
-      {{"java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx256m",
-        "-Dzookeeper.forceSync=no", "-Dzookeeper.jmx.log4j.disable=true", "-cp",
-        "/usr/share/java/zookeeper.jar", "org.apache.zookeeper.server.ZooKeeperServerMain",
-        folder_.File("zoo.cfg")},
-       folder_.File("log"),
-       {}}));
+      << "tickTime=" << options_.tick.count() << "\ndataDir=" << folder_.File("data")
+      << "\nclientPortAddress=" << options_.host << "\nclientPort=" << port_
+      << "\nadmin.enableServer=false\n";
+  std::vector<std::string> argv = options_.runner;
+  argv.insert(argv.end(),
+              {"java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx256m",
+               options_.syncs ? "-Dzookeeper.forceSync=yes" : "-Dzookeeper.forceSync=no",
+               "-Dzookeeper.jmx.log4j.disable=true", "-cp", "/usr/share/java/zookeeper.jar",
+               "org.apache.zookeeper.server.ZooKeeperServerMain", folder_.File("zoo.cfg")});
+  process_ = std::make_unique<Process>(*Process::Start({argv, folder_.File("log"), {}}));
   bool ended = false;
   return Eventually(
              [&] {
                ended = process_->Wait(std::chrono::milliseconds(0)).has_value();
-               return ended || Connects(port_);
+               return ended || Connects(options_.host, port_);
              },
              kStart) &&
          !ended;

@@ -12,9 +12,18 @@ namespace kiln::support {
 // test fails where it cannot be started.
 class ZookeeperServer {
  public:
-  ZookeeperServer();
+  struct Options {
+    // Bounds the sessions: from two to twenty of them. Short, so that tests need not wait for long.
+    std::chrono::milliseconds tick{150};
+    bool syncs = false;  // what it answers is on the disk, as outside of tests
+    std::string host = "127.0.0.1";
+    std::vector<std::string> runner;  // what the command line begins with
+  };
 
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  explicit ZookeeperServer(Options options);
+  ZookeeperServer() : ZookeeperServer(Options()) {}
+
+  std::string address() const { return options_.host + ":" + std::to_string(port_); }
   // Ends it, for Start to begin it anew. `forget`: without its data, so that no session of before
   // is known any more.
   void Stop(bool forget);
@@ -23,6 +32,7 @@ class ZookeeperServer {
  private:
   bool Started();
 
+  const Options options_;
   TempFolder folder_;
   int port_ = 0;
   std::unique_ptr<Process> process_;

@@ -29,8 +29,9 @@ struct SchedulerClientOptions {
   // There is none before SetAuthorization, and nothing is tried without; one that is refused (401)
   // is dropped, and the next one is waited for.
   bool awaits_authorization = false;
-  Duration first_pause_max = std::chrono::milliseconds(500);  // before the first try, at random
-  Duration pause_max = std::chrono::seconds(15);              // the pauses double up to this
+  // Before the first try after a loss, at random.
+  Duration first_pause_max = std::chrono::milliseconds(500);
+  Duration pause_max = std::chrono::seconds(15);  // the pauses double up to this
 };
 
 struct SchedulerClientCallbacks {

@@ -55,6 +55,7 @@ void SchedulerSubscription::OnStart() {
   leader_.clear();
   turn_ = 0;
   failures_ = 0;
+  begins_ = true;
   framework_id_.clear();
 }
 
@@ -95,6 +96,8 @@ std::optional<std::string> SchedulerSubscription::Target() {
 }
 
 Duration SchedulerSubscription::Pause() {
+  // Pauses keep the frameworks of a master apart that have all lost it in one moment.
+  if (begins_) return Duration(0);
   const double first = ToSeconds(options_.first_pause_max);
   if (failures_ <= 1) return FromSeconds(random().Unit() * first);
   const double longest =
@@ -166,6 +169,7 @@ bool SchedulerSubscription::Misplaced(int status, const net::Headers& headers) {
 }
 
 Status SchedulerSubscription::OnLost(Instant) {
+  begins_ = false;
   ++failures_;
   stream_id_.clear();
   if (!std::exchange(redirected_, false)) {

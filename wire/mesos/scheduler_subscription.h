@@ -38,6 +38,7 @@ class SchedulerSubscription final : public Subscription {
   std::string leader_;       // where a redirect pointed; empty: none did
   bool redirected_ = false;  // the try under way ended with a redirect
   int failures_ = 0;         // since the last SUBSCRIBED
+  bool begins_ = true;       // it was not connected since Start
   std::string framework_id_;
   std::string stream_id_;
   Duration heartbeat_;

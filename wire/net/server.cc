@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <unordered_map>
 
+#include "base/check.h"
 #include "wire/net/loop.h"
 #include "wire/net/server_connection.h"
 
@@ -113,6 +114,12 @@ Result<Listener> Listener::Open(std::string host, int port) {
 
 Listener::Listener(Listener&& other) noexcept
     : host_(std::move(other.host_)), fd_(std::exchange(other.fd_, -1)) {}
+
+Listener Listener::Again() const {
+  const int fd = fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+  KILN_CHECK(fd >= 0);
+  return Listener(host_, fd);
+}
 
 Listener::~Listener() {
   if (fd_ >= 0) close(fd_);

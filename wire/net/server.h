@@ -91,10 +91,14 @@ class Listener {
   Listener& operator=(Listener&&) = delete;
   ~Listener();
 
+  // The same address once more, for a server that follows another one there: those that connect
+  // between the two wait.
+  Listener Again() const;
   const std::string& host() const { return host_; }
 
  private:
   friend class ServerImpl;
+  friend class LifelineImpl;
   Listener(std::string host, int fd) : host_(std::move(host)), fd_(fd) {}
 
   std::string host_;

@@ -46,6 +46,7 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
         content_(std::move(content)) {}
 
   void Open();
+  void Expel(const std::string& node);
 
  private:
   // The context of all that the client calls. Its address is stable until the handle is closed.
@@ -219,6 +220,13 @@ int LeaderWatch::Core::Join() {
                      ZOO_EPHEMERAL_SEQUENTIAL, WhenJoined, link_.get());
 }
 
+// The watch tells when the node is gone; if it cannot be removed, its session ends later on.
+void LeaderWatch::Core::Expel(const std::string& node) {
+  if (!open_) return;
+  const std::string path = address_.path + "/" + node;
+  zoo_adelete(link_->handle->get(), path.c_str(), -1, [](int, const void*) {}, nullptr);
+}
+
 void LeaderWatch::Core::OnFailed(int code) {
   const Error error = ZookeeperError(code, "node " + address_.path);
   // The state of the session tells of what is lost, and of how that ends.
@@ -240,5 +248,7 @@ LeaderWatch::LeaderWatch(net::Loop& loop, ZookeeperAddress address, OnLeader on_
   core_->Open();
 }
 LeaderWatch::~LeaderWatch() = default;
+
+void LeaderWatch::Expel(const std::string& node) { core_->Expel(node); }
 
 }  // namespace kiln::wire

@@ -46,6 +46,9 @@ class LeaderWatch {
               Duration session = std::chrono::seconds(10), std::optional<std::string> content = {});
   ~LeaderWatch();
 
+  // Removes the node of a member that is known to have died, before its session ends by itself.
+  void Expel(const std::string& node);
+
  private:
   class Core;
   std::shared_ptr<Core> core_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/support/zookeeper_server.h"
 #include "wire/net/loop.h"
 #include "wire/zookeeper/session.h"
@@ -145,6 +147,13 @@ TEST_F(LeaderWatchTest, OfTwoMembersTheFirstLeadsAndTheSecondAfterIt) {
   EXPECT_EQ(Next(), "one sees one as itself");
   auto two = member("two");
   EXPECT_EQ(Next(), "two sees one");
+  // Who is taken out knows it, and stands behind the others.
+  two->Expel(LeaderOf(Session(address)->Children("").value()).value());
+  std::set<std::string> both = {Next(), Next()};
+  EXPECT_EQ(both, (std::set<std::string>{"one sees two", "two sees two as itself"}));
+  two->Expel(LeaderOf(Session(address)->Children("").value()).value());
+  both = {Next(), Next()};
+  EXPECT_EQ(both, (std::set<std::string>{"one sees one as itself", "two sees one"}));
   one.reset();
   EXPECT_EQ(Next(), "two sees two as itself");
   // A member that is thrown out joins anew, and nobody takes it for the one that it was.
