@@ -106,7 +106,8 @@ class Master {
   }
 
   std::string address() const { return server_->address(); }
-  void Offers(bool may) { offers_ = may; }
+  // Whoever subscribes, or revives, gets an offer, until it is accepted.
+  void StartOffers() { offers_ = true; }
   struct Times {
     Time subscribed, reconciled, accepted;
     bool done = false;
@@ -179,6 +180,7 @@ class Master {
   }
 
   void Accept(const Call::Accept& accept) {
+    offers_ = false;
     for (const auto& operation : accept.operations()) {
       for (const auto& task : operation.launch().task_infos()) {
         ++launched_;
@@ -238,7 +240,7 @@ class Master {
   std::shared_ptr<net::Exchange> stream_;
   net::Handle heartbeat_;
   int last_offer_ = 0;
-  std::atomic<bool> offers_{true};
+  std::atomic<bool> offers_{false};
   std::atomic<int> launched_{0}, killed_{0};
   std::mutex mutex_;
   Times times_;
@@ -292,8 +294,12 @@ class Schedulers {
     all_[place].process.Wait(std::chrono::seconds(10));
     all_.erase(all_.begin() + static_cast<ptrdiff_t>(place));
   }
-  std::string LastLog() {
-    return support::ReadFile(folder_.File(std::to_string(started_)) + ".log");
+  std::string Logs() {
+    std::string text;
+    for (int i = 1; i <= started_; ++i) {
+      text += support::ReadFile(folder_.File(std::to_string(i)) + ".log");
+    }
+    return text;
   }
 
  private:
@@ -318,10 +324,9 @@ int Run(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const auto leader = schedulers.Ready();
     if (!leader) {
-      fmt::print(stderr, "takeover: nobody leads\n{}", schedulers.LastLog());
+      fmt::print(stderr, "takeover: nobody leads\n{}", schedulers.Logs());
       return 1;
     }
-    master.Offers(false);
     const std::string job = wire::DumpJson(
         {{"name", fmt::format("round-{}", round)},
          {"kind", "training"},
@@ -335,10 +340,10 @@ int Run(int rounds) {
     master.Forget();
     const Time start = steady_clock::now();
     kill(schedulers.at(*leader).process.pid(), SIGKILL);
-    master.Offers(true);
+    master.StartOffers();
     schedulers.Kill(*leader);
     if (!support::Eventually([&] { return master.Seen().done; }, std::chrono::seconds(60))) {
-      fmt::print(stderr, "takeover: no ACCEPT within a minute\n");
+      fmt::print(stderr, "takeover: no ACCEPT within a minute\n{}", schedulers.Logs());
       return 1;
     }
     const Master::Times times = master.Seen();

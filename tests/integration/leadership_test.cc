@@ -12,6 +12,18 @@ namespace {
 
 using wire::Json;
 
+int Submit(const std::string& api, const std::string& job) {
+  const Json text = {{"name", job},
+                     {"kind", "training"},
+                     {"groups", {{{"name", "g"}, {"cpus", 0.1}, {"run", {{"command", "true"}}}}}}};
+  return Ask("POST", api + "/v1/jobs", wire::DumpJson(text)).status;
+}
+
+bool Succeeds(const std::string& api, const std::string& job) {
+  return support::Eventually(
+      [&] { return Ask("GET", api + "/v1/jobs/" + job).json["phase"] == "SUCCEEDED"; });
+}
+
 TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
   const support::TempFolder folder;
   const support::ZookeeperServer server;
@@ -23,19 +35,8 @@ TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
   ASSERT_TRUE(support::Eventually([&] {
     return cluster.Api("GET", "/v1/health").json["connected"] == true;
   })) << cluster.Logs();
-  const auto submit = [](const std::string& api, const std::string& job) {
-    const Json text = {
-        {"name", job},
-        {"kind", "training"},
-        {"groups", {{{"name", "g"}, {"cpus", 0.1}, {"run", {{"command", "true"}}}}}}};
-    return Ask("POST", api + "/v1/jobs", wire::DumpJson(text)).status;
-  };
-  const auto succeeds = [](const std::string& api, const std::string& job) {
-    return support::Eventually(
-        [&] { return Ask("GET", api + "/v1/jobs/" + job).json["phase"] == "SUCCEEDED"; });
-  };
-  ASSERT_EQ(submit(cluster.api(), "one"), 201);
-  EXPECT_TRUE(succeeds(cluster.api(), "one"));
+  ASSERT_EQ(Submit(cluster.api(), "one"), 201);
+  EXPECT_TRUE(Succeeds(cluster.api(), "one"));
   const Json framework = cluster.Api("GET", "/v1/health").json["framework_id"];
 
   // Who stands by says where the leader is, and what is asked of it goes there.
@@ -57,8 +58,8 @@ TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
   EXPECT_TRUE(support::Eventually([&] {
     return Ask("GET", api + "/v1/health").json["framework_id"] == framework;
   })) << support::ReadFile(log);
-  EXPECT_EQ(submit(api, "two"), 201);
-  EXPECT_TRUE(succeeds(api, "two")) << support::ReadFile(log);
+  EXPECT_EQ(Submit(api, "two"), 201);
+  EXPECT_TRUE(Succeeds(api, "two")) << support::ReadFile(log);
 
   kill(cluster.scheduler_pid(), SIGCONT);
   EXPECT_TRUE(support::Eventually([&] { return Ask("GET", cluster.api()).status == 0; }));
@@ -66,8 +67,8 @@ TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
             std::string::npos)
       << cluster.Logs();
   EXPECT_EQ(Ask("GET", api + "/v1/health").json["framework_id"], framework);
-  EXPECT_EQ(submit(api, "three"), 201);
-  EXPECT_TRUE(succeeds(api, "three")) << support::ReadFile(log);
+  EXPECT_EQ(Submit(api, "three"), 201);
+  EXPECT_TRUE(Succeeds(api, "three")) << support::ReadFile(log);
 
   // Who stands by answers from what it reads along, and knows of a death before ZooKeeper does.
   cluster.StartScheduler();
@@ -83,8 +84,8 @@ TEST(LeadershipTest, WhoIsFrozenIsReplacedAndEndsWhenItThaws) {
   })) << cluster.Logs();
   EXPECT_NE(cluster.Logs().find(api + " has died: takes it out"), std::string::npos)
       << cluster.Logs();
-  EXPECT_EQ(submit(cluster.api(), "four"), 201);
-  EXPECT_TRUE(succeeds(cluster.api(), "four")) << cluster.Logs();
+  EXPECT_EQ(Submit(cluster.api(), "four"), 201);
+  EXPECT_TRUE(Succeeds(cluster.api(), "four")) << cluster.Logs();
 }
 
 }  // namespace
