@@ -285,8 +285,9 @@ TEST_F(DcosLoginTest, TheSchedulerWaitsForItsTokenAndGetsAnotherWhenAMasterRefus
   EXPECT_THAT(shown, testing::Each(testing::StartsWith("token=ey")));
   EXPECT_EQ(master.subscriptions[0].framework_info().principal(), "sa");
 
-  // While it is subscribed a call is refused.
+  // While it is subscribed a call is refused: the one that takes this offer.
   good = 3;
+  master.Offer("o-1", 4, 4096);
   scheduler->Submit({.name = "j", .groups = {{.name = "g", .work = CommandWork{.shell = "true"}}}},
                     1, [](const Status&) {});
   EXPECT_TRUE(Until([&] { return master.subscriptions.size() == 2; }));
