@@ -1,4 +1,5 @@
 // kiln-executor: started by an agent for the tasks of one executor.
+#include <netdb.h>
 #include <signal.h>
 
 #include <cstdlib>
@@ -22,6 +23,22 @@ std::string OwnHost(const wire::ExecutorEnvironment& environment) {
   return agent ? agent->host : "127.0.0.1";
 }
 
+// Whom the certificate of an agent may be for beside its address: the name that the address has,
+// as Mesos's own processes look it up.
+std::string NameOf(const std::string& endpoint) {
+  const auto url = net::ParseUrl(endpoint);
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (!url || !url->secure || getaddrinfo(url->host.c_str(), nullptr, &hints, &found) != 0) {
+    return "";
+  }
+  char name[NI_MAXHOST] = {};
+  getnameinfo(found->ai_addr, found->ai_addrlen, name, sizeof name, nullptr, 0, NI_NAMEREQD);
+  freeaddrinfo(found);
+  return name;
+}
+
 int Run() {
   StartLog("kiln-executor");
   auto environment = wire::ReadExecutorEnvironment(Variable);
@@ -35,6 +52,7 @@ int Run() {
     LogError("TLS of the agent: {}", tls.error().message);
     return 2;
   }
+  environment->agent_name = NameOf(environment->agent_endpoint);
   signal(SIGPIPE, SIG_IGN);
   net::Loop loop;
   int code = 0;

@@ -104,6 +104,7 @@ class Backend {
     std::string agent;  // host:port, or https://host:port
     std::string path;
     std::string authorization = "";  // value of the header that the agent asks for; empty: none
+    std::string hostname = "";       // whom the agent's certificate may be for
   };
   virtual Result<Sandbox> FindSandbox(const TaskId& task) const = 0;
 };

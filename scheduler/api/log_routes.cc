@@ -72,6 +72,7 @@ Result<LogTailOptions> Options(const ApiContext& context, const Call& call) {
   KILN_TRY(Backend::Sandbox sandbox, context.backend.FindSandbox(task->id));
   options.task = task->id.text;
   options.agent = sandbox.agent;
+  options.hostname = sandbox.hostname;
   options.authorization = sandbox.authorization;
   options.tls = context.options.agent_tls;
   options.path = sandbox.path + "/" + file;

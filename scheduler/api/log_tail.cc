@@ -18,6 +18,7 @@ class LogTail : public std::enable_shared_from_this<LogTail> {
   void Start() {
     auto url = net::ParseUrl(options_.agent);
     if (!url) return Fault(url.error());
+    url->name = options_.hostname;
     auto self = shared_from_this();
     exchange_->OnClose([self] { self->End(); });
     connection_ = net::Connection::Open(

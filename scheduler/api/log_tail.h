@@ -14,6 +14,7 @@ namespace kiln::scheduler {
 
 struct LogTailOptions {
   std::string agent;          // host:port, or https://host:port
+  std::string hostname;       // whom its certificate may be for, beside an address
   std::string path;           // of the file, as the agent knows it
   std::string authorization;  // of the request to the agent; empty: none
   uint64_t offset = 0;

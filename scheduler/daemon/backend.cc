@@ -152,7 +152,7 @@ Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {
   Sandbox sandbox{(options_.mesos_tls ? "https://" : "") + agent->second.address,
                   fmt::format("/frameworks/{}/executors/{}/runs/latest", state().framework_id,
                               task->second.executor.text),
-                  link_.AgentAuthorization()};
+                  link_.AgentAuthorization(), agent->second.hostname};
   const Job& job = state().jobs.at(task->second.member.job).job;
   const bool command =
       std::holds_alternative<CommandWork>(FindGroup(job, task->second.member.group)->work);

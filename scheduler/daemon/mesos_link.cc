@@ -139,8 +139,9 @@ void MesosLink::OnLeader(const Result<wire::Leader>& leader) {
   const auto master =
       leader ? wire::MasterAddress(leader->node, leader->content) : Failure(leader.error());
   if (master) {
-    LogInfo("master {} leads, says {}", *master, options_.detection->Text());
-    return client_.SetMasters({(options_.mesos_tls ? "https://" : "") + *master});
+    LogInfo("master {} leads, says {}", master->address, options_.detection->Text());
+    return client_.SetMasters({(options_.mesos_tls ? "https://" : "") + master->address},
+                              master->name);
   }
   Error why = master.error();
   if (why.code == ErrorCode::kNotFound) {

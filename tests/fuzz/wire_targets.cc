@@ -107,9 +107,11 @@ void FeedMesosJson(std::string_view bytes) {
 // The first line is the node's name.
 void FeedMasterNode(std::string_view bytes) {
   const size_t line = std::min(bytes.find('\n'), bytes.size());
-  const auto address =
+  const auto place =
       wire::MasterAddress(bytes.substr(0, line), bytes.substr(std::min(line + 1, bytes.size())));
-  if (address) Require(net::ParseHostPort(*address).has_value(), "an address can be connected to");
+  if (place) {
+    Require(net::ParseHostPort(place->address).has_value(), "an address can be connected to");
+  }
 }
 
 }  // namespace kiln::fuzz

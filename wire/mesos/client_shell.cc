@@ -26,7 +26,7 @@ void ClientShell::Stop() {
 void ClientShell::Do(Action action) {
   struct Visitor {
     ClientShell& shell;
-    void operator()(Connect& connect) { shell.Open(connect.base); }
+    void operator()(Connect& connect) { shell.Open(connect); }
     void operator()(SendSubscribe& subscribe) { shell.OpenStream(std::move(subscribe.request)); }
     void operator()(SendCall& call) { shell.Send(std::move(call)); }
     void operator()(SetTimer& timer) { shell.SetDelay(timer.delay); }
@@ -40,12 +40,13 @@ void ClientShell::Do(Action action) {
   std::visit(Visitor{*this}, action);
 }
 
-void ClientShell::Open(const std::string& base) {
-  const auto url = net::ParseUrl(base);
+void ClientShell::Open(const Connect& where) {
+  auto url = net::ParseUrl(where.base);
   if (!url) {
     Perform(subscription_.OnClosed(url.error(), Now()));
     return;
   }
+  url->name = where.name;
   opened_ = 0;
   prefix_ = url->target == "/" ? "" : url->target;
   net::Connection::Callbacks callbacks;

@@ -27,7 +27,7 @@ class ClientShell {
 
  private:
   void Do(Action action);
-  void Open(const std::string& base);
+  void Open(const Connect& where);
   void OpenStream(net::Request request);
   void Send(SendCall call);
   void SetDelay(std::optional<Duration> delay);

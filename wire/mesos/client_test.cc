@@ -136,6 +136,38 @@ TEST(SchedulerClient, FollowsTheLeaderCallsItAndComesBackUnderItsId) {
                           "end subscribed true final true"));
 }
 
+TEST(SchedulerClient, AMasterMayStandBehindAProxysPath) {
+  net::Loop loop;
+  std::vector<std::string> seen;
+  std::shared_ptr<net::Exchange> stream;
+  FakePeer proxy(loop);
+  proxy.on_request = [&](std::shared_ptr<net::Exchange> exchange) {
+    seen.push_back(exchange->request().target);
+    if (seen.size() == 2) loop.Stop();
+    if (stream) return exchange->Respond(AnswerOf(202, ""));
+    FakePeer::Stream(*exchange, {kSubscribed});
+    stream = std::move(exchange);
+  };
+  SchedulerClientOptions options;
+  options.masters = {proxy.address() + "/mesos"};
+  options.encoding = Encoding::kJson;
+  options.first_pause_max = std::chrono::milliseconds(5);
+  SchedulerClientCallbacks callbacks;
+  callbacks.subscribe = AsKiln;
+  SchedulerClient* client = nullptr;
+  callbacks.on_event = [&](const mesos::v1::scheduler::Event&) {
+    mesos::v1::scheduler::Call call;
+    call.set_type(mesos::v1::scheduler::Call::REVIVE);
+    EXPECT_TRUE(client->Call(call));
+  };
+  callbacks.on_disconnected = [](const Disconnected&) {};
+  SchedulerClient scheduler(loop, options, callbacks);
+  client = &scheduler;
+  scheduler.Start();
+  loop.RunFor(seconds(20));
+  EXPECT_THAT(seen, ElementsAre("/mesos/api/v1/scheduler", "/mesos/api/v1/scheduler"));
+}
+
 TEST(SchedulerClient, KeepsTryingAMasterThatIsNotThereUntilStopped) {
   net::Loop loop;
   std::string nobody;

@@ -35,6 +35,7 @@ struct ExecutorEnvironment {
   Duration shutdown_grace_period = std::chrono::seconds(5);
   std::string authentication_token;  // to be kept from the tasks
   net::TlsClientOptions tls;         // for an endpoint of https
+  std::string agent_name;            // whom its certificate may be for, beside the address
 
   bool operator==(const ExecutorEnvironment&) const = default;
 };

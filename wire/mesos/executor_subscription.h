@@ -21,6 +21,7 @@ class ExecutorSubscription final : public Subscription {
  private:
   void OnStart() override;
   std::optional<std::string> Target() override;
+  std::string TargetName() const override { return environment_.agent_name; }
   Duration Pause() override;
   std::string SubscribeBody() override;
   Status CheckHead(const net::Headers& headers) override;

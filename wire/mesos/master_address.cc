@@ -14,7 +14,7 @@ std::string Dotted(uint32_t ip) {
   return fmt::format("{}.{}.{}.{}", ip & 0xff, ip >> 8 & 0xff, ip >> 16 & 0xff, ip >> 24);
 }
 
-std::string AddressOf(const MasterInfo& info) {
+MasterPlace PlaceOf(const MasterInfo& info) {
   const std::string& host = !info.address().ip().empty()         ? info.address().ip()
                             : !info.address().hostname().empty() ? info.address().hostname()
                             : info.ip() != 0                     ? Dotted(info.ip())
@@ -24,36 +24,37 @@ std::string AddressOf(const MasterInfo& info) {
   net::Url url;
   url.host = host;
   url.port = static_cast<decltype(url.port)>(port);
-  return url.Authority();
+  const std::string& name = info.address().hostname();
+  return {url.Authority(), name.empty() ? info.hostname() : name};
 }
 
-Result<std::string> Read(std::string_view node, std::string_view content) {
+Result<MasterPlace> Read(std::string_view node, std::string_view content) {
   const std::string_view label = node.substr(0, std::min(node.find('_'), node.size()));
   MasterInfo info;
   if (label == "json.info") {
     KILN_TRY_OK(Parse(Encoding::kJson, content, info));
-    return AddressOf(info);
+    return PlaceOf(info);
   }
   if (label == "info") {
     KILN_TRY_OK(Parse(Encoding::kProtobuf, content, info));
-    return AddressOf(info);
+    return PlaceOf(info);
   }
   if (label == node && content.starts_with("master@")) {
-    return std::string(content.substr(content.find('@') + 1));
+    return MasterPlace{std::string(content.substr(content.find('@') + 1)), ""};
   }
   return Fail(ErrorCode::kInvalidArgument, "expected the MasterInfo of a Mesos master");
 }
 
 }  // namespace
 
-Result<std::string> MasterAddress(std::string_view node, std::string_view content) {
-  auto address = Read(node, content);
-  Status good = address ? Status() : Failure(address.error());
-  if (address) {
-    if (const auto url = net::ParseHostPort(*address); !url) good = Failure(url.error());
+Result<MasterPlace> MasterAddress(std::string_view node, std::string_view content) {
+  auto place = Read(node, content);
+  Status good = place ? Status() : Failure(place.error());
+  if (place) {
+    if (const auto url = net::ParseHostPort(place->address); !url) good = Failure(url.error());
   }
   if (!good) return Failure(Within(fmt::format("master's node {}", node), good.error()));
-  return address;
+  return place;
 }
 
 }  // namespace kiln::wire

@@ -24,21 +24,24 @@ std::string Binary() {
 }
 
 TEST(MasterAddress, IsReadFromEveryFormThatMastersWrite) {
-  const std::tuple<std::string, std::string, std::string> cases[] = {
-      {"json.info_0000000012", kJson, "10.0.0.7:5051"},
-      {"json.info_-2147483648", R"({"id":"m","ip":16777343,"port":5050})", "127.0.0.1:5050"},
+  const std::tuple<std::string, std::string, MasterPlace> cases[] = {
+      {"json.info_0000000012", kJson, {"10.0.0.7:5051", "master.test"}},
+      {"json.info_-2147483648", R"({"id":"m","ip":16777343,"port":5050})", {"127.0.0.1:5050", ""}},
       {"json.info_0000000003",
-       R"({"id":"m","ip":16777343,"port":81,"address":{"hostname":"m1","port":80}})", "m1:80"},
-      {"json.info_0000000003", R"({"id":"m","ip":0,"port":5050,"hostname":"m2","domain":{}})",
-       "m2:5050"},
+       R"({"id":"m","ip":16777343,"port":81,"address":{"hostname":"m1","port":80}})",
+       {"m1:80", "m1"}},
       {"json.info_0000000003",
-       R"({"id":"m","ip":0,"port":80,"address":{"ip":"fd00::7","port":5050}})", "[fd00::7]:5050"},
-      {"info_0000000004", Binary(), "10.0.0.7:5050"},
-      {"0000000005", "master@10.0.0.9:5050", "10.0.0.9:5050"}};
-  for (const auto& [node, content, address] : cases) {
+       R"({"id":"m","ip":0,"port":5050,"hostname":"m2","domain":{}})",
+       {"m2:5050", "m2"}},
+      {"json.info_0000000003",
+       R"({"id":"m","ip":0,"port":80,"address":{"ip":"fd00::7","port":5050}})",
+       {"[fd00::7]:5050", ""}},
+      {"info_0000000004", Binary(), {"10.0.0.7:5050", "master.test"}},
+      {"0000000005", "master@10.0.0.9:5050", {"10.0.0.9:5050", ""}}};
+  for (const auto& [node, content, place] : cases) {
     const auto found = MasterAddress(node, content);
     ASSERT_TRUE(found) << node << ": " << found.error().message;
-    EXPECT_EQ(*found, address) << node;
+    EXPECT_EQ(*found, place) << node;
   }
 }
 

@@ -27,9 +27,9 @@ SchedulerClient::~SchedulerClient() = default;
 void SchedulerClient::Start() { shell_->shell.Perform(shell_->subscription.Start()); }
 void SchedulerClient::Stop() { shell_->shell.Stop(); }
 
-void SchedulerClient::SetMasters(std::vector<std::string> masters) {
+void SchedulerClient::SetMasters(std::vector<std::string> masters, std::string name) {
   ClientShell& shell = shell_->shell;
-  shell.Perform(shell_->subscription.SetMasters(std::move(masters), shell.Now()));
+  shell.Perform(shell_->subscription.SetMasters(std::move(masters), std::move(name), shell.Now()));
 }
 
 void SchedulerClient::SetAuthorization(std::string authorization) {

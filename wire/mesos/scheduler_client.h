@@ -64,7 +64,8 @@ class SchedulerClient {
   void Start();
   void Stop();
   // The masters that are known now: the leader, where it is detected; none while there is none.
-  void SetMasters(std::vector<std::string> masters);
+  // Their certificates may be for this name, where they are addresses.
+  void SetMasters(std::vector<std::string> masters, std::string name = "");
   // For what is sent from here on.
   void SetAuthorization(std::string authorization);
 

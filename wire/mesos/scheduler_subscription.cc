@@ -59,10 +59,12 @@ void SchedulerSubscription::OnStart() {
   framework_id_.clear();
 }
 
-Actions SchedulerSubscription::SetMasters(std::vector<std::string> masters, Instant now) {
+Actions SchedulerSubscription::SetMasters(std::vector<std::string> masters, std::string name,
+                                          Instant now) {
   Actions actions;
   const auto before = Target();
   options_.masters = std::move(masters);
+  name_ = std::move(name);
   const auto found = std::find(options_.masters.begin(), options_.masters.end(), before);
   if (before && found != options_.masters.end()) {
     turn_ = static_cast<size_t>(found - options_.masters.begin());

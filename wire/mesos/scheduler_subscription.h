@@ -16,13 +16,15 @@ class SchedulerSubscription final : public Subscription {
   using SubscribeSource = std::function<mesos::v1::scheduler::Call::Subscribe()>;
   SchedulerSubscription(SchedulerClientOptions options, SubscribeSource subscribe, uint64_t seed);
 
-  Actions SetMasters(std::vector<std::string> masters, Instant now);
+  Actions SetMasters(std::vector<std::string> masters, std::string name, Instant now);
   Actions SetAuthorization(std::string authorization);
   Result<uint64_t> Send(mesos::v1::scheduler::Call call, Actions& actions);
 
  private:
   void OnStart() override;
   std::optional<std::string> Target() override;
+  // Of whom a redirect leads to, nothing more is known.
+  std::string TargetName() const override { return leader_.empty() ? name_ : ""; }
   Duration Pause() override;
   std::string SubscribeBody() override;
   Status CheckHead(const net::Headers& headers) override;
@@ -34,6 +36,7 @@ class SchedulerSubscription final : public Subscription {
 
   SchedulerClientOptions options_;
   SubscribeSource subscribe_;
+  std::string name_;         // of options_.masters
   size_t turn_ = 0;          // of options_.masters
   std::string leader_;       // where a redirect pointed; empty: none did
   bool redirected_ = false;  // the try under way ended with a redirect

@@ -307,13 +307,14 @@ TEST_F(SchedulerSubscriptionTest, LeavesAMasterThatAnswersACallAsNoLeader) {
 TEST_F(SchedulerSubscriptionTest, FollowsTheDetectedLeader) {
   Make({});
   EXPECT_EQ(Text(subscription_->Start()), "timer none");
-  EXPECT_EQ(Text(subscription_->SetMasters({"one:5050"}, now_)), "timer 0s");
+  EXPECT_EQ(Text(subscription_->SetMasters({"one:5050"}, "", now_)), "timer 0s");
   SubscribeFully();
-  EXPECT_EQ(Text(subscription_->SetMasters({"zero:5050", "one:5050"}, now_)), "");
-  EXPECT_EQ(Text(subscription_->SetMasters({}, now_)), "close; lost: no master leads; timer none");
-  EXPECT_EQ(Text(subscription_->SetMasters({"two:5050"}, now_)), "timer <0.5s");
+  EXPECT_EQ(Text(subscription_->SetMasters({"zero:5050", "one:5050"}, "", now_)), "");
+  EXPECT_EQ(Text(subscription_->SetMasters({}, "", now_)),
+            "close; lost: no master leads; timer none");
+  EXPECT_EQ(Text(subscription_->SetMasters({"two:5050"}, "", now_)), "timer <0.5s");
   SubscribeFully("two:5050");
-  EXPECT_EQ(Text(subscription_->SetMasters({"three:5050"}, now_)),
+  EXPECT_EQ(Text(subscription_->SetMasters({"three:5050"}, "", now_)),
             "close; lost: another master leads; timer <0.5s");
   SubscribeFully("three:5050");
 }

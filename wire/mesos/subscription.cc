@@ -132,7 +132,7 @@ Actions Subscription::OnTimer(Instant now) {
     const auto target = Target();
     if (!target) return actions;
     phase_ = Phase::kConnecting;
-    actions.push_back(Connect{*target});
+    actions.push_back(Connect{*target, TargetName()});
     actions.push_back(SetTimer{options_.silence});
   } else if (InUse()) {
     Lose(Error{ErrorCode::kDeadlineExceeded, "nothing came for too long", {}}, now, actions);

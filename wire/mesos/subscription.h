@@ -25,6 +25,7 @@ namespace kiln::wire {
 // What to do, in this order.
 struct Connect {     // open both connections
   std::string base;  // "host:port", or a URL with what stands before the paths there
+  std::string name;  // whom its certificate may be for, beside an address; may be empty
 };
 struct SendSubscribe {  // on the streaming connection
   net::Request request;
@@ -86,6 +87,7 @@ class Subscription {
   virtual void OnStart() = 0;
   // The base to try now; nothing: there is none, wait to be told.
   virtual std::optional<std::string> Target() = 0;
+  virtual std::string TargetName() const = 0;
   // Pause before the next try.
   virtual Duration Pause() = 0;
   virtual std::string SubscribeBody() = 0;

@@ -42,7 +42,7 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
         callbacks_(std::move(callbacks)),
         resolver_(loop.Context()),
         socket_(loop.Context()) {
-    if (url_.secure) tls_ = TlsSession::Connect(tls ? *tls : *SystemTls(), url_.host);
+    if (url_.secure) tls_ = TlsSession::Connect(tls ? *tls : *SystemTls(), url_.host, url_.name);
   }
 
   void Start() {

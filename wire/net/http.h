@@ -56,6 +56,7 @@ struct Url {
   int port = 80;
   std::string target = "/";  // path and query
   bool secure = false;       // https
+  std::string name = {};     // whom the certificate may be for, beside an address as the host
 
   std::string Authority() const;  // host:port
   std::string Origin() const;     // http://host:port

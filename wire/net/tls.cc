@@ -190,11 +190,12 @@ class ContextImpl final : public TlsContext {
 class SessionImpl final : public TlsSession {
  public:
   // An empty host is that of a server's end.
-  SessionImpl(const ContextImpl& context, std::string host)
+  SessionImpl(const ContextImpl& context, std::string host, std::string name)
       : ssl_(SSL_new(context.get())),
         in_(BIO_new(BIO_s_mem())),
         out_(BIO_new(BIO_s_mem())),
-        host_(std::move(host)) {
+        host_(std::move(host)),
+        name_(std::move(name)) {
     SSL_set_bio(ssl_.get(), in_, out_);
     if (host_.empty()) {
       SSL_set_accept_state(ssl_.get());
@@ -268,11 +269,20 @@ class SessionImpl final : public TlsSession {
   static int Judge(int good, X509_STORE_CTX* check) {
     const void* ssl = X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx());
     auto* self = static_cast<SessionImpl*>(SSL_get_app_data(static_cast<const SSL*>(ssl)));
-    if (good == 0 && self->fault_.empty()) {
-      self->fault_ = VerifyFault(X509_STORE_CTX_get_error(check),
-                                 X509_STORE_CTX_get_current_cert(check), self->host_);
+    if (good != 0) return good;
+    const int code = X509_STORE_CTX_get_error(check);
+    X509* found = X509_STORE_CTX_get_current_cert(check);
+    const std::string& name = self->name_;
+    if (code == X509_V_ERR_IP_ADDRESS_MISMATCH && !name.empty() &&
+        X509_check_host(found, name.c_str(), name.size(), 0, nullptr) == 1) {
+      X509_STORE_CTX_set_error(check, X509_V_OK);
+      return 1;
     }
-    return good;
+    if (self->fault_.empty()) {
+      self->fault_ =
+          VerifyFault(code, found, name.empty() ? self->host_ : self->host_ + " or " + name);
+    }
+    return 0;
   }
 
   Failure Broken() const {
@@ -296,6 +306,7 @@ class SessionImpl final : public TlsSession {
   BIO* in_;   // of the session
   BIO* out_;  // of the session
   std::string host_;
+  std::string name_;
   std::string fault_;  // of the peer's certificate
   std::string early_;  // plain text from before the end of the handshake
 };
@@ -323,13 +334,13 @@ const std::shared_ptr<const TlsContext>& SystemTls() {
   return context;
 }
 
-std::unique_ptr<TlsSession> TlsSession::Connect(const TlsContext& context,
-                                                const std::string& host) {
-  return std::make_unique<SessionImpl>(static_cast<const ContextImpl&>(context), host);
+std::unique_ptr<TlsSession> TlsSession::Connect(const TlsContext& context, const std::string& host,
+                                                const std::string& name) {
+  return std::make_unique<SessionImpl>(static_cast<const ContextImpl&>(context), host, name);
 }
 
 std::unique_ptr<TlsSession> TlsSession::Accept(const TlsContext& context) {
-  return std::make_unique<SessionImpl>(static_cast<const ContextImpl&>(context), "");
+  return std::make_unique<SessionImpl>(static_cast<const ContextImpl&>(context), "", "");
 }
 
 }  // namespace kiln::net

@@ -46,8 +46,10 @@ const std::shared_ptr<const TlsContext>& SystemTls();
 // One connection's end. Not for several threads at once.
 class TlsSession {
  public:
-  // `host` is the name or the IP address that the certificate has to be for.
-  static std::unique_ptr<TlsSession> Connect(const TlsContext& context, const std::string& host);
+  // `host` is the name or the IP address that the certificate has to be for; an address's may be
+  // for `name` instead.
+  static std::unique_ptr<TlsSession> Connect(const TlsContext& context, const std::string& host,
+                                             const std::string& name = "");
   static std::unique_ptr<TlsSession> Accept(const TlsContext& context);
   virtual ~TlsSession() = default;
 

@@ -58,9 +58,11 @@ class TlsTest : public testing::Test {
     return answer;
   }
   // By the client of the loop; the text of its answer or of its end.
-  std::string Ask(const std::string& url, std::string body = "") {
+  std::string Ask(const std::string& text_of_url, std::string body = "", std::string name = "") {
     std::string text;
-    auto connection = Connection::Open(loop_, *ParseUrl(url),
+    net::Url url = *ParseUrl(text_of_url);
+    url.name = std::move(name);
+    auto connection = Connection::Open(loop_, url,
                                        {{},
                                         [&](const Error& error) {
                                           text = error.message;
@@ -151,6 +153,16 @@ TEST_F(TlsTest, AServerOfAnotherNameIsRefused) {
   ExpectBoth(Url("https"), "certificate is for kiln.example, 10.0.0.1: expected 127.0.0.1");
   ExpectBoth(Url("https", "localhost"),
              "certificate is for kiln.example, 10.0.0.1: expected localhost");
+}
+
+TEST_F(TlsTest, ACertificateMayBeForTheNameOfAnAddress) {
+  const auto files = authority_.Issue("server", "DNS:agent1.example");
+  Listen(&files);
+  Believe({.ca_file = authority_.file()});
+  EXPECT_EQ(Ask(Url("https"), "a", "agent1.example"), "200 a");
+  EXPECT_EQ(
+      Ask(Url("https"), "a", "agent2.example"),
+      Url("https") + " certificate is for agent1.example: expected 127.0.0.1 or agent2.example");
 }
 
 TEST_F(TlsTest, AServerOfAnUnknownAuthorityIsRefused) {
