@@ -6,7 +6,8 @@ find_package(Protobuf REQUIRED)
 
 find_program(KILN_CCACHE ccache)
 if(KILN_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${KILN_CCACHE})
+  # What a precompiled header has is known by its bytes.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${KILN_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${KILN_CCACHE})
 endif()
 find_program(KILN_MOLD mold)
@@ -40,9 +41,10 @@ set(KILN_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
 # kiln_library(wire_net DEPS kiln_base PRIVATE_DEPS Boost::headers)
 #
 # The library kiln_<name> of this folder: every *.cc but *_test.cc and main.cc. Every *_test.cc goes into kiln_<name>_test,
-# with TEST_DEPS, and is a test of that name. A folder without sources gives an interface library.
+# with TEST_DEPS, and is a test of that name. A folder without sources gives an interface library. PRECOMPILED names the
+# target whose precompiled headers all of them begin with.
 function(kiln_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
@@ -64,6 +66,18 @@ function(kiln_library name)
     target_link_libraries(${target}_test PRIVATE ${target} ${ARG_PRIVATE_DEPS} ${ARG_TEST_DEPS} GTest::gmock GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${target}_test)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endif()
+  if(ARG_PRECOMPILED)
+    # GCC forgets there which headers are the system's, whose faults it would not tell.
+    set(quiet $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>)
+    target_compile_options(${target} PRIVATE "${quiet}")
+    target_precompile_headers(${target} REUSE_FROM ${ARG_PRECOMPILED})
+    if(tests)
+      # As the header is, for libraries.
+      set_target_properties(${target}_test PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${target}_test PRIVATE -fPIC "${quiet}")
+      target_precompile_headers(${target}_test REUSE_FROM ${ARG_PRECOMPILED})
+    endif()
   endif()
 endfunction()
 
