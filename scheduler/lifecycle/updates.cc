@@ -295,6 +295,7 @@ void Lifecycle::WantKill(Task& task, Instant now) {
   if (!task.kill_wanted) {
     task.kill_wanted = true;
     Count(task, true, now);
+    if (Counts(task)) running_.Leave(task);
   }
   Touch(task);
   if (task.state != TaskState::kUnreachable) {

@@ -57,6 +57,10 @@ class Cluster {
     return true;
   }
   Task& LastTask() { return tasks_.back(); }
+  void KillLast() {
+    LastTask().kill_wanted = true;
+    running_.Leave(LastTask());
+  }
   std::list<Task>& tasks() { return tasks_; }
   const Job& JobOf(const Task& task) const {
     return *std::find_if(jobs_.begin(), jobs_.end(),

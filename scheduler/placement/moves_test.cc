@@ -57,7 +57,7 @@ TEST(Moves, NobodyMovesWhoMayNotOrForTooLittle) {
          task.started = kNow - minutes(7);
          task.evictions = 3;
        }},
-      {"it ends anyway", [](Task& task, Scattered&) { task.kill_wanted = true; }},
+      {"it ends anyway", [](Task&, Scattered& c) { c.KillLast(); }},
       {"its agent is cut off",
        [](Task& task, Scattered&) { task.state = TaskState::kUnreachable; }},
       {"its job has a claim",

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kSinglesMax = 1000;   // members without a gang, in one eviction
 constexpr int kMovesTried = 4;         // each without the jobs that had no place before
-constexpr size_t kPricesMax = 20'000;  // that are asked for once every agent has one
+constexpr size_t kPricesMax = 20'000;  // that are asked for beyond the first of each agent
 
 // What starts together: the members that a gang needs, or some of one group.
 using Needed = std::vector<WaitingGroup>;
@@ -89,6 +89,7 @@ class Search {
     Slot slot;
     size_t spot = 0;
     unsigned version = 0;
+    bool seen = true;  // false: of the slot there is only a price that it costs at least
 
     bool operator<(const Entry& other) const {
       return std::pair(slot.price, spot) > std::pair(other.slot.price, other.spot);
@@ -152,26 +153,36 @@ class Search {
   }
 
   void Push(const Group& spec, size_t spot, bool exact, Heap& heap) {
-    ++prices_;
     Slot slot = slots_.Find(spec, spot, exact);
     if (slot.price == Victims::kNever) return;
     heap.push({std::move(slot), spot, slots_.spots()[spot].version});
+  }
+
+  // All spots, most of which nobody looks at any closer.
+  Heap Begin(const Group& spec) const {
+    std::vector<Entry> entries;
+    entries.reserve(slots_.spots().size());
+    for (size_t spot = 0; spot < slots_.spots().size(); ++spot) {
+      const double price = slots_.LeastPrice(spec, spot);
+      if (price == Victims::kNever) continue;
+      entries.push_back({{price, {}}, spot, slots_.spots()[spot].version, false});
+    }
+    return Heap(std::less<Entry>(), std::move(entries));
   }
 
   // Gives a place to each member of the group; of members without a gang, to as many as it can.
   bool Fill(WaitingGroup& group) {
     Constraints constraints = LiveConstraints(group);
     const Group& spec = *group.group;
-    Heap heap;
     std::vector<Entry> aside;  // what GROUP_BY may allow later
     const bool spreads =
         std::any_of(spec.constraints.begin(), spec.constraints.end(),
                     [](const auto& one) { return one.op == ConstraintOperator::kGroupBy; });
     size_t wanted = group.members.size();
     slots_.SetWanted(wanted);
-    for (size_t spot = 0; spot < slots_.spots().size(); ++spot) Push(spec, spot, false, heap);
-    prices_ = 0;
-    while (wanted > 0 && !heap.empty() && prices_ < kPricesMax) {
+    Heap heap = Begin(spec);
+    size_t prices = 0;  // that are asked for beyond the first of each spot
+    while (wanted > 0 && !heap.empty() && prices < kPricesMax) {
       Entry entry = heap.top();
       heap.pop();
       const Spot& spot = slots_.spots()[entry.spot];
@@ -180,7 +191,8 @@ class Search {
         if (spreads) aside.push_back(std::move(entry));
         continue;
       }
-      if (slots_.Price(entry.slot) > entry.slot.price * (1 + 1e-9)) {
+      if (!entry.seen || slots_.Price(entry.slot) > entry.slot.price * (1 + 1e-9)) {
+        prices += entry.seen ? 1 : 0;
         Push(spec, entry.spot, false, heap);
         continue;
       }
@@ -190,6 +202,7 @@ class Search {
         slots_.SetWanted(--wanted);
       }
       for (const size_t touched : slots_.TakeTouched()) {
+        ++prices;
         Push(spec, touched, !settled && touched == entry.spot, heap);
       }
       for (Entry& one : std::exchange(aside, {})) heap.push(std::move(one));
@@ -310,7 +323,6 @@ class Search {
   Victims victims_;
   Slots slots_;
   std::set<std::string> stuck_;
-  size_t prices_ = 0;  // asked for while a group is given places
 };
 
 // What one of them asks for: the gang, or a member.

@@ -40,7 +40,7 @@ TEST(Preemption, NobodyGoesWhoMayNot) {
          task.started = kNow - minutes(7);
          task.evictions = 3;
        }},
-      {"it ends anyway", [](Task& task, Job&, Cluster&) { task.kill_wanted = true; }},
+      {"it ends anyway", [](Task&, Job&, Cluster& c) { c.KillLast(); }},
       {"its agent is cut off",
        [](Task& task, Job&, Cluster&) { task.state = TaskState::kUnreachable; }},
       {"the last of a service", [](Task&, Job& job, Cluster&) { job.kind = JobKind::kService; }},
@@ -72,7 +72,7 @@ TEST(Preemption, WhatEndsAnywayIsWaitedFor) {
   const Job& low = cluster.AddJob("low", 10, 4, 2);
   cluster.Start(low, 0, "a");
   cluster.Start(low, 1, "b");
-  cluster.LastTask().kill_wanted = true;
+  cluster.KillLast();
   EXPECT_THAT(cluster.Victims(cluster.AddJob("one", 20, 4, 1)), IsEmpty());
   const Job& two = cluster.AddJob("two", 20, 4, 2, 2);
   EXPECT_EQ(cluster.Find(two), (Eviction{"two", 2, {{"low.0"}}, {{"a"}, {"b"}}}));
@@ -110,6 +110,32 @@ TEST(Preemption, AGangBeyondItsNeedEvictsNobody) {
   lent.revocable = true;
   waiting.groups[0].group = &lent;
   EXPECT_FALSE(MayEvict(waiting, running, limits, {}));
+}
+
+// Services of which two members may go, each a little dearer than the one before. As soon as two
+// have gone, the prices of all other agents have risen to those of the next service.
+TEST(Preemption, ASearchThatHasAskedForTooManyPricesTakesWhatItHasFound) {
+  constexpr int kAgents = 2'000;
+  constexpr int kServices = 13;
+  Cluster cluster;
+  for (int a = 0; a < kAgents; ++a) cluster.AddAgent(fmt::format("a{:04}", a), kServices + 1);
+  for (int s = 0; s < kServices; ++s) {
+    Job& service = cluster.AddJob(fmt::format("s{}", s), 10, 1, kAgents, kAgents - 2);
+    service.kind = JobKind::kService;
+    service.groups[0].cpus_milli += 10 * s;
+    for (int a = 0; a < kAgents; ++a) {
+      ASSERT_TRUE(cluster.Start(service, a, fmt::format("a{:04}", a)));
+    }
+  }
+  // The first price of each agent and 20,000 more are those of eleven services.
+  const auto single = cluster.Find(cluster.AddJob("single", 20, 1, 2 * kServices));
+  ASSERT_TRUE(single);
+  EXPECT_EQ(single->members, 22);
+  EXPECT_EQ(single->victims.size(), 22U);
+  const auto gang = cluster.Find(cluster.AddJob("gang", 20, 1, 22, 22));
+  ASSERT_TRUE(gang);
+  EXPECT_EQ(gang->victims, single->victims);
+  EXPECT_FALSE(cluster.Find(cluster.AddJob("large", 20, 1, 2 * kServices, 2 * kServices)));
 }
 
 // Clusters at random: whoever is evicted might be, and those for whom it is then start. Whoever

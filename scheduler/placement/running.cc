@@ -14,13 +14,20 @@ void Running::Start(const Job& job, const std::string& role, int finished, const
   entry->second.finished = finished;
   ++entry->second.tasks;
   ++priorities_[job.role][job.priority];
-  agents_[task.agent].push_back({&task, &entry->second});
+  agents_[task.agent].push_back({&task, &entry->second, task.kill_wanted});
 }
 
-void Running::End(const Task& task) {
+auto Running::Find(const Task& task)
+    -> std::pair<Tasks::iterator, std::vector<RunningTask>::iterator> {
   const auto agent = agents_.find(task.agent);
-  const auto held = std::find_if(agent->second.begin(), agent->second.end(),
-                                 [&](const RunningTask& one) { return one.task == &task; });
+  return {agent, std::find_if(agent->second.begin(), agent->second.end(),
+                              [&](const RunningTask& one) { return one.task == &task; })};
+}
+
+void Running::Leave(const Task& task) { Find(task).second->leaves = true; }
+
+void Running::End(const Task& task) {
+  const auto [agent, held] = Find(task);
   const auto entry = jobs_.find(held->job->job->name);
   const Job& job = *held->job->job;
   std::map<int, int>& counts = priorities_.at(job.role);

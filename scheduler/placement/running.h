@@ -31,6 +31,7 @@ struct RunningJob {
 struct RunningTask {
   const Task* task = nullptr;
   const RunningJob* job = nullptr;
+  bool leaves = false;  // it is to be killed
 };
 
 // Kept up with each start and end, so that nobody goes over all tasks to find those that matter.
@@ -40,6 +41,8 @@ class Running {
   // `finished` members of the job's gang need no resources any more.
   void Start(const Job& job, const std::string& role, int finished, const Task& task);
   void End(const Task& task);
+  // It is to be killed from here on.
+  void Leave(const Task& task);
   // Of a job that has other tasks as well.
   void Finish(const MemberId& member);
 
@@ -48,7 +51,11 @@ class Running {
   std::optional<int> LowestPriority(const std::string& role) const;
 
  private:
-  IndexedMap<AgentId, std::vector<RunningTask>> agents_;
+  using Tasks = IndexedMap<AgentId, std::vector<RunningTask>>;
+  // Requires that it has started.
+  std::pair<Tasks::iterator, std::vector<RunningTask>::iterator> Find(const Task& task);
+
+  Tasks agents_;
   std::unordered_map<std::string, RunningJob> jobs_;
   std::map<std::string, std::map<int, int>> priorities_;  // tasks by role and priority
 };

@@ -126,10 +126,33 @@ std::optional<Resources> Slots::Take(const Group& spec, const Spot& spot, Resour
   return taken += *own;
 }
 
-Slot Slots::Find(const Group& spec, size_t number, bool exact) const {
-  const Spot& spot = spots_[number];
+Amounts Slots::NeedOf(const Group& spec, const Spot& spot) const {
   Amounts need = AmountsOf(spec);
   if (NeedsExecutor(spec, spot)) Add(need, AmountsOf(snapshot_.executor));
+  return need;
+}
+
+double Slots::LeastPrice(const Group& spec, size_t number) const {
+  const Spot& spot = spots_[number];
+  if (AtLeast(AmountsOf(spot.free), NeedOf(spec, spot))) return 0;
+  double least = Victims::kNever;
+  for (const size_t one : spot.candidates) {
+    if (victims_.All()[one].out || excluded_.contains(one)) continue;
+    least = std::min(least, victims_.LeastPrice(one, std::bit_floor(wanted_)));
+  }
+  return least;
+}
+
+std::vector<size_t> Slots::TakeTouched() {
+  std::vector<size_t> touched = std::exchange(touched_, {});
+  std::sort(touched.begin(), touched.end());
+  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+  return touched;
+}
+
+Slot Slots::Find(const Group& spec, size_t number, bool exact) const {
+  const Spot& spot = spots_[number];
+  const Amounts need = NeedOf(spec, spot);
   const Enough enough = [&, exact](const Tray& tray) {
     return AtLeast(tray.amounts, need) && (!exact || Take(spec, spot, tray.resources));
   };

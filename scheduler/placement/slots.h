@@ -43,6 +43,8 @@ class Slots {
   // So many members are still to find a place.
   void SetWanted(size_t wanted) { wanted_ = wanted; }
 
+  // No slot there costs less at this point; kNever when there is none.
+  double LeastPrice(const Group& spec, size_t spot) const;
   // The cheaper of two: the cheapest victim that is enough alone; or the cheapest ones together,
   // without those that turn out to be needless. Amounts are looked at, and if it is to be exact
   // devices, links and ports as well.
@@ -53,8 +55,8 @@ class Slots {
   // The victims go, with all who have to go with them, and a member comes. False: it does not fit,
   // and nobody goes.
   bool Settle(const Group& spec, size_t spot, const Slot& slot);
-  // The spots that have changed since this was last asked.
-  std::vector<size_t> TakeTouched() { return std::exchange(touched_, {}); }
+  // The spots that have changed since this was last asked, each once.
+  std::vector<size_t> TakeTouched();
 
   // Those who go.
   std::vector<Victims::Departure>& departures() { return departures_; }
@@ -80,6 +82,8 @@ class Slots {
   void Move(size_t candidate, bool out);
   void UndoLast();
   double Price(size_t candidate, int ahead) const;
+  // What a member takes, with an executor where it needs one.
+  Amounts NeedOf(const Group& spec, const Spot& spot) const;
   bool NeedsExecutor(const Group& spec, const Spot& spot) const;
   std::optional<Resources> Take(const Group& spec, const Spot& spot, Resources free) const;
   std::vector<Part> PartsOf(const Spot& spot) const;

@@ -10,15 +10,12 @@ namespace {
 constexpr int kDoublingsMax = 6;  // of the time that a member may run in peace
 constexpr double kEach = 1e-9;    // of equal prices the one with fewer victims
 
-bool Leaves(const Task& task) { return task.kill_wanted && task.state != TaskState::kUnreachable; }
-
 // There may be a million tasks, and nobody has looked at them lately.
-void AskFor(const std::vector<RunningTask>& tasks) {
-  for (const RunningTask& one : tasks) {
-    Prefetch(&one.task->state);
-    Prefetch(&one.task->kill_wanted);
-    Prefetch(&one.task->resources);
-  }
+void AskFor(const Task& task) {
+  Prefetch(&task.state);
+  Prefetch(&task.evictions);
+  Prefetch(&task.started);
+  Prefetch(&task.resources);
 }
 
 bool MayEnd(const Task& task, const Preemptor& preemptor, const PreemptionSettings& settings,
@@ -63,14 +60,22 @@ Victims::Victims(const Running& running, const Preemptor& preemptor, const Shari
       if (IsWithin(name, role.name)) Add(quota.used, use.used);
     }
   }
-  TeamNumbers numbers;
-  auto ahead = running.Agents().begin();  // of the walk, by an agent
-  if (ahead != running.Agents().end()) AskFor(ahead++->second);
+  // Those over whom there is a right are few as a rule, and the others are not looked at.
+  std::vector<RunningTask> entitled;
   for (const auto& [agent, tasks] : running.Agents()) {
-    if (ahead != running.Agents().end()) AskFor(ahead++->second);
     for (const RunningTask& one : tasks) {
-      if (one.job->role == preemptor.offers) Look(one, preemptor, settings, now, numbers);
+      if (one.job->role != preemptor.offers) continue;
+      if (one.leaves) {
+        leaving_.push_back(one.task);
+      } else if (HasRightOver(*one.job, preemptor, settings)) {
+        entitled.push_back(one);
+      }
     }
+  }
+  TeamNumbers numbers;
+  for (size_t i = 0; i < entitled.size(); ++i) {
+    if (i + kAhead < entitled.size()) AskFor(*entitled[i + kAhead].task);
+    Look(entitled[i], preemptor, settings, now, numbers);
   }
   for (Team& team : teams_) {
     for (const size_t member : team.members) {
@@ -97,11 +102,6 @@ bool Victims::HasRightOver(const RunningJob& running, const Preemptor& preemptor
 
 void Victims::Look(const RunningTask& one, const Preemptor& preemptor,
                    const PreemptionSettings& settings, Instant now, TeamNumbers& numbers) {
-  if (Leaves(*one.task)) {
-    leaving_.push_back(one.task);
-    return;
-  }
-  if (!HasRightOver(*one.job, preemptor, settings)) return;
   const size_t team = TeamOf(one, numbers);
   if (team != 0) ++teams_[team].spare;
   if (!MayEnd(*one.task, preemptor, settings, now)) {
@@ -160,13 +160,26 @@ double Victims::Price(size_t number, size_t wanted, int ahead) const {
   const Candidate& candidate = candidates_[number];
   const Team& team = teams_[candidate.team];
   if (!GoesWhole(number, ahead)) {
-    if (!QuotaAllows(*candidate.job, AmountsOf(candidate.task->resources))) return kNever;
-    // The gang goes on without it.
-    return team.gang ? CostOf(*candidate.task, {}) : candidate.cost;
+    const bool allowed = QuotaAllows(*candidate.job, AmountsOf(candidate.task->resources));
+    return allowed ? PriceAlone(candidate) : kNever;
   }
-  if (!team.whole || !QuotaAllows(*candidate.job, team.amounts)) return kNever;
-  const size_t places = std::clamp<size_t>(wanted, 1, team.members.size());
-  return team.cost / static_cast<double>(places);
+  const bool allowed = team.whole && QuotaAllows(*candidate.job, team.amounts);
+  return allowed ? PriceTogether(team, wanted) : kNever;
+}
+
+double Victims::LeastPrice(size_t number, size_t wanted) const {
+  const Candidate& candidate = candidates_[number];
+  const Team& team = teams_[candidate.team];
+  const double alone = GoesWhole(number, 0) ? kNever : PriceAlone(candidate);
+  return team.whole ? std::min(alone, PriceTogether(team, wanted)) : alone;
+}
+
+double Victims::PriceAlone(const Candidate& candidate) const {
+  return teams_[candidate.team].gang ? CostOf(*candidate.task, {}) : candidate.cost;
+}
+
+double Victims::PriceTogether(const Team& team, size_t wanted) {
+  return team.cost / static_cast<double>(std::clamp<size_t>(wanted, 1, team.members.size()));
 }
 
 Victims::Departure Victims::Evict(size_t number) {

@@ -51,6 +51,8 @@ class Victims {
   // What one place of `wanted` costs with this one out, and `ahead` of its team before it: of a
   // gang that has to go, its part. kNever: it may not go.
   double Price(size_t candidate, size_t wanted, int ahead) const;
+  // The price is no lower than this, whoever of its team goes before it.
+  double LeastPrice(size_t candidate, size_t wanted) const;
   // Its whole gang goes with it then.
   bool GoesWhole(size_t candidate, int ahead) const;
   // Who goes with one candidate: its gang, where that has to go too.
@@ -86,6 +88,10 @@ class Victims {
             Instant now, TeamNumbers& numbers);
   size_t TeamOf(const RunningTask& one, TeamNumbers& numbers);
   double CostOf(const Task& task, Duration lost) const;
+  // When it goes alone: a gang goes on without it.
+  double PriceAlone(const Candidate& candidate) const;
+  // When all of them go for one of `wanted` places.
+  static double PriceTogether(const Team& team, size_t wanted);
   bool QuotaAllows(const RunningJob& job, const Amounts& amounts) const;
   void Charge(const RunningJob& job, const Amounts& amounts);
   void Move(const Departure& departure, bool out);
