@@ -21,6 +21,18 @@ class Choices {
 
   explicit Choices(std::vector<size_t> rooms) : unseen_(std::move(rooms)) {}
 
+  // Judges up to so many rooms that have not been judged yet; gives whether that were all. Best
+  // judges those that are left.
+  template <typename Judge>
+  bool SeeSome(size_t count, Judge look) {
+    for (; count > 0 && !unseen_.empty(); --count) {
+      const size_t room = unseen_.back();
+      unseen_.pop_back();
+      See(room, look(room));
+    }
+    return unseen_.empty();
+  }
+
   // The best room; of equal ones the first. `look` judges a room as it is. With `again`, those that
   // were barred are looked at too.
   template <typename Judge>

@@ -58,7 +58,7 @@ bool CountMembers(const std::vector<Constraint>& constraints) {
 
 Constraints::Constraints(const std::vector<Constraint>& constraints) {
   for (const Constraint& constraint : constraints) {
-    Rule rule{constraint, std::nullopt, {}};
+    Rule rule{.constraint = constraint};
     if (constraint.op == ConstraintOperator::kLike ||
         constraint.op == ConstraintOperator::kUnlike) {
       // Submission refuses what is no pattern; an old record that has one matches nothing.
@@ -72,6 +72,13 @@ void Constraints::Add(const Agent& agent) {
   for (Rule& rule : rules_) {
     if (const std::string* value = FieldOf(agent, rule.constraint.field)) ++rule.counts[*value];
   }
+}
+
+// Agents are many, and their values few as a rule.
+bool Constraints::Matches(const Rule& rule, const std::string& value) {
+  const auto [match, is_new] = rule.matches.try_emplace(value);
+  if (is_new) match->second = std::regex_match(value, *rule.pattern);
+  return match->second;
 }
 
 bool Constraints::Passes(const Rule& rule, const Agent& agent) {
@@ -89,9 +96,9 @@ bool Constraints::Passes(const Rule& rule, const Agent& agent) {
     case ConstraintOperator::kGroupBy:
       return GroupByAllows(rule.counts, *value, CountOf(wanted));
     case ConstraintOperator::kLike:
-      return rule.pattern && std::regex_match(*value, *rule.pattern);
+      return rule.pattern && Matches(rule, *value);
     case ConstraintOperator::kUnlike:
-      return rule.pattern && !std::regex_match(*value, *rule.pattern);
+      return rule.pattern && !Matches(rule, *value);
     case ConstraintOperator::kMaxPer:
       return count < CountOf(wanted);
     case ConstraintOperator::kIs:

@@ -45,8 +45,10 @@ class Constraints {
   struct Rule {
     Constraint constraint;
     std::optional<std::regex> pattern;
-    std::map<std::string, int> counts;  // members by value
+    mutable std::map<std::string, bool> matches;  // of the pattern, by value
+    std::map<std::string, int> counts;            // members by value
   };
+  static bool Matches(const Rule& rule, const std::string& value);
   static bool Passes(const Rule& rule, const Agent& agent);
 
   std::vector<Rule> rules_;

@@ -1,6 +1,7 @@
 #include "scheduler/placement/expected_fill.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -35,7 +36,9 @@ double Concentration(const Need& need, const std::vector<Site>& sites) {
 ExpectedFill::ExpectedFill(const Workload& workload) {
   int64_t cpus_max = 1;
   int devices_max = 0;
+  std::array<bool, kKinds> there{};  // kinds that some node has
   for (const Site& site : workload.sites) {
+    there[static_cast<size_t>(site.shape.kind)] = true;
     cpus_max = std::max(cpus_max, site.shape.cpus_milli);
     devices_max = std::max<int>(devices_max, site.shape.devices);
   }
@@ -48,7 +51,8 @@ ExpectedFill::ExpectedFill(const Workload& workload) {
     std::vector<Task> tasks;
     std::vector<bool> open;
     for (const auto& [need, weight] : workload.demands) {
-      open.push_back(need.devices > 0 && (need.kinds >> kind & 1) != 0);
+      open.push_back(there[static_cast<size_t>(kind)] && need.devices > 0 &&
+                     (need.kinds >> kind & 1) != 0);
       if (!open.back()) continue;
       const double rate = weight / weights * need.devices * Concentration(need, workload.sites);
       if (rate == 0) continue;

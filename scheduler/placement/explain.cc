@@ -1,7 +1,6 @@
 #include "scheduler/placement/explain.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
 
 #include "model/units.h"
@@ -13,9 +12,7 @@ namespace kiln::scheduler {
 namespace {
 
 using RoomList = std::vector<const Room*>;
-// An amount that a room has; shown as text by Show.
-using Amount = std::function<int64_t(const Room&)>;
-using Show = std::function<std::string(int64_t)>;
+using Show = std::string (*)(int64_t);
 
 std::string Count(int64_t number) { return std::to_string(number); }
 std::string Thousandths(int64_t milli) {
@@ -27,33 +24,22 @@ std::string Agents(size_t count) {
   return count == 1 ? "1 agent offered" : fmt::format("{} agents offered", count);
 }
 
-// The hostname, or the id where several agents share the hostname.
-std::string NameOf(const Room& room, const RoomList& rooms) {
-  for (const Room* other : rooms) {
-    if (other->agent->hostname == room.agent->hostname && other->agent->id != room.agent->id) {
-      return room.agent->id.text;
-    }
-  }
-  return room.agent->hostname.empty() ? room.agent->id.text : room.agent->hostname;
-}
+// The room that has most of something, the first of those with as much.
+struct Top {
+  int64_t amount = 0;
+  const Room* room = nullptr;
 
-const Room& Most(const RoomList& rooms, const Amount& amount) {
-  const Room* best = rooms.front();
-  int64_t most = amount(*best);
-  for (const Room* room : rooms) {
-    const int64_t here = amount(*room);
-    if (here <= most) continue;
-    most = here;
-    best = room;
+  void See(const Room& one, int64_t here) {
+    if (room != nullptr && here <= amount) return;
+    amount = here;
+    room = &one;
   }
-  return *best;
-}
+};
 
 // "the most free is 2 on agent7"
-std::string MostFree(const RoomList& rooms, const Amount& amount, const Show& show,
+std::string MostFree(const Top& top, const Show& show, const Names& names,
                      const char* what = "the most free") {
-  const Room& most = Most(rooms, amount);
-  return fmt::format("{} is {} on {}", what, show(amount(most)), NameOf(most, rooms));
+  return fmt::format("{} is {} on {}", what, show(top.amount), names.Of(*top.room->agent));
 }
 
 // "8 gpus of model A100 with 40GiB joined by nvlink"
@@ -73,24 +59,35 @@ std::string Have(size_t count, const char* what) {
   return fmt::format("{} {} {}", count, count == 1 ? "has" : "have", what);
 }
 
+// Those with a device that will do. Agents are many, and models are few.
 RoomList With(const RoomList& rooms, const GpuRequest& request) {
+  std::map<std::string_view, bool> models;
+  const auto will_do = [&](const Gpu& gpu) {
+    if (!AcceptsAnyModel(request, gpu)) return false;
+    const auto [model, is_new] = models.try_emplace(gpu.model);
+    if (is_new) model->second = IsModel(request.model, gpu.model);
+    return model->second;
+  };
   RoomList with;
   for (const Room* room : rooms) {
-    if (!Acceptable(request, *room->agent).empty()) with.push_back(room);
+    const std::vector<Gpu>& gpus = room->agent->gpus;
+    if (std::any_of(gpus.begin(), gpus.end(), will_do)) with.push_back(room);
   }
   return with;
 }
 
+Top MostFor(const GpuRequest& request, const RoomList& rooms) {
+  Top top;
+  for (const Room* room : rooms) top.See(*room, MostFreeFor(request, *room->agent, room->free));
+  return top;
+}
+
 // The devices themselves, before any other resource; empty reason when some agent has enough.
-Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
+Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms, const Names& names) {
   const bool shares = request.share > 0;
   const int wanted = shares ? MilliOf(request) : request.count;
   const Show show = shares ? Thousandths : Count;
   const std::string start = "needs " + Wanted(request) + ": " + Agents(rooms.size());
-  const auto free = [](const GpuRequest& asked) {
-    return
-        [asked](const Room& room) -> int64_t { return MostFreeFor(asked, *room.agent, room.free); };
-  };
   RoomList with = rooms;
   std::string found;
   GpuRequest one{.count = 1, .mig = request.mig};
@@ -113,13 +110,15 @@ Cause ExplainGpus(const GpuRequest& request, const RoomList& rooms) {
   }
   GpuRequest unlinked = request;
   unlinked.link.clear();
-  if (free(unlinked)(Most(with, free(unlinked))) < wanted) {
-    return {Blocker::kGpus, start + found + ", " + MostFree(with, free(unlinked), show)};
+  const Top free = MostFor(unlinked, with);
+  if (free.amount < wanted) {
+    return {Blocker::kGpus, start + found + ", " + MostFree(free, show, names)};
   }
-  if (free(request)(Most(with, free(request))) < wanted) {
-    return {
-        Blocker::kGpuLink,
-        start + found + ", " + MostFree(with, free(request), Count, "the most joined and free")};
+  if (request.link.empty()) return {};
+  const Top joined = MostFor(request, with);
+  if (joined.amount < wanted) {
+    return {Blocker::kGpuLink,
+            start + found + ", " + MostFree(joined, Count, names, "the most joined and free")};
   }
   return {};
 }
@@ -137,68 +136,72 @@ struct Dimension {
   Blocker blocker;
   int64_t needed;
   int64_t overhead;  // of it, for the executor
-  Amount amount;
+  int64_t (*amount)(const Resources& free);
   Show show;
-  const char* unit;  // after the amount
+  const char* unit;   // after the amount
+  Top top = {};       // the room that has most of it
+  size_t enough = 0;  // rooms that have enough of it
 };
 
-std::vector<Dimension> Dimensions(const Group& group, const Resources& overhead) {
-  // Cpus are revocable ones, or others: never both.
-  Dimension cpus{Blocker::kCpus,
-                 group.cpus_milli + CpusFor(group, overhead),
-                 CpusFor(group, overhead),
-                 [&group](const Room& room) { return CpusFor(group, room.free); },
-                 Thousandths,
-                 " cpus"};
-  std::vector<Dimension> others{
+// As they are in these rooms.
+std::vector<Dimension> Dimensions(const Group& group, const Resources& overhead,
+                                  const RoomList& rooms) {
+  const int64_t cpus = CpusFor(group, overhead);
+  std::vector<Dimension> dimensions{
       {Blocker::kMem, (group.mem + overhead.mem).count, overhead.mem.count,
-       [](const Room& room) { return room.free.mem.count; }, Size, " of memory"},
+       [](const Resources& free) { return free.mem.count; }, Size, " of memory"},
       {Blocker::kDisk, (DiskFor(group) + overhead.disk).count, overhead.disk.count,
-       [](const Room& room) { return room.free.disk.count; }, Size, " of disk"},
+       [](const Resources& free) { return free.disk.count; }, Size, " of disk"},
       {Blocker::kPorts, group.ports, 0,
-       [](const Room& room) -> int64_t { return room.free.PortCount(); }, Count, " ports"}};
-  if (!group.revocable) {
-    others.insert(others.begin(), std::move(cpus));
-    return others;
+       [](const Resources& free) -> int64_t { return free.PortCount(); }, Count, " ports"}};
+  // Cpus are revocable ones, or others: never both. Revocable ones are named when nothing else is
+  // missing.
+  if (group.revocable) {
+    dimensions.push_back(Dimension{Blocker::kRevocable, group.cpus_milli + cpus, cpus,
+                                   [](const Resources& free) { return free.revocable_cpus_milli; },
+                                   Thousandths, " revocable cpus"});
+  } else {
+    dimensions.insert(
+        dimensions.begin(),
+        Dimension{Blocker::kCpus, group.cpus_milli + cpus, cpus,
+                  [](const Resources& free) { return free.cpus_milli; }, Thousandths, " cpus"});
   }
-  // Named when nothing else is missing.
-  cpus.blocker = Blocker::kRevocable;
-  cpus.unit = " revocable cpus";
-  others.push_back(std::move(cpus));
-  return others;
+  for (const Room* room : rooms) {
+    for (Dimension& dimension : dimensions) {
+      const int64_t here = dimension.amount(room->free);
+      dimension.top.See(*room, here);
+      dimension.enough += here >= dimension.needed ? 1 : 0;
+    }
+  }
+  return dimensions;
 }
 
 // Each resource is there somewhere, but not together: the scarcest is named first.
-Cause ExplainTogether(const Group& group, const RoomList& rooms,
-                      const std::vector<Dimension>& dimensions) {
+Cause ExplainTogether(const Group& group, size_t rooms, const std::vector<Dimension>& dimensions) {
   Cause cause{Blocker::kGpus, {}};
   std::string list;
-  size_t fewest = rooms.size() + 1;
+  size_t fewest = rooms + 1;
   for (const Dimension& dimension : dimensions) {
     if (dimension.needed == 0) continue;
-    const auto enough =
-        static_cast<size_t>(std::count_if(rooms.begin(), rooms.end(), [&](const Room* room) {
-          return dimension.amount(*room) >= dimension.needed;
-        }));
-    if (enough < fewest) {
-      fewest = enough;
+    if (dimension.enough < fewest) {
+      fewest = dimension.enough;
       cause.blocker = dimension.blocker;
     }
     list += (list.empty() ? "" : ", ") + dimension.show(dimension.needed) + dimension.unit;
   }
   if (group.gpus.Any()) list += ", " + Wanted(group.gpus);
   cause.reason =
-      fmt::format("needs {} on one agent: {}, none has all of it free", list, Agents(rooms.size()));
+      fmt::format("needs {} on one agent: {}, none has all of it free", list, Agents(rooms));
   return cause;
 }
 
-Cause ExplainFree(const Group& group, const std::string& role, const std::vector<Room>& rooms,
-                  const std::vector<size_t>* scope, const Constraints& constraints,
-                  const Resources& overhead) {
+Cause ExplainFree(const Group& group, const std::string& role, const ExplainView& view,
+                  const Constraints& constraints, const Resources& overhead) {
   RoomList offered;
   RoomList allowed;
-  for (size_t i = 0; i < (scope == nullptr ? rooms.size() : scope->size()); ++i) {
-    const Room& room = rooms[scope == nullptr ? i : (*scope)[i]];
+  const std::vector<Room>& rooms = view.rooms;
+  for (size_t i = 0; i < (view.scope == nullptr ? rooms.size() : view.scope->size()); ++i) {
+    const Room& room = rooms[view.scope == nullptr ? i : (*view.scope)[i]];
     if (room.role != role) continue;
     offered.push_back(&room);
     if (constraints.Allows(*room.agent)) allowed.push_back(&room);
@@ -208,11 +211,12 @@ Cause ExplainFree(const Group& group, const std::string& role, const std::vector
   }
   if (allowed.empty()) return ExplainConstraints(offered, constraints);
   if (group.gpus.Any()) {
-    if (Cause cause = ExplainGpus(group.gpus, allowed); !cause.reason.empty()) return cause;
+    Cause cause = ExplainGpus(group.gpus, allowed, view.names);
+    if (!cause.reason.empty()) return cause;
   }
-  const std::vector<Dimension> dimensions = Dimensions(group, overhead);
+  const std::vector<Dimension> dimensions = Dimensions(group, overhead, allowed);
   for (const Dimension& dimension : dimensions) {
-    if (dimension.amount(Most(allowed, dimension.amount)) >= dimension.needed) continue;
+    if (dimension.top.amount >= dimension.needed) continue;
     std::string executor;
     if (dimension.overhead > 0) {
       executor = fmt::format(" and {} for its executor", dimension.show(dimension.overhead));
@@ -220,25 +224,24 @@ Cause ExplainFree(const Group& group, const std::string& role, const std::vector
     return {dimension.blocker, fmt::format("needs {}{}{}: {}, {}",
                                            dimension.show(dimension.needed - dimension.overhead),
                                            dimension.unit, executor, Agents(allowed.size()),
-                                           MostFree(allowed, dimension.amount, dimension.show))};
+                                           MostFree(dimension.top, dimension.show, view.names))};
   }
-  return ExplainTogether(group, allowed, dimensions);
+  return ExplainTogether(group, allowed.size(), dimensions);
 }
 
 }  // namespace
 
-Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
-              const std::vector<size_t>* scope, const Constraints& constraints,
-              const Resources& overhead) {
+Cause Explain(const Group& group, const std::string& role, const ExplainView& view,
+              const Constraints& constraints, const Resources& overhead) {
   const VolumeTie* tie = TieOf(group);
-  if (tie == nullptr) return ExplainFree(group, role, rooms, scope, constraints, overhead);
-  const auto there = std::find_if(rooms.begin(), rooms.end(), [&](const Room& room) {
+  if (tie == nullptr) return ExplainFree(group, role, view, constraints, overhead);
+  const auto there = std::find_if(view.rooms.begin(), view.rooms.end(), [&](const Room& room) {
     return room.role == role && room.agent->id == tie->agent;
   });
   std::string why = "it offers nothing at this moment";
-  if (there != rooms.end() && !there->free.Empty()) {
+  if (there != view.rooms.end() && !there->free.Empty()) {
     const bool whole = there->free.Contains(VolumesFor(group));
-    why = whole ? ExplainFree(group, role, rooms, scope, constraints, overhead).reason
+    why = whole ? ExplainFree(group, role, view, constraints, overhead).reason
                 : "it does not offer that at this moment";
   }
   return {Blocker::kVolume, fmt::format("waits for {}: {}", tie->where, why)};

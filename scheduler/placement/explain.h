@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "scheduler/placement/constraints.h"
+#include "scheduler/placement/names.h"
 #include "scheduler/placement/plan.h"
 #include "scheduler/placement/rooms.h"
 
@@ -17,10 +18,15 @@ struct Cause {
   std::string held_by;
 };
 
-// `overhead` is the executor that comes with the first member of a pool on an agent. With a scope,
-// only those rooms are asked.
-Cause Explain(const Group& group, const std::string& role, const std::vector<Room>& rooms,
-              const std::vector<size_t>* scope, const Constraints& constraints,
-              const Resources& overhead);
+// Where a cause is looked for. Borrowed.
+struct ExplainView {
+  const std::vector<Room>& rooms;
+  const Names& names;
+  const std::vector<size_t>* scope = nullptr;  // only these rooms; null: all
+};
+
+// `overhead` is the executor that comes with the first member of a pool on an agent.
+Cause Explain(const Group& group, const std::string& role, const ExplainView& view,
+              const Constraints& constraints, const Resources& overhead);
 
 }  // namespace kiln::scheduler

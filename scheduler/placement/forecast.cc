@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kTasksSeen = 5'000;    // when the agents are taken down
 constexpr size_t kTasksBrief = 1'000;   // where nobody reads it
+constexpr size_t kAgentsSeen = 5'000;   // at least, where somebody does
 constexpr size_t kLayersSeen = 20'000;  // by all that is booked; then nothing more is
 constexpr size_t kSitesTried = 1'024;   // agents that Place is asked about
 constexpr int kTries = 12;              // times at which it is asked
@@ -94,16 +95,18 @@ Forecast::Forecast(const Snapshot& snapshot, const Policy& policy, const std::ve
       role_(role),
       tasks_max_(snapshot.brief ? kTasksBrief : kTasksSeen) {
   const Outlook& outlook = *snapshot.outlook;
-  std::unordered_map<AgentId, std::vector<const Offer*>> offered;
+  std::unordered_map<std::string_view, std::vector<const Offer*>> offered;
   for (const Offer& offer : snapshot.offers) {
-    if (outlook.known && offer.role == role) offered[offer.agent.id].push_back(&offer);
+    if (outlook.known && offer.role == role) offered[offer.agent.id.text].push_back(&offer);
   }
   std::unordered_set<std::string_view> seen;
   for (const Room& room : rooms) {
+    const size_t enough = snapshot.brief ? 0 : kAgentsSeen;
+    if (tasks_ > tasks_max_ && sites_.size() >= enough) break;
     if (room.role != role) continue;
     seen.insert(room.agent->id.text);
     Resources free = room.free;
-    if (outlook.known) free += NotOffered(offered[room.agent->id], *room.agent, role, outlook);
+    if (outlook.known) free += NotOffered(offered[room.agent->id.text], *room.agent, role, outlook);
     AddSite(*room.agent, std::move(free), role);
   }
   for (const auto& [id, tasks] : outlook.running->Agents()) {

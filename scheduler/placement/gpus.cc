@@ -86,12 +86,11 @@ int MilliOf(const GpuRequest& request) {
   return std::max(1, static_cast<int>(std::ceil(request.share * 1000 - 1e-6)));
 }
 
-namespace {
-
-// Whatever its model.
 bool AcceptsAnyModel(const GpuRequest& request, const Gpu& gpu) {
   return gpu.healthy && gpu.mig == request.mig && gpu.memory >= request.memory;
 }
+
+namespace {
 
 bool Accepts(const GpuRequest& request, const Gpu& gpu) {
   return AcceptsAnyModel(request, gpu) && IsModel(request.model, gpu.model);

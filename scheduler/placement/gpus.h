@@ -20,6 +20,8 @@ int MilliOf(const GpuRequest& request);
 // "A100" is the model of "NVIDIA_A100-SXM4-40GB"; "A10" is not. Letters compare without case.
 bool IsModel(const std::string& wanted, const std::string& model);
 
+// The device is healthy and has the memory and the profile, whatever its model.
+bool AcceptsAnyModel(const GpuRequest& request, const Gpu& gpu);
 // The devices of the agent that the request accepts one by one: model, memory, profile, health.
 std::vector<const Gpu*> Acceptable(const GpuRequest& request, const Agent& agent);
 

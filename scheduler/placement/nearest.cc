@@ -112,14 +112,28 @@ bool HasDevices(const Group& group, const Room& room, const Outlook& outlook) {
   return counted >= static_cast<int64_t>(wanted);
 }
 
+int64_t FreeOf(Thing thing, const Group& group, const Room& room) {
+  return thing == Thing::kGpus ? FreeGpus(group.gpus, room) : AmountOf(thing, room.free);
+}
+
+// The part that is missing, over all things.
+double PartOf(const Group& group, const Resources& overhead, const Room& room) {
+  double part = 0;
+  for (const Thing thing : kThings) {
+    const int64_t needed = NeedOf(thing, group, overhead);
+    const int64_t free = needed == 0 ? 0 : FreeOf(thing, group, room);
+    if (free < needed) part += static_cast<double>(needed - free) / static_cast<double>(needed);
+  }
+  return part;
+}
+
 Near NearOf(const Group& group, const Resources& overhead, const Room& room) {
   Near near{.room = &room};
   std::vector<std::pair<double, Lack>> lacks;
   for (const Thing thing : kThings) {
     const int64_t needed = NeedOf(thing, group, overhead);
     if (needed == 0) continue;
-    const int64_t free =
-        thing == Thing::kGpus ? FreeGpus(group.gpus, room) : AmountOf(thing, room.free);
+    const int64_t free = FreeOf(thing, group, room);
     if (free >= needed) continue;
     const double part = static_cast<double>(needed - free) / static_cast<double>(needed);
     near.part += part;
@@ -129,14 +143,6 @@ Near NearOf(const Group& group, const Resources& overhead, const Room& room) {
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   for (const auto& [part, lack] : lacks) near.lacks.push_back(lack);
   return near;
-}
-
-std::string NameOf(const Room& room, const std::vector<Room>& rooms) {
-  const std::string& hostname = room.agent->hostname;
-  const bool alone = std::none_of(rooms.begin(), rooms.end(), [&](const Room& other) {
-    return other.agent->hostname == hostname && other.agent->id != room.agent->id;
-  });
-  return alone && !hostname.empty() ? hostname : room.agent->id.text;
 }
 
 // "job a (2 gpus on agent7), job b (1 gpu on agent7), others (4 gpus on agent7)"
@@ -180,8 +186,9 @@ void Nearest::Tell(const Group& group, const std::string& role, const Constraint
   Near best;
   for (const Room& room : rooms_) {
     if (room.role != role || !constraints.Allows(*room.agent)) continue;
+    const double part = PartOf(group, overhead, room);
+    if (part == 0 || (best.room != nullptr && part > best.part)) continue;
     Near near = NearOf(group, overhead, room);
-    if (near.lacks.empty() || (best.room != nullptr && near.part > best.part)) continue;
     if (!HasDevices(group, room, *outlook_)) continue;
     const auto& tasks = TasksOn(*room.agent, *outlook_);
     near.ours = std::any_of(tasks.begin(), tasks.end(), [&](const RunningTask& task) {
@@ -191,7 +198,7 @@ void Nearest::Tell(const Group& group, const std::string& role, const Constraint
     if (nearer) best = std::move(near);
   }
   if (best.room == nullptr) return;
-  const std::string name = NameOf(*best.room, rooms_);
+  const std::string name = names_.Of(*best.room->agent);
   std::vector<std::string> lacks;
   for (const Lack& lack : best.lacks) lacks.push_back(Text(lack.thing, lack.amount));
   cause.nearest = fmt::format("{} lacks {}", name, fmt::join(lacks, " and "));

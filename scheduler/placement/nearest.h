@@ -9,8 +9,8 @@ namespace kiln::scheduler {
 // The rooms and the outlook outlive it. Without an outlook that asks for details it tells nothing.
 class Nearest {
  public:
-  Nearest(const std::vector<Room>& rooms, const Outlook* outlook)
-      : rooms_(rooms), outlook_(outlook) {}
+  Nearest(const std::vector<Room>& rooms, const Names& names, const Outlook* outlook)
+      : rooms_(rooms), names_(names), outlook_(outlook) {}
 
   // Names the agent, of those in the rooms of the role that the constraints allow, that lacks the
   // smallest part of what the next member needs; of equal ones, one on which tasks of ours have
@@ -21,6 +21,7 @@ class Nearest {
 
  private:
   const std::vector<Room>& rooms_;
+  const Names& names_;
   const Outlook* outlook_;
   size_t seen_ = 0;  // rooms
 };

@@ -5,21 +5,20 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "base/prefetch.h"
 #include "base/random.h"
 #include "scheduler/placement/choices.h"
 #include "scheduler/placement/constraints.h"
 #include "scheduler/placement/explain.h"
 #include "scheduler/placement/gang.h"
+#include "scheduler/placement/ground.h"
 #include "scheduler/placement/limits.h"
 #include "scheduler/placement/nearest.h"
 #include "scheduler/placement/needs.h"
 #include "scheduler/placement/placed.h"
-#include "scheduler/placement/ranking.h"
 #include "scheduler/placement/refusals.h"
 #include "scheduler/placement/reservations.h"
-#include "scheduler/placement/rooms.h"
 #include "scheduler/placement/wants.h"
-#include "scheduler/placement/warmth.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -27,31 +26,59 @@ namespace {
 // What it costs, in looks at agents.
 constexpr size_t kLooksOfJob = 8;  // that is known to fit nowhere
 constexpr size_t kLooksOfLaunch = 32;
-constexpr size_t kLooksOfCause = 8;  // at each agent
+constexpr size_t kRoomsOfCause = 2;   // are told of at the cost of one look
+constexpr size_t kRoomsOfGlance = 4;  // are passed over at that cost
+
+constexpr const char* kEndsBefore = "!";  // behind a want: of who ends before the head starts
+
+// Most jobs of a long queue are known to fit nowhere, and lie in no cache.
+void Ahead(const std::vector<WaitingJob>& jobs, size_t at) {
+  const auto groups = [&](size_t ahead) -> const std::vector<WaitingGroup>* {
+    const bool there = at + ahead < jobs.size() && !jobs[at + ahead].groups.empty();
+    return there ? &jobs[at + ahead].groups : nullptr;
+  };
+  if (const auto* far = groups(3 * kAhead)) Prefetch(far->data());
+  if (const auto* near = groups(2 * kAhead)) Prefetch((*near)[0].facts, sizeof(GroupFacts));
+  const auto* next = groups(kAhead);
+  if (next != nullptr && (*next)[0].facts != nullptr) {
+    Prefetch((*next)[0].facts->want.data(), 2 * 64);
+    Prefetch((*next)[0].facts->pool.data());
+  }
+}
 
 class Placer final : public MemberPlacer, public Planning {
  public:
   Placer(const Snapshot& snapshot, const Policy& policy)
       : snapshot_(snapshot),
         policy_(policy),
-        rooms_(RoomsOf(snapshot)),
-        ranking_(snapshot, rooms_, policy),
+        ground_(snapshot, policy),
         reservations_(snapshot, policy, rooms_, ranking_),
-        warmth_(snapshot.warm, rooms_),
         limits_(snapshot.sharing ? &*snapshot.sharing : nullptr),
         chance_(snapshot.seed) {}
 
   bool GoOn(size_t looks) override {
     looks_ = 0;
-    for (; served_ < snapshot_.jobs.size() && looks_ < looks; ++served_) {
+    looks_max_ = looks;
+    if (!ground_.GoOn(looks_, looks_max_)) return false;
+    for (; served_ < snapshot_.jobs.size(); ++served_, served_groups_ = 0) {
       const WaitingJob& job = snapshot_.jobs[served_];
-      looks_ += kLooksOfJob;
-      PlaceGang(job);
-      for (const WaitingGroup& group : job.groups) {
-        if (!group.in_gang || !job.StartsTogether()) PlaceSingly(job, group);
+      if (!gang_served_) {
+        if (Tired()) return false;
+        Ahead(snapshot_.jobs, served_);
+        looks_ += kLooksOfJob;
+        PlaceGang(job);
+        gang_served_ = true;
       }
+      for (; served_groups_ < job.groups.size(); ++served_groups_) {
+        const WaitingGroup& group = job.groups[served_groups_];
+        if (group.in_gang && job.StartsTogether()) continue;
+        if (!single_) BeginSingle(job, group);
+        if (single_ && !PlaceSingly(job, group, *single_)) return false;
+        single_.reset();
+      }
+      gang_served_ = false;
     }
-    return served_ == snapshot_.jobs.size();
+    return true;
   }
 
   Plan Take() override {
@@ -66,36 +93,71 @@ class Placer final : public MemberPlacer, public Planning {
   }
 
  private:
+  // Members of a group that are placed one by one, as far as that has come.
+  struct Single {
+    Part part;
+    std::string want;
+    bool plain = true;
+    bool placed = false;  // who fits
+  };
+
+  // This part of the work has cost enough.
+  bool Tired() const { return looks_ >= looks_max_; }
+
   // Work without GPUs keeps off agents that have some; then a warm executor; then what GROUP_BY
   // wants even; then the policy. The first agent wins a tie.
   using Rank = std::tuple<bool, bool, int, std::pair<double, double>>;
 
-  void PlaceSingly(const WaitingJob& job, const WaitingGroup& group) {
-    const Group& spec = *group.group;
-    const bool plain = spec.constraints.empty();
-    std::string want = Want(job, spec);
-    if (!plain) JudgeUnbound(job, spec, want);
-    if (const Cause* cause = HopelessFor(job, group, want)) {
+  // Refuses what is known to fit nowhere; of the rest there is a single to go on with.
+  void BeginSingle(const WaitingJob& job, const WaitingGroup& group) {
+    std::optional<GroupFacts> gathered;
+    const GroupFacts& facts = group.facts != nullptr
+                                  ? *group.facts
+                                  : gathered.emplace(FactsOf(*job.job, *group.group, job.role));
+    const bool plain = facts.plain;
+    std::string longer;
+    const std::string* want = &facts.want;
+    if (reservations_.EndsBefore(job, *group.group)) want = &(longer = facts.want + kEndsBefore);
+    if (!plain) JudgeUnbound(job, *group.group, *want);
+    if (const Cause* cause = HopelessFor(job, group, facts.pool, *want)) {
       if (plain || snapshot_.brief || AllowsSome(job, group)) {
         return Refuse(job, group, group.members.size(), *cause);
       }
     }
     if (!plain) {
-      want += WantOf(spec.constraints);
-      const Cause* cause = group.placed.empty() ? HopelessFor(job, group, want) : nullptr;
+      want = &(longer = *want + WantOf(group.group->constraints));
+      const Cause* cause =
+          group.placed.empty() ? HopelessFor(job, group, facts.pool, *want) : nullptr;
       if (cause != nullptr) return Refuse(job, group, group.members.size(), *cause);
     }
-    Log log;
-    Part part = Begin(group);
-    PlacePart(job, part, log);
-    Keep(job, std::move(log));
-    if (part.Missing() > 0) {
-      const Cause cause = CauseOf(job, part, nullptr);
-      Refuse(job, group, part.Missing(), cause);
-      // Where members are is against others of this group alone.
-      const bool alike = plain || (group.placed.empty() && part.placed == 0);
-      if (alike && cause.blocker != Blocker::kLimit) hopeless_.emplace(std::move(want), cause);
+    single_.emplace(Single{Begin(group), *want, plain});
+    // Where constraints have a say, every room is looked at.
+    if (!plain && single_->part.constraints.OpenCluster() == nullptr) {
+      choices_.emplace(Open(job, nullptr, {}));
     }
+  }
+
+  // Gives whether it is done.
+  bool PlaceSingly(const WaitingJob& job, const WaitingGroup& group, Single& single) {
+    Part& part = single.part;
+    if (!single.placed) {
+      while (choices_ && !SeeSome(job, part)) {
+        if (Tired()) return false;
+      }
+      Log log;
+      PlacePart(job, part, log);
+      Keep(job, std::move(log));
+      choices_.reset();
+      single.placed = true;
+      if (part.Missing() == 0) return true;
+      if (Tired()) return false;
+    }
+    const Cause cause = CauseOf(job, part, nullptr);
+    Refuse(job, group, part.Missing(), cause);
+    // Where members are is against others of this group alone.
+    const bool alike = single.plain || (group.placed.empty() && part.placed == 0);
+    if (alike && cause.blocker != Blocker::kLimit) hopeless_.emplace(std::move(single.want), cause);
+    return true;
   }
 
   void Refuse(const WaitingJob& job, const WaitingGroup& group, size_t members,
@@ -107,13 +169,14 @@ class Placer final : public MemberPlacer, public Planning {
 
   // Who ends before the head of the role starts finds more room than others.
   std::string Want(const WaitingJob& job, const Group& group) const {
-    return WantOf(job.role, group) + (reservations_.EndsBefore(job, group) ? "!" : "");
+    return WantOf(job.role, group) + (reservations_.EndsBefore(job, group) ? kEndsBefore : "");
   }
 
   const Cause* HopelessFor(const WaitingJob& job, const WaitingGroup& group,
-                           const std::string& want) {
+                           const std::string& pool, const std::string& want) {
     const auto known = hopeless_.find(want);
-    return known == hopeless_.end() || HasWarmRoom(job, group, want) ? nullptr : &known->second;
+    if (known == hopeless_.end() || HasWarmRoom(job, group, pool, want)) return nullptr;
+    return &known->second;
   }
 
   // What fits nowhere without its constraints need not be tried with them.
@@ -126,7 +189,7 @@ class Placer final : public MemberPlacer, public Planning {
   }
 
   bool AllowsSome(const WaitingJob& job, const WaitingGroup& group) {
-    looks_ += rooms_.size();
+    looks_ += rooms_.size() / kRoomsOfGlance;
     const Constraints constraints = LiveConstraints(group);
     return std::any_of(rooms_.begin(), rooms_.end(), [&](const Room& room) {
       return room.role == job.role && constraints.Allows(*room.agent);
@@ -135,7 +198,8 @@ class Placer final : public MemberPlacer, public Planning {
 
   const Cause* Hopeless(const WaitingJob& job, const WaitingGroup& group) override {
     if (!group.group->constraints.empty()) return nullptr;
-    return HopelessFor(job, group, Want(job, *group.group));
+    const GroupFacts facts = FactsOf(*job.job, *group.group, job.role);
+    return HopelessFor(job, group, facts.pool, Want(job, *group.group));
   }
 
   void Despair(const WaitingJob& job, const WaitingGroup& group, const Cause& cause) override {
@@ -144,9 +208,9 @@ class Placer final : public MemberPlacer, public Planning {
   }
 
   // Where the executor is, less is needed than elsewhere.
-  bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group, const std::string& want) {
-    if (!IsPooled(*group.group)) return false;
-    const std::string pool = PoolOf(job, *group.group);
+  bool HasWarmRoom(const WaitingJob& job, const WaitingGroup& group, const std::string& pool,
+                   const std::string& want) {
+    if (pool.empty()) return false;
     const std::set<size_t>& rooms = warmth_.Rooms(pool);
     if (rooms.empty() || full_.contains({pool, want})) return false;
     for (const size_t room : rooms) {
@@ -220,7 +284,7 @@ class Placer final : public MemberPlacer, public Planning {
     const bool alike = constraints.Empty() && !Shapes::TooLarge(*group.group);
     const bool pooled = IsPooled(*group.group);
     const bool brief = scope_ == nullptr && reservations_.EndsBefore(job, *group.group);
-    std::optional<Choices<Rank>> choices;
+    std::optional<Choices<Rank>> choices = std::exchange(choices_, std::nullopt);
     std::optional<size_t> last;
     for (const int index : group.members.Part(part.placed, part.Missing())) {
       if (limits_.Over(job.job->role, AmountsOf(*group.group))) break;
@@ -253,7 +317,7 @@ class Placer final : public MemberPlacer, public Planning {
 
   std::vector<size_t> Open(const WaitingJob& job, const std::string* field,
                            const std::string& value) {
-    looks_ += rooms_.size();
+    looks_ += rooms_.size() / kRoomsOfGlance;
     std::vector<size_t> open;
     for (size_t i = 0; i < (scope_ == nullptr ? rooms_.size() : scope_->size()); ++i) {
       const size_t index = scope_ == nullptr ? i : (*scope_)[i];
@@ -334,14 +398,27 @@ class Placer final : public MemberPlacer, public Planning {
     return best;
   }
 
+  Choices<Rank>::Look LookAt(const WaitingJob& job, const WaitingGroup& group,
+                             const Constraints& constraints, size_t index) {
+    if (!constraints.Allows(*rooms_[index].agent)) return Choices<Rank>::Barred();
+    const auto placed = Try(job, group, index, 0);
+    // Resources only shrink: what is too small is closed for good.
+    if (!placed) return Choices<Rank>::Closed();
+    return RankOf(*group.group, constraints, *placed);
+  }
+
+  // The next rooms of those that the first member may go to; gives whether these are all.
+  bool SeeSome(const WaitingJob& job, const Part& part) {
+    constexpr size_t kRooms = 1'000;
+    looks_ += kRooms;
+    return choices_->SeeSome(
+        kRooms, [&](size_t room) { return LookAt(job, *part.group, part.constraints, room); });
+  }
+
   std::optional<Placed> Best(const WaitingJob& job, const WaitingGroup& group,
                              const Constraints& constraints, Choices<Rank>& choices) {
-    const auto room = choices.Best(constraints.MayOpen(), [&](size_t index) -> Choices<Rank>::Look {
-      if (!constraints.Allows(*rooms_[index].agent)) return Choices<Rank>::Barred();
-      const auto placed = Try(job, group, index, 0);
-      // Resources only shrink: what is too small is closed for good.
-      if (!placed) return Choices<Rank>::Closed();
-      return RankOf(*group.group, constraints, *placed);
+    const auto room = choices.Best(constraints.MayOpen(), [&](size_t index) {
+      return LookAt(job, group, constraints, index);
     });
     return room ? Try(job, group, *room, 0) : std::nullopt;
   }
@@ -386,20 +463,22 @@ class Placer final : public MemberPlacer, public Planning {
     if (scope == nullptr && BestKept(job, *part.group, part.constraints)) {
       return {Blocker::kReserved, reservations_.Words(job.role)};
     }
-    looks_ += kLooksOfCause * rooms_.size();
+    looks_ += rooms_.size() / kRoomsOfCause;
     const Resources overhead = ExecutorFor(group, snapshot_.executor);
-    Cause cause = Explain(group, job.role, rooms_, scope, part.constraints, overhead);
+    Cause cause =
+        Explain(group, job.role, {rooms_, ground_.names(), scope}, part.constraints, overhead);
     if (scope == nullptr) nearest_.Tell(group, job.role, part.constraints, overhead, cause);
     return cause;
   }
 
   const Snapshot& snapshot_;
   const Policy& policy_;
-  std::vector<Room> rooms_;
-  Ranking ranking_;
+  Ground ground_;
+  std::vector<Room>& rooms_ = ground_.rooms();
+  Ranking& ranking_ = ground_.ranking();
+  Warmth& warmth_ = ground_.warmth();
   Reservations reservations_;
-  Nearest nearest_{rooms_, snapshot_.outlook};
-  Warmth warmth_;
+  Nearest nearest_{rooms_, ground_.names(), snapshot_.outlook};
   Limits limits_;
   const std::vector<size_t>* scope_ = nullptr;  // the rooms that are looked at; null: all
   std::map<std::pair<std::string, Levels>, Topology> topologies_;  // by role
@@ -412,8 +491,13 @@ class Placer final : public MemberPlacer, public Planning {
   // Of gangs of one group: why they do not start with the rooms as they are, by want and size.
   std::map<std::pair<std::string, int>, std::pair<size_t, Cause>> short_gangs_;
   Plan plan_;
-  size_t served_ = 0;  // jobs
-  size_t looks_ = 0;   // that those of this part have cost
+  size_t served_ = 0;                     // jobs
+  bool gang_served_ = false;              // of the next one
+  size_t served_groups_ = 0;              // of the next one
+  std::optional<Single> single_;          // the next group, when it has been begun
+  std::optional<Choices<Rank>> choices_;  // of its first member, where it has constraints
+  size_t looks_ = 0;                      // that this part of the work has cost
+  size_t looks_max_ = SIZE_MAX;
 };
 
 // Why the gang does not start, if that is known without a try.

@@ -27,9 +27,15 @@ void ExpectWholeDevices(std::vector<Demand>& demands) {
 
 }  // namespace
 
-Ranking::Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy)
-    : snapshot_(snapshot), rooms_(rooms), policy_(policy), nodes_(rooms.size()) {
-  for (const Room& room : rooms) of_.push_back(shapes_.Of(*room.agent, room.free));
+void Ranking::See(size_t room) {
+  of_.push_back(shapes_.Of(*rooms_[room].agent, rooms_[room].free));
+  nodes_.push_back(0);
+}
+
+void Ranking::Enter(size_t room) {
+  Field& field = FieldOf(rooms_[room].role);
+  nodes_[room] = field.index.Add(Open(room));
+  field.rooms.push_back(room);
 }
 
 // What waits, and what has come before.
@@ -41,7 +47,9 @@ Workload Ranking::Known() {
     weights[shapes_.Of(group)] += static_cast<double>(members);
   };
   for (const WaitingJob& job : snapshot_.jobs) {
-    for (const WaitingGroup& group : job.groups) count(*group.group, group.members.size());
+    for (const WaitingGroup& group : job.groups) {
+      if (group.facts == nullptr || group.facts->devices) count(*group.group, group.members.size());
+    }
   }
   for (const auto& [group, members] : snapshot_.usual) count(*group, members);
   for (const auto& [need, weight] : weights) workload.demands.push_back({need, weight});
@@ -73,13 +81,7 @@ const Judge& Ranking::judge() {
 Ranking::Field& Ranking::FieldOf(const std::string& role) {
   const auto found = fields_.find(role);
   if (found != fields_.end()) return found->second;
-  Field& field = fields_.emplace(role, Field{ClusterIndex(judge()), {}}).first->second;
-  for (size_t room = 0; room < rooms_.size(); ++room) {
-    if (rooms_[room].role != role) continue;
-    nodes_[room] = field.index.Add(Open(room));
-    field.rooms.push_back(room);
-  }
-  return field;
+  return fields_.emplace(role, Field{ClusterIndex(judge()), {}}).first->second;
 }
 
 // What is to be seen of the room.

@@ -18,7 +18,12 @@ namespace kiln::scheduler {
 // Rooms and snapshot outlive it. Rooms are known by their place in the list.
 class Ranking {
  public:
-  Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy);
+  Ranking(const Snapshot& snapshot, const std::vector<Room>& rooms, const Policy& policy)
+      : snapshot_(snapshot), rooms_(rooms), policy_(policy) {}
+
+  // First all rooms are seen, in their order, and then entered into the index.
+  void See(size_t room);
+  void Enter(size_t room);
 
   struct Place {
     size_t room = 0;

@@ -70,6 +70,7 @@ void Reservations::Keep(const WaitingJob& job, const Forecast::Booking& booking,
     room.free -= room.kept;
     ranking_.Update(i);
     line.kept.push_back(i);
+    keeps_ = true;
   }
 }
 
@@ -79,10 +80,10 @@ bool Reservations::HasHead(const std::string& role) const {
 }
 
 bool Reservations::EndsBefore(const WaitingJob& job, const Group& group) const {
+  const Line* line = keeps_ ? Find(job.role) : nullptr;
+  if (line == nullptr || line->kept.empty()) return false;
   // Only what ends by then in any case.
   if (!group.max_completion) return false;
-  const Line* line = Find(job.role);
-  if (line == nullptr || line->kept.empty()) return false;
   const auto end = EndOf(*job.job, group, snapshot_.outlook->now, *snapshot_.outlook);
   return end && end->at <= line->start;
 }

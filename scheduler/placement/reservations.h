@@ -63,6 +63,7 @@ class Reservations {
   std::vector<Room>& rooms_;
   Ranking& ranking_;
   std::map<std::string, Line> lines_;
+  bool keeps_ = false;  // something, for the head of some role
   std::vector<Start> started_;
 };
 

@@ -29,37 +29,38 @@ std::vector<PortRange> PortsFrom(const std::vector<PortRange>& free, int start, 
 
 }  // namespace
 
-std::vector<Room> RoomsOf(const Snapshot& snapshot) {
-  std::vector<const Offer*> offers;
-  offers.reserve(snapshot.offers.size());
-  for (const Offer& offer : snapshot.offers) offers.push_back(&offer);
+RoomMaker::RoomMaker(const Snapshot& snapshot, std::vector<Room>& rooms)
+    : rooms_(rooms), shared_(snapshot.shared), next_(shared_.begin()) {
+  offers_.reserve(snapshot.offers.size());
+  for (const Offer& offer : snapshot.offers) offers_.push_back(&offer);
   const auto before = [](const Offer* a, const Offer* b) {
     return std::tie(a->agent.id, a->role) < std::tie(b->agent.id, b->role);
   };
-  if (!std::is_sorted(offers.begin(), offers.end(), before)) {
-    std::stable_sort(offers.begin(), offers.end(), before);
+  if (!std::is_sorted(offers_.begin(), offers_.end(), before)) {
+    std::stable_sort(offers_.begin(), offers_.end(), before);
   }
-  std::vector<Room> rooms;
-  rooms.reserve(offers.size());
-  for (const Offer* offer : offers) {
-    if (rooms.empty() || rooms.back().agent->id != offer->agent.id ||
-        rooms.back().role != offer->role) {
-      rooms.push_back({.agent = &offer->agent, .role = offer->role});
-    }
-    rooms.back().agent = &offer->agent;
-    rooms.back().offers.push_back(offer->id);
-    rooms.back().free += offer->resources;
+  rooms_.reserve(offers_.size());
+}
+
+void RoomMaker::Add(size_t number) {
+  const Offer& offer = *offers_[number];
+  if (rooms_.empty() || rooms_.back().agent->id != offer.agent.id ||
+      rooms_.back().role != offer.role) {
+    rooms_.push_back({.agent = &offer.agent, .role = offer.role});
   }
-  for (auto& [key, shares] : snapshot.shared) {
-    const auto room =
-        std::lower_bound(rooms.begin(), rooms.end(), key, [](const Room& a, const auto& b) {
-          return std::tie(a.agent->id, a.role) < std::tie(b.first, b.second);
-        });
-    const bool there =
-        room != rooms.end() && room->agent->id == key.first && room->role == key.second;
-    if (there) room->free.gpu_shares = shares;
+  rooms_.back().agent = &offer.agent;
+  rooms_.back().offers.push_back(offer.id);
+  rooms_.back().free += offer.resources;
+}
+
+void RoomMaker::AddShares(Room& room) {
+  const auto place = std::tie(room.agent->id, room.role);
+  while (next_ != shared_.end() && std::tie(next_->first.first, next_->first.second) < place) {
+    ++next_;
   }
-  return rooms;
+  const bool here =
+      next_ != shared_.end() && std::tie(next_->first.first, next_->first.second) == place;
+  if (here) room.free.gpu_shares = next_->second;
 }
 
 const Agent* FindAgent(const AgentId& id, const std::vector<Room>& rooms,

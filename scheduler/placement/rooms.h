@@ -22,9 +22,24 @@ struct Room {
   bool held = false;  // kept for a gang: nobody else's
 };
 
-// In the order of agents and roles, with what is left of devices that are shared there. Agents are
+// Makes the rooms of a snapshot, in the order of agents and roles, an offer at a time. Agents are
 // borrowed from the offers.
-std::vector<Room> RoomsOf(const Snapshot& snapshot);
+class RoomMaker {
+ public:
+  RoomMaker(const Snapshot& snapshot, std::vector<Room>& rooms);
+
+  size_t offers() const { return offers_.size(); }
+  // In the order of their numbers.
+  void Add(size_t offer);
+  // What is left of devices that are shared there, when all offers are there; room by room.
+  void AddShares(Room& room);
+
+ private:
+  std::vector<Room>& rooms_;
+  std::vector<const Offer*> offers_;
+  const SharedDevices& shared_;
+  SharedDevices::const_iterator next_;  // of them
+};
 
 // Of a room, or else of the others; null: it is not known.
 const Agent* FindAgent(const AgentId& id, const std::vector<Room>& rooms,

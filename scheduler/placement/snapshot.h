@@ -24,13 +24,23 @@
 
 namespace kiln::scheduler {
 
+// What is asked of a group again and again while a plan is made, together in one place.
+struct GroupFacts {
+  Amounts each{};     // of a member
+  std::string want;   // as WantOf tells it
+  std::string pool;   // of the executors that its members share; empty: none, or by device
+  bool plain = true;  // without constraints
+  bool devices = false;
+};
+
 // Members of a group that may start at this moment.
 struct WaitingGroup {
   const Group* group = nullptr;
   MemberRange members;          // borrowed, ascending
   std::vector<AgentId> placed;  // where its live members are; only needed with constraints
   bool in_gang = false;
-  bool parted = false;  // other members of the group stand in other turns
+  bool parted = false;                // other members of the group stand in other turns
+  const GroupFacts* facts = nullptr;  // as FactsOf gathers them; null: nobody has
 };
 
 struct WaitingJob {
@@ -58,8 +68,16 @@ struct WaitingJob {
   bool StartsTogether() const { return gang_needed > 0 || IsNear(); }
 };
 
+// What a member takes.
+inline Amounts EachOf(const WaitingGroup& waiting) {
+  return waiting.facts != nullptr ? waiting.facts->each : AmountsOf(*waiting.group);
+}
+
 // What its gang takes at least; where enough of it runs, what all that waits of it takes.
 Amounts GangAmounts(const WaitingJob& job);
+
+// What is free of devices that members share on an agent, by agent and role.
+using SharedDevices = std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>>;
 
 // Jobs and agents are borrowed: they outlive the snapshot.
 struct Snapshot {
@@ -72,8 +90,7 @@ struct Snapshot {
   // Nobody reads why something waits: the plan has one refusal of each blocker, without a reason,
   // and where constraints are in play the blockers need not be exact.
   bool brief = false;
-  // What is free of devices that members share on an agent, by agent and role.
-  std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>> shared;
+  SharedDevices shared;
   Bars bars;                  // heeded by PlaceAround
   std::vector<Claim> claims;  // heeded by PlaceByClaims
   // Groups that have been asked for before and how many members they had, as far as anybody

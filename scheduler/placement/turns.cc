@@ -37,8 +37,12 @@ void Ahead(const std::vector<WaitingJob>& jobs, size_t at) {
     Prefetch(later.groups.data());
   }
   if (at + kAhead < jobs.size() && !jobs[at + kAhead].groups.empty()) {
-    Prefetch(jobs[at + kAhead].groups[0].group, sizeof(Group) / 2);
+    Prefetch(jobs[at + kAhead].groups[0].facts);
   }
+}
+
+bool IsPlain(const WaitingGroup& group) {
+  return group.facts != nullptr ? group.facts->plain : group.group->constraints.empty();
 }
 
 std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) {
@@ -62,9 +66,9 @@ std::vector<Bid> BidsOf(const Snapshot& snapshot, std::vector<Source>& sources) 
       // Constraints are about all members together.
       bids.push_back({.role = job.job->role,
                       .precedence = precedence,
-                      .each = AmountsOf(*group.group),
+                      .each = EachOf(group),
                       .count = group.members.size(),
-                      .divisible = group.group->constraints.empty()});
+                      .divisible = IsPlain(group)});
       sources.push_back({j, g});
     }
   }
@@ -81,7 +85,8 @@ WaitingGroup PartOf(const WaitingGroup& group, const Turn& turn) {
   return {.group = group.group,
           .members = group.members.Part(turn.first, turn.count),
           .in_gang = group.in_gang,
-          .parted = true};
+          .parted = true,
+          .facts = group.facts};
 }
 
 }  // namespace
@@ -92,7 +97,7 @@ Amounts GangAmounts(const WaitingJob& job) {
   for (const WaitingGroup& group : job.groups) {
     if (!group.in_gang) continue;
     const size_t count = std::min(needed, group.members.size());
-    Add(sum, Times(AmountsOf(*group.group), static_cast<int64_t>(count)));
+    Add(sum, Times(EachOf(group), static_cast<int64_t>(count)));
     needed -= count;
   }
   return sum;
@@ -104,7 +109,12 @@ void PutInOrder(Snapshot& snapshot) {
   const std::vector<Bid> bids = BidsOf(snapshot, sources);
   std::vector<WaitingJob> ordered;
   ordered.reserve(bids.size());
-  for (const Turn& turn : OrderOf(bids, *snapshot.sharing)) {
+  const std::vector<Turn> turns = OrderOf(bids, *snapshot.sharing);
+  for (size_t i = 0; i < turns.size(); ++i) {
+    if (i + kAhead < turns.size()) {
+      Prefetch(&snapshot.jobs[sources[turns[i + kAhead].bid].job], sizeof(WaitingJob));
+    }
+    const Turn& turn = turns[i];
     const Source& source = sources[turn.bid];
     WaitingJob& job = snapshot.jobs[source.job];
     if (IsWhole(job, source, turn.count == bids[turn.bid].count)) {

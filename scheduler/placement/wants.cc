@@ -50,6 +50,12 @@ std::string WantOf(const std::vector<Constraint>& constraints) {
   return want;
 }
 
+GroupFacts FactsOf(const Job& job, const Group& group, const std::string& role) {
+  return {AmountsOf(group), WantOf(role, group),
+          IsPooled(group) ? ExecutorPool(job, group, role) : std::string(),
+          group.constraints.empty(), group.gpus.Any()};
+}
+
 const WaitingGroup* PlainGang(const WaitingJob& job) {
   const WaitingGroup* only = nullptr;
   for (const WaitingGroup& group : job.groups) {

@@ -2,10 +2,9 @@
 
 namespace kiln::scheduler {
 
-Warmth::Warmth(const WarmExecutors* warm, const std::vector<Room>& rooms) {
-  for (size_t room = 0; warm != nullptr && room < rooms.size(); ++room) {
-    for (const std::string& pool : warm->On(rooms[room].agent->id)) rooms_[pool].insert(room);
-  }
+void Warmth::See(const Room& room, size_t number) {
+  if (warm_ == nullptr) return;
+  for (const std::string& pool : warm_->On(room.agent->id)) rooms_[pool].insert(number);
 }
 
 const std::set<size_t>& Warmth::Rooms(const std::string& pool) const {

@@ -14,7 +14,9 @@ namespace kiln::scheduler {
 class Warmth {
  public:
   // Null: there are none yet.
-  Warmth(const WarmExecutors* warm, const std::vector<Room>& rooms);
+  explicit Warmth(const WarmExecutors* warm) : warm_(warm) {}
+  // What is there from the beginning.
+  void See(const Room& room, size_t number);
 
   // Of whatever role.
   const std::set<size_t>& Rooms(const std::string& pool) const;
@@ -23,6 +25,7 @@ class Warmth {
   void Remove(const std::string& pool, size_t room) { rooms_[pool].erase(room); }
 
  private:
+  const WarmExecutors* warm_;
   std::unordered_map<std::string, std::set<size_t>> rooms_;  // by pool
 };
 
