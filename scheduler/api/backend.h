@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,12 @@ struct Counters {
   double cycle_seconds = 0;  // sum
 };
 
+// Where the members of a job would go.
+struct DryPlan {
+  Plan plan;
+  std::map<AgentId, std::string> hostnames;  // of agents in it
+};
+
 // Threads: the loop's alone. Writes are answered when they are durable.
 class Backend {
  public:
@@ -69,7 +76,7 @@ class Backend {
   // Current reasons of all that waits; of one job when named.
   virtual std::vector<Refusal> Why(const std::string& job) = 0;
   // Where a job not submitted would go at this moment. Its groups are not expanded.
-  virtual Plan DryRun(const Job& job) const = 0;
+  virtual void DryRun(Job job, std::function<void(const DryPlan&)> done) = 0;
 
   using Done = std::function<void(Status)>;
   // kConflict when a job of that name lives with another digest. The same digest is success. Its

@@ -187,8 +187,9 @@ void AddJobRoutes(std::vector<Route>& routes, ApiContext& context) {
                     [&context](const Call& call) {
                       auto job = JobBody(call);
                       if (!job) return;
-                      const Plan plan = context.backend.DryRun(*job);
-                      call.Answer(200, PlanToJson(plan, context.backend.Agents()));
+                      context.backend.DryRun(*std::move(job), [call](const DryPlan& dry) {
+                        call.Answer(200, PlanToJson(dry));
+                      });
                     },
                     {},
                     kJobBody,

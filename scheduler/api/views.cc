@@ -158,17 +158,15 @@ Json RefusalsToJson(const std::vector<Refusal>& refusals) {
   return list;
 }
 
-Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents) {
+Json PlanToJson(const DryPlan& dry) {
+  const Plan& plan = dry.plan;
   Json launches = Json::array();
   for (const Launch& launch : plan.launches) {
-    std::string hostname;
-    for (const AgentView& view : agents) {
-      if (view.agent.id == launch.agent) hostname = view.agent.hostname;
-    }
+    const auto hostname = dry.hostnames.find(launch.agent);
     launches.push_back({{"group", launch.member.group},
                         {"index", launch.member.index},
                         {"agent_id", launch.agent.text},
-                        {"hostname", hostname},
+                        {"hostname", hostname == dry.hostnames.end() ? "" : hostname->second},
                         {"resources", wire::ResourcesToJson(launch.resources)}});
   }
   // A group behind another one has to wait in any case.

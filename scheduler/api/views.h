@@ -23,7 +23,7 @@ wire::Json JobDetail(const JobRecord& record, const std::vector<const Task*>& ta
                      const State& state);
 
 wire::Json RefusalsToJson(const std::vector<Refusal>& refusals);
-wire::Json PlanToJson(const Plan& plan, const std::vector<AgentView>& agents);
+wire::Json PlanToJson(const DryPlan& dry);
 wire::Json RoleShareToJson(const RoleShare& share);
 wire::Json AgentViewToJson(const AgentView& view, const State& state);
 // What an operator asks of /v1/agents/ID/quarantine and release.

@@ -133,10 +133,37 @@ std::vector<Refusal> Scheduler::Why(const std::string& job) {
   return refusals;
 }
 
-Plan Scheduler::DryRun(const Job& submitted) const {
-  Job job = submitted;
+void Scheduler::DryRun(Job job, std::function<void(const DryPlan&)> done) {
   if (job.role.empty()) job.role = options_.roles.front();
-  return cycle_.DryRun(*lifecycle_, std::move(job), world_.Now());
+  std::string role = lifecycle_->OfferRole(job.role);
+  auto run = std::make_unique<scheduler::DryRun>(std::move(job));
+  dry_runs_.push_back({std::move(run), std::move(role), std::move(done), false});
+  GoOnWithDryRuns();
+}
+
+void Scheduler::Answer(const AskedDryRun& asked) {
+  DryPlan dry{asked.run->Take(), {}};
+  for (const Launch& launch : dry.plan.launches) {
+    const Offer* offer = book_.KnownOf(launch.agent, asked.role);
+    if (offer != nullptr) dry.hostnames.emplace(launch.agent, offer->agent.hostname);
+  }
+  asked.done(dry);
+}
+
+// One part, and then what else there is to do.
+void Scheduler::GoOnWithDryRuns() {
+  if (dry_runs_.empty()) return;
+  next_part_ = world_.agenda.After(Duration(0), [this] {
+    if (stopped_) return;
+    AskedDryRun& asked = dry_runs_.front();
+    if (asked.answered) {
+      if (asked.run->Free()) dry_runs_.pop_front();
+    } else if (cycle_.GoOn(*asked.run, *lifecycle_, world_.Now())) {
+      asked.answered = true;
+      Answer(asked);
+    }
+    GoOnWithDryRuns();
+  });
 }
 
 Result<Backend::Sandbox> Scheduler::FindSandbox(const TaskId& id) const {

@@ -53,6 +53,7 @@ Settings Scheduler::LifecycleSettings() const {
 Status Scheduler::Load() {
   KILN_TRY(State state, ledger_.Load());
   cycle_.Restart();
+  for (AskedDryRun& asked : dry_runs_) asked.run->Restart();
   // The master offers anew to whoever suppresses nothing, and offers tell of executors.
   book_ = OfferBook(BookSettings(options_), options_.roles);
   lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), world_.seed());
@@ -78,6 +79,7 @@ void Scheduler::Stop() {
   stopped_ = true;
   restart_.Reset();
   timer_.Reset();
+  next_part_.Reset();
   link_.Stop();
 }
 

@@ -1,6 +1,7 @@
 // The cycle of the daemon: see, decide, remember, act, explain.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,7 +49,7 @@ class Scheduler final : public Backend {
   Health GetHealth() const override;
   Counters GetCounters() const override { return counters_; }
   std::vector<Refusal> Why(const std::string& job) override;
-  Plan DryRun(const Job& job) const override;
+  void DryRun(Job job, std::function<void(const DryPlan&)> done) override;
   void Submit(Job job, uint64_t digest, Done done) override;
   Status CheckSubmit(const Job& job, uint64_t digest) const override {
     KILN_TRY_OK(task_options_.secrets.Check(job));
@@ -72,6 +73,13 @@ class Scheduler final : public Backend {
   Result<Sandbox> FindSandbox(const TaskId& task) const override;
 
  private:
+  struct AskedDryRun {
+    std::unique_ptr<scheduler::DryRun> run;
+    std::string role;  // of the offers that the job uses
+    std::function<void(const DryPlan&)> done;
+    bool answered = false;
+  };
+
   Scheduler(net::World world, Options options, std::unique_ptr<Store> store, const Policy& policy);
 
   MesosLink::Callbacks MesosCallbacks();
@@ -88,6 +96,8 @@ class Scheduler final : public Backend {
   void Reload(const Error& why);
   void SetTimer(Instant now);
   void Later(Status status, Done done);
+  void GoOnWithDryRuns();
+  void Answer(const AskedDryRun& asked);
   Result<Agent> FindAgent(const std::string& name, const GpuId& gpu) const;
   Settings LifecycleSettings() const;
 
@@ -106,6 +116,8 @@ class Scheduler final : public Backend {
   bool turn_posted_ = false;
   bool stopped_ = false;
   std::vector<std::function<void(const Status&)>> answers_;  // after the next commit
+  std::deque<AskedDryRun> dry_runs_;                         // the first one is under way
+  net::Handle next_part_;                                    // of it
   std::function<void(const Error&)> fatal_;
   MesosLink link_;
   net::Handle timer_;

@@ -64,6 +64,13 @@ class SchedulerTest : public testing::Test {
     return *answer;
   }
 
+  Plan DryRun(const Job& job) {
+    std::optional<Plan> plan;
+    scheduler_->DryRun(job, [&](const DryPlan& dry) { plan = dry.plan; });
+    EXPECT_TRUE(Until([&] { return plan.has_value(); }));
+    return *plan;
+  }
+
   static Job Command(const std::string& name, int count = 1) {
     return {.name = name,
             .kind = JobKind::kTraining,
@@ -318,7 +325,7 @@ TEST_F(SchedulerTest, ReasonsSurviveTheOffersTheyWereJudgedBy) {
                                    "none: it is more than the agents that have offered have, even "
                                    "without what runs there"}}));
   EXPECT_THAT(scheduler_->Why("other"), IsEmpty());
-  const Plan plan = scheduler_->DryRun(Command("dry", 9));
+  const Plan plan = DryRun(Command("dry", 9));
   EXPECT_THAT(plan.launches, SizeIs(8));
   EXPECT_THAT(plan.refusals, SizeIs(1));
 }
@@ -344,7 +351,7 @@ TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {
   EXPECT_THAT(scheduler_->Why("j"),
               ElementsAre(Refusal{"j", "g", 1, Blocker::kQuarantine, reason, "", "", kNoEstimate}));
   EXPECT_THAT(
-      scheduler_->DryRun(Command("dry")).refusals,
+      DryRun(Command("dry")).refusals,
       ElementsAre(Refusal{"dry", "g", 1, Blocker::kQuarantine, reason, "", "", kNoEstimate}));
   const auto events = scheduler_->EventsAfter(0);
   const bool told = std::any_of(events.begin(), events.end(), [&](const Event& event) {

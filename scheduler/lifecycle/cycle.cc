@@ -3,39 +3,29 @@
 #include <algorithm>
 #include <iterator>
 
-#include "scheduler/lifecycle/models.h"
 #include "scheduler/placement/claims.h"
 #include "scheduler/placement/limits.h"
 #include "scheduler/placement/moves.h"
 #include "scheduler/placement/preemption.h"
-#include "scheduler/placement/turns.h"
 
 namespace kiln::scheduler {
 namespace {
 
-constexpr int kJobsTried = 8;      // in one cycle, by preemption, where the cluster is small
-constexpr int kLooksBetween = 5;   // by others, before a job that found nobody looks again
-constexpr size_t kHeads = 8;       // groups of a role that may be its head
-constexpr size_t kEstimates = 64;  // groups of a role that are told when they start
-constexpr const char* kNotWhile = "none while this lasts";
-
-// For answers to people.
-Outlook Detailed(Outlook outlook) {
-  outlook.estimates = kEstimates;
-  outlook.details = true;
-  return outlook;
-}
+constexpr int kJobsTried = 8;     // in one cycle, by preemption, where the cluster is small
+constexpr int kLooksBetween = 5;  // by others, before a job that found nobody looks again
+constexpr size_t kHeads = 8;      // groups of a role that may be its head
 
 }  // namespace
 
 Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   connected_ = connected;
+  if (judged_ != nullptr && judged_->Free()) judged_.reset();
   lifecycle.Tick(now);
   std::set<std::string> sought;
   if (connected && lifecycle.Settled(now)) sought = FreeVolumes(lifecycle, now);
   Sight sight = See(lifecycle, now);
   judge_next_ = JudgeNext(sight);
-  const bool at_once = !connected || IsSmall(sight);
+  const bool at_once = !connected || IsSmall(book_, sight);
   std::set<std::string> wanted = sight.roles;
   Plan plan;
   if (connected) plan = Decide(lifecycle, std::move(sight), now);
@@ -44,7 +34,8 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   }
   Charge(lifecycle, plan, lifecycle.effects().starts, now);
   Outcome outcome;
-  if (connected) outcome.evicted = Preempt(lifecycle, now);
+  const bool busy = !at_once && !plan.launches.empty();
+  if (connected) outcome.evicted = Preempt(lifecycle, busy, now);
   outcome.effects = lifecycle.TakeEffects();
   const bool changed = std::exchange(changes_, book_.changes()) != book_.changes();
   if (at_once) judging_.reset();
@@ -86,14 +77,10 @@ Sight Cycle::See(const Lifecycle& lifecycle, Instant now) {
 }
 
 Instant Cycle::JudgeNext(const Sight& sight) const {
-  if (IsSmall(sight)) return explained_;
+  if (IsSmall(book_, sight)) return explained_;
   const bool is_new = std::any_of(sight.jobs.begin(), sight.jobs.end(),
                                   [this](const auto& job) { return job.since > explained_; });
   return told_ + (is_new ? kReasonsAge : kJudgedAge);
-}
-
-bool Cycle::IsSmall(const Sight& sight) const {
-  return book_.KnownSize() + sight.jobs.size() <= kSmallCluster;
 }
 
 std::optional<Instant> Cycle::Next(Instant now) const {
@@ -106,31 +93,6 @@ std::optional<Instant> Cycle::Next(Instant now) const {
     if (start && *start > now && (!next || *start < *next)) next = start;
   }
   return next;
-}
-
-Snapshot Cycle::SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
-                           std::vector<WaitingJob> jobs,
-                           std::vector<std::pair<const Group*, size_t>> usual,
-                           const Outlook& outlook) const {
-  const Instant now = outlook.now;
-  Snapshot snapshot{.offers = std::move(offers),
-                    .jobs = std::move(jobs),
-                    .sharing = lifecycle.SharingAt(now, book_.Free()),
-                    .agents = &lifecycle.state().agents,
-                    .levels = lifecycle.settings().topology,
-                    .warm = &lifecycle.Warm(),
-                    .shared = lifecycle.FreeShares(),
-                    .bars = lifecycle.GetBars(),
-                    .claims = lifecycle.Claims(),
-                    .usual = std::move(usual),
-                    .outlook = &outlook,
-                    .executor = lifecycle.settings().executor,
-                    .seed = static_cast<uint64_t>(now.nanoseconds)};
-  for (WaitingJob& job : snapshot.jobs) {
-    job.may_hold = job.may_hold && book_.MayHold(job.job->name, now);
-  }
-  PutInOrder(snapshot);
-  return snapshot;
 }
 
 Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
@@ -149,7 +111,7 @@ Plan Cycle::Decide(Lifecycle& lifecycle, Sight sight, Instant now) {
   };
   outlook.hold = book_.hold();
   outlook.estimates = kHeads;
-  Snapshot snapshot = SnapshotOf(lifecycle, book_.LendHand(), std::move(sight.jobs),
+  Snapshot snapshot = SnapshotOf(lifecycle, book_, book_.LendHand(), std::move(sight.jobs),
                                  std::move(sight.usual), outlook);
   snapshot.brief = true;
   Plan plan = PlaceByClaims(snapshot, policy_);
@@ -173,17 +135,21 @@ bool Cycle::MayEvict(const Lifecycle& lifecycle, const WaitingJob& job, Limits& 
 }
 
 // Looks for those who have to end for what waits: for one job in a cycle.
-size_t Cycle::Preempt(Lifecycle& lifecycle, Instant now) {
+size_t Cycle::Preempt(Lifecycle& lifecycle, bool busy, Instant now) {
   if (!may_evict_) preempt_next_.reset();
   if (!may_evict_ || (preempt_next_ && now < *preempt_next_)) return 0;
   const PreemptionSettings& settings = lifecycle.settings().preemption;
+  // On a large cluster a cycle that starts something has enough to do, for a while.
+  if (!preempt_next_) preempt_next_ = now;
+  if (busy && now - *preempt_next_ < settings.again) return 0;
   // What a try costs grows with the cluster: a larger one has fewer of them.
   const auto size = static_cast<int>(book_.KnownSize() / kSmallCluster) + 1;
   preempt_next_ = now + size * settings.again;
   std::erase_if(found_nobody_, [now](const auto& job) { return job.second <= now; });
   Sight sight = See(lifecycle, now);
   const Outlook outlook = lifecycle.OutlookAt(now);
-  Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs), {}, outlook);
+  Snapshot snapshot =
+      SnapshotOf(lifecycle, book_, book_.LendKnown(), std::move(sight.jobs), {}, outlook);
   Limits limits(&*snapshot.sharing);
   std::optional<Eviction> eviction;
   int tried = 0;
@@ -230,8 +196,8 @@ void Cycle::Charge(const Lifecycle& lifecycle, const Plan& plan,
 void Cycle::Explain(const Lifecycle& lifecycle, Sight sight, Instant now) {
   Plan wider;
   if (connected_ && !sight.jobs.empty()) {
-    const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
-    Snapshot snapshot = SnapshotOf(lifecycle, book_.LendKnown(), std::move(sight.jobs),
+    const Outlook outlook = DetailedOutlook(lifecycle, now);
+    Snapshot snapshot = SnapshotOf(lifecycle, book_, book_.LendKnown(), std::move(sight.jobs),
                                    std::move(sight.usual), outlook);
     wider = PlaceByClaims(snapshot, policy_);
     book_.TakeBack(std::move(snapshot.offers));
@@ -251,28 +217,37 @@ bool Cycle::PutOff(const Plan& plan) {
 bool Cycle::Judge(const Lifecycle& lifecycle, Instant now) {
   if (judging_ == nullptr) judging_ = std::make_unique<Judgement>(now);
   Judgement& judging = *judging_;
-  if (judging.planning == nullptr) {
-    if (!book_.CopyKnown(kCopiesInACycle, judging.offers)) return false;
-    judging.sight = See(lifecycle, now);
-    Sight& sight = judging.sight;
+  const bool large = book_.KnownSize() > kCopiesInACycle;  // each step is a part
+  if (!judging.copied) {
+    judging.copied = book_.CopyKnown(kCopiesInACycle, judging.offers);
+    if (large) return false;
+  }
+  if (!judging.sight) {
+    judging.sight = lifecycle.See(now);
     judging.jobs = lifecycle.HoldJobs();
-    judging.outlook = Detailed(lifecycle.OutlookAt(now));
-    judging.snapshot = SnapshotOf(lifecycle, std::move(judging.offers), std::move(sight.jobs),
-                                  std::move(sight.usual), judging.outlook);
-    for (WaitingJob& job : judging.snapshot.jobs) {
-      // Only how many there are matters, and the sets of members change.
+    for (WaitingJob& job : judging.sight->jobs) {
+      // Only how many there are matters, and the sets of members change; jobs may be forgotten.
       for (WaitingGroup& group : job.groups) {
         group.members = MemberRange::First(group.members.size());
+        group.facts = nullptr;
       }
     }
+    if (large) return false;
+  }
+  if (judging.planning == nullptr) {
+    judging.outlook = DetailedOutlook(lifecycle, now);
+    judging.snapshot =
+        SnapshotOf(lifecycle, book_, std::move(judging.offers), std::move(judging.sight->jobs),
+                   std::move(judging.sight->usual), judging.outlook);
     judging.planning = BeginByClaims(judging.snapshot, policy_);
+    if (large) return false;
   }
   if (!judging.planning->GoOn(kLooksInACycle)) return false;
-  const auto judged = std::move(judging_);
+  judged_ = std::move(judging_);
   told_ = now;
   judge_next_ = now + kReasonsAge;  // or later, if no job has come since
-  Tell(lifecycle, judged->planning->Take(), std::move(judged->sight.blocked), judged->began);
-  return !judged->outdated;
+  Tell(lifecycle, judged_->planning->Take(), std::move(judged_->sight->blocked), judged_->began);
+  return !judged_->outdated;
 }
 
 // The plan is of all that was known at that time.
@@ -311,7 +286,7 @@ void Cycle::Tell(const Lifecycle& lifecycle, Plan wider, std::vector<Refusal> bl
 std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& job, Instant now) {
   if (!current_ && now - told_ >= kReasonsAge) {
     Sight sight = See(lifecycle, now);
-    current_ = !connected_ || IsSmall(sight);
+    current_ = !connected_ || IsSmall(book_, sight);
     if (current_) {
       Explain(lifecycle, std::move(sight), now);
     } else if (judging_ == nullptr) {
@@ -352,49 +327,6 @@ std::vector<Refusal> Cycle::Why(const Lifecycle& lifecycle, const std::string& j
   }
   add(sight.blocked);
   return refusals;
-}
-
-Plan Cycle::DryRun(const Lifecycle& lifecycle, Job submitted, Instant now) const {
-  const Job job = ExpandGroups(std::move(submitted));
-  Plan blocked;
-  WaitingJob waiting{.job = &job,
-                     .role = lifecycle.OfferRole(job.role),
-                     .since = now,
-                     .gang_needed = job.gang_members};
-  for (const Group& group : job.groups) {
-    const Status models = HasModels(lifecycle.state().models, group.work);
-    if (!group.after.empty() || !models) {
-      blocked.refusals.push_back(
-          {job.name, group.name, group.count, models ? Blocker::kAfter : Blocker::kNoModel,
-           models ? "waits for group " + group.after.front() : models.error().message});
-      continue;
-    }
-    waiting.groups.push_back({.group = &group,
-                              .members = MemberRange::First(static_cast<size_t>(group.count)),
-                              .in_gang = IsInGang(job, group)});
-  }
-  waiting.may_hold = !waiting.IsRevocable();
-  const Outlook outlook = Detailed(lifecycle.OutlookAt(now));
-  Sight sight = lifecycle.See(now);
-  const bool queued = IsSmall(sight);
-  if (!queued) sight = {};
-  std::erase_if(sight.jobs, [&](const WaitingJob& one) { return one.job->name == job.name; });
-  sight.jobs.push_back(std::move(waiting));
-  Plan plan = PlaceByClaims(
-      SnapshotOf(lifecycle, book_.Known(), std::move(sight.jobs), std::move(sight.usual), outlook),
-      policy_);
-  std::erase_if(plan.launches, [&](const Launch& one) { return one.member.job != job.name; });
-  std::erase_if(plan.refusals, [&](const Refusal& one) { return one.job != job.name; });
-  plan.refusals.insert(plan.refusals.end(), blocked.refusals.begin(), blocked.refusals.end());
-  for (Refusal& refusal : plan.refusals) {
-    std::string& words = refusal.estimate.words;
-    if (refusal.estimate.start && !queued) words += ", if nothing that waits goes first";
-    if (words.empty()) words = kNotWhile;
-  }
-  plan.held.clear();
-  plan.holder.clear();
-  plan.declined.clear();
-  return plan;
 }
 
 }  // namespace kiln::scheduler

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/lifecycle/dry_run.h"
 #include "scheduler/lifecycle/judgement.h"
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/offer_book.h"
@@ -21,7 +22,6 @@ namespace kiln::scheduler {
 // and while it does, a cycle follows the other at once.
 inline constexpr Duration kReasonsAge = std::chrono::milliseconds(750);
 inline constexpr Duration kJudgedAge = std::chrono::seconds(5);
-inline constexpr size_t kSmallCluster = 2'000;  // agents and jobs that wait, together
 
 // Joins the lifecycle, the offers and placement. Time comes in. Threads: one at a time. The policy
 // and the book outlive it.
@@ -43,11 +43,12 @@ class Cycle {
   std::vector<Refusal> Why(const Lifecycle& lifecycle, const std::string& job, Instant now);
   // When a cycle has something to do though nothing else happens.
   std::optional<Instant> Next(Instant now) const;
+  // The next part of a dry run; gives whether that was the last one.
+  bool GoOn(DryRun& run, const Lifecycle& lifecycle, Instant now) const {
+    return run.GoOn(lifecycle, book_, policy_, now);
+  }
   // The lifecycle is another from here on.
   void Restart() { judging_.reset(); }
-  // What would become of a job that was submitted at this moment, with all that agents have free:
-  // among those that wait on a small cluster, as if nothing else waited on a large one.
-  Plan DryRun(const Lifecycle& lifecycle, Job job, Instant now) const;
 
  private:
   std::set<std::string> FreeVolumes(Lifecycle& lifecycle, Instant now);
@@ -56,21 +57,16 @@ class Cycle {
   bool MayEvict(const Lifecycle& lifecycle, const WaitingJob& job, Limits& limits,
                 Instant now) const;
   // Gives how many have to end.
-  size_t Preempt(Lifecycle& lifecycle, Instant now);
+  size_t Preempt(Lifecycle& lifecycle, bool busy, Instant now);
   void Charge(const Lifecycle& lifecycle, const Plan& plan, const std::vector<LaunchCall>& starts,
               Instant now);
   Instant JudgeNext(const Sight& sight) const;
-  bool IsSmall(const Sight& sight) const;
   // At once.
   void Explain(const Lifecycle& lifecycle, Sight sight, Instant now);
   bool PutOff(const Plan& plan);
   // A part of it. Gives whether reasons are as of this moment.
   bool Judge(const Lifecycle& lifecycle, Instant now);
   void Tell(const Lifecycle& lifecycle, Plan wider, std::vector<Refusal> blocked, Instant judged);
-  Snapshot SnapshotOf(const Lifecycle& lifecycle, std::vector<Offer> offers,
-                      std::vector<WaitingJob> jobs,
-                      std::vector<std::pair<const Group*, size_t>> usual,
-                      const Outlook& outlook) const;
 
   const Policy& policy_;
   OfferBook& book_;
@@ -79,13 +75,14 @@ class Cycle {
   Instant explained_;              // when they were judged
   Instant told_;                   // and when that was done
   std::unique_ptr<Judgement> judging_;
-  uint64_t changes_ = 0;             // of the book, as they were last seen
-  Instant judge_next_;               // when they are next, though nobody asks
-  bool current_ = true;              // nothing has happened since
-  bool connected_ = false;           // in the last cycle
-  std::set<std::string> elsewhere_;  // roles of which work fits what is known and not in hand
-  std::vector<WaitingJob> used_;     // of the last sight: its memory
-  bool may_evict_ = false;           // something that waited has the right to
+  std::unique_ptr<Judgement> judged_;  // before; freed a part in each cycle
+  uint64_t changes_ = 0;               // of the book, as they were last seen
+  Instant judge_next_;                 // when they are next, though nobody asks
+  bool current_ = true;                // nothing has happened since
+  bool connected_ = false;             // in the last cycle
+  std::set<std::string> elsewhere_;    // roles of which work fits what is known and not in hand
+  std::vector<WaitingJob> used_;       // of the last sight: its memory
+  bool may_evict_ = false;             // something that waited has the right to
   std::map<std::string, Instant> found_nobody_;  // jobs that look for victims again then
   std::optional<Instant> preempt_next_;          // nobody looks before
 };

@@ -155,6 +155,7 @@ class Lifecycle {
   struct Seen {
     WaitingJob waiting;  // without groups: none of it may start
     std::vector<std::pair<const Group*, size_t>> usual;
+    std::vector<GroupFacts> facts;  // of all groups of the job, once it has been seen
     bool soon = false;   // some of it may start soon
     bool lasts = false;  // until the run of the job changes: it rests on nothing else
   };

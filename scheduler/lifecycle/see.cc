@@ -6,6 +6,7 @@
 #include "scheduler/lifecycle/lifecycle.h"
 #include "scheduler/lifecycle/models.h"
 #include "scheduler/placement/constraints.h"
+#include "scheduler/placement/wants.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -136,6 +137,9 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
   seen.soon = false;
   seen.lasts = true;
   if (record.phase == JobPhase::kKilling) return;
+  if (seen.facts.empty()) {
+    for (const Group& group : job.groups) seen.facts.push_back(FactsOf(job, group, waiting.role));
+  }
   int ready = 0;
   for (size_t i = 0; i < job.groups.size(); ++i) {
     const Group& group = job.groups[i];
@@ -161,7 +165,9 @@ void Lifecycle::SeeJob(const JobRecord& record, const JobRun& run, Instant now, 
     waiting.groups.reserve(job.groups.size());
     waiting.groups.push_back(WaitingOf(group, members));
     waiting.groups.back().in_gang = in_gang;
-    if (!group.volumes.empty()) {
+    if (group.volumes.empty()) {
+      waiting.groups.back().facts = &seen.facts[i];
+    } else {
       const WaitingGroup all = std::move(waiting.groups.back());
       waiting.groups.pop_back();
       for (WaitingGroup& part : volumes_.Split(job.name, all, sight.lent)) {

@@ -22,8 +22,8 @@ class SharedExecutors {
   // Where a further task needs no new executor.
   const WarmExecutors& Warm() const { return warm_; }
 
-  // What is free of the devices of executors that get further tasks, by agent and role.
-  using Shared = std::map<std::pair<AgentId, std::string>, std::vector<GpuShare>>;
+  // Of the devices of executors that get further tasks.
+  using Shared = SharedDevices;
   const Shared& FreeShares() const { return shared_; }
 
   // The executor for a further task; `fresh` names it when there is none yet.

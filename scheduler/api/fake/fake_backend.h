@@ -38,7 +38,11 @@ class FakeBackend final : public Backend {
     }
     return found;
   }
-  Plan DryRun(const Job&) const override { return plan; }
+  void DryRun(Job, std::function<void(const DryPlan&)> done) override {
+    DryPlan dry{plan, {}};
+    for (const AgentView& view : agents) dry.hostnames[view.agent.id] = view.agent.hostname;
+    done(dry);
+  }
 
   Status CheckSubmit(const Job& job, uint64_t digest) const override {
     const auto before = data.jobs.find(job.name);
