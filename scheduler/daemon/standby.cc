@@ -59,7 +59,11 @@ Standby::Standby(net::Loop& loop, std::unique_ptr<StoreFollower> follower, Level
   Read();
 }
 
-Standby::~Standby() { *alive_ = false; }
+// Who leads next does not wait until a large state is given back.
+Standby::~Standby() {
+  *alive_ = false;
+  loop_.Offload([state = std::make_shared<State>(std::move(state_))] {}, [] {});
+}
 
 void Standby::Read() {
   const auto reading =

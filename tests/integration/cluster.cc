@@ -61,6 +61,7 @@ void Cluster::StartLocal() {
   std::ofstream(output, std::ios::trunc).flush();
   std::vector<std::string> argv = {Program("kiln-local"), "--port=" + std::to_string(master_port_),
                                    "--work_dir=" + folder_.File("local")};
+  argv.insert(argv.end(), options_.local_flags.begin(), options_.local_flags.end());
   for (int i = 0; i < options_.agents; ++i) {
     Json flags = {"--resources=" + options_.resources, "--hostname=agent" + std::to_string(i + 1)};
     if (!agent_ports_.empty())

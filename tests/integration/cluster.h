@@ -35,6 +35,7 @@ class Cluster {
     int agents = 4;
     std::string resources = "cpus:4;mem:4096;disk:4096;ports:[31000-32000]";
     std::vector<std::string> scheduler_flags;
+    std::vector<std::string> local_flags = {};
     std::string token;               // that Api and Kiln show; empty: none
     std::string master;              // the scheduler's --master; empty: the local one
     std::string state;               // the scheduler's file; empty: one in the cluster's folder
