@@ -12,6 +12,12 @@ Change ChangeOf(const char* kind, const Map& map, const Key& key, const std::str
   return {kind, name, wire::Encode(found->second)};
 }
 
+Status Put(std::string_view kind, std::string_view key, std::string_view bytes, State& state) {
+  Status decoded = wire::Decode(bytes, state);
+  if (decoded) return decoded;
+  return Failure(Within(fmt::format("state {} {}", kind, key), decoded.error()));
+}
+
 void Remove(const std::string& kind, const std::string& key, State& state) {
   if (kind == "job") {
     state.jobs.erase(key);
@@ -36,20 +42,12 @@ Status Apply(const Change& change, State& state) {
     Remove(change.kind, change.key, state);
     return {};
   }
-  Status decoded = wire::Decode(*change.bytes, state);
-  if (decoded) return decoded;
-  return Failure(Within(fmt::format("state {} {}", change.kind, change.key), decoded.error()));
+  return Put(change.kind, change.key, *change.bytes, state);
 }
 
 Result<State> Ledger::Load() {
-  KILN_TRY(const Records records, store_->Load());
   State state;
-  for (const auto& [key, bytes] : records.bytes) {
-    if (Status decoded = wire::Decode(bytes, state); !decoded) {
-      return Failure(Within(fmt::format("state {} {}", key.first, key.second), decoded.error()));
-    }
-  }
-  revision_ = records.revision;
+  KILN_TRY(revision_, store_->Read([&state](auto... record) { return Put(record..., state); }));
   return state;
 }
 

@@ -23,7 +23,7 @@ using Call = mesos::v1::scheduler::Call;
 class TestStore final : public Store {
  public:
   TestStore(Store& inner, const bool& full) : inner_(inner), full_(full) {}
-  Result<Records> Load() override { return inner_.Load(); }
+  Result<Revision> Read(const TakeRecord& take) override { return inner_.Read(take); }
   Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
     if (full_) return Fail(ErrorCode::kResourceExhausted, "the disk is full");
     return inner_.Commit(expected, changes);

@@ -1,6 +1,8 @@
 #include "scheduler/lifecycle/lifecycle.h"
 
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/check.h"
 #include "scheduler/placement/needs.h"
@@ -35,8 +37,8 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
       quarantine_(settings_.quarantine, state_, effects_) {
   ++state_.incarnation;
   effects_.meta = true;
-  std::map<std::string, std::vector<const Task*>> tasks;
-  std::set<AgentId> agents;
+  std::unordered_map<std::string, std::vector<const Task*>> tasks;
+  std::unordered_set<AgentId> agents;
   for (const auto& [id, task] : state_.tasks) {
     tasks[task.member.job].push_back(&task);
     agents.insert(task.agent);

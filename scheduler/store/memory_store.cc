@@ -5,7 +5,10 @@ namespace {
 
 class MemoryStore final : public Store {
  public:
-  Result<Records> Load() override { return records_; }
+  Result<Revision> Read(const TakeRecord& take) override {
+    for (const auto& [key, bytes] : records_.bytes) KILN_TRY_OK(take(key.first, key.second, bytes));
+    return records_.revision;
+  }
 
   Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
     if (expected != records_.revision) {
@@ -13,14 +16,7 @@ class MemoryStore final : public Store {
                   "state has revision {}, expected {}: somebody else wrote it", records_.revision,
                   expected);
     }
-    for (const Change& change : changes) {
-      const auto key = std::pair(change.kind, change.key);
-      if (change.bytes) {
-        records_.bytes[key] = *change.bytes;
-      } else {
-        records_.bytes.erase(key);
-      }
-    }
+    for (const Change& change : changes) records_.Apply(change);
     return ++records_.revision;
   }
 

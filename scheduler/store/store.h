@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -28,24 +30,34 @@ struct Records {
   Revision revision = 0;
   std::map<std::pair<std::string, std::string>, std::string> bytes;  // by kind and key
 
+  void Apply(Change change);
   bool operator==(const Records&) const = default;
 };
+
+// Gets one record in views that last for the call. What it fails with ends the reading.
+using TakeRecord =
+    std::function<Status(std::string_view kind, std::string_view key, std::string_view bytes)>;
 
 // Threads: one, the loop's. Calls block until the disk has the bytes.
 class Store {
  public:
   virtual ~Store() = default;
 
-  virtual Result<Records> Load() = 0;
+  // Gives every record, in any order, and then the revision that they are of.
+  virtual Result<Revision> Read(const TakeRecord& take) = 0;
   // All changes or none, durable when it returns. kConflict when the store's revision is not
   // `expected`: somebody else wrote. kResourceExhausted when the disk is full.
   virtual Result<Revision> Commit(Revision expected, std::span<const Change> changes) = 0;
+
+  // All that Read gives, as a value.
+  Result<Records> Load();
 };
 
 // Forgets when it dies: for tests and dry runs.
 std::unique_ptr<Store> OpenMemoryStore();
 
-// A file of SQLite, made if it is not there. One process has it open at a time.
+// A file of SQLite, made if it is not there. One process has it open at a time, which holds the
+// file PATH.lock; others may read.
 // kUnavailable: another has it open. kFailedPrecondition: a newer program made it. kDataLoss: it is
 // no state file.
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
@@ -59,8 +71,8 @@ struct ZookeeperStoreLimits {
       size_t{8} << 20;  // and bytes of them, or a quarter of the pages' if that is more
 };
 
-// Nodes below the address's path, made if they are not there. The first Load takes the state over:
-// whoever had it before writes and loads no more (kConflict). kUnavailable: no server is reached.
+// Nodes below the address's path, made if they are not there. The first Read takes the state over:
+// whoever had it before writes and reads no more (kConflict). kUnavailable: no server is reached.
 Result<std::unique_ptr<Store>> OpenZookeeperStore(const wire::ZookeeperAddress& address,
                                                   const ZookeeperStoreLimits& limits = {});
 

@@ -50,12 +50,14 @@ class ZookeeperStore final : public Store {
     return Named(ReadState());
   }
 
-  Result<Records> Load() override {
-    for (int tries = kTries;; --tries) {
-      auto records = TryLoad();
-      // Whose nodes go while they are read is being written by another.
-      if (records || records.error().code != ErrorCode::kNotFound || tries == 0) return records;
+  Result<Revision> Read(const TakeRecord& take) override {
+    KILN_TRY(Records records, LoadWhole());
+    auto& bytes = records.bytes;
+    // Each goes when it is taken, so that all are not held twice.
+    for (auto record = bytes.begin(); record != bytes.end(); record = bytes.erase(record)) {
+      KILN_TRY_OK(take(record->first.first, record->first.second, record->second));
     }
+    return records.revision;
   }
 
   Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
@@ -98,6 +100,14 @@ class ZookeeperStore final : public Store {
     std::vector<std::string> parts;  // the nodes beside its own
     size_t bytes = 0;
   };
+
+  Result<Records> LoadWhole() {
+    for (int tries = kTries;; --tries) {
+      auto records = TryLoad();
+      // Whose nodes go while they are read is being written by another.
+      if (records || records.error().code != ErrorCode::kNotFound || tries == 0) return records;
+    }
+  }
 
   Status Connect() {
     session_.reset();
@@ -191,8 +201,8 @@ class ZookeeperStore final : public Store {
       }
       dirt.changes[{change.kind, change.key}] = change.bytes;
     }
-    Entry& added = log_.emplace_back(Entry{{entry.name}, bytes});
-    for (size_t i = 1; i < entry.parts.size(); ++i) added.nodes.push_back(entry.PartName(i));
+    Entry& added = log_.emplace_back(Entry{entry.MoreNames(), bytes});
+    added.nodes.push_back(entry.name);
     log_bytes_ += bytes;
   }
 
@@ -246,11 +256,7 @@ class ZookeeperStore final : public Store {
       KILN_TRY_OK(Apply(blobs->at(0), records));
     }
     for (const auto& [key, bytes] : dirt_.at(page).changes) {
-      if (bytes) {
-        records.bytes[key] = *bytes;
-      } else {
-        records.bytes.erase(key);
-      }
+      records.Apply({key.first, key.second, bytes});
     }
     std::string bytes;
     for (const auto& [key, value] : records.bytes) {
@@ -268,21 +274,12 @@ class ZookeeperStore final : public Store {
     if (old != pages_.end()) {
       for (const std::string& name : old->second.parts) steps.push_back({Kind::kRemove, name});
     }
-    Page written{{}, bytes.size()};
-    for (size_t i = 1; i < blob.parts.size(); ++i) written.parts.push_back(blob.PartName(i));
-    return written;
+    return Page{blob.MoreNames(), bytes.size()};
   }
 
   static Status Apply(const Blob& blob, Records& records) {
     KILN_TRY(auto changes, ChangesOf(blob));
-    for (Change& change : changes) {
-      auto key = std::pair(std::move(change.kind), std::move(change.key));
-      if (change.bytes) {
-        records.bytes[std::move(key)] = *std::move(change.bytes);
-      } else {
-        records.bytes.erase(key);
-      }
-    }
+    for (Change& change : changes) records.Apply(std::move(change));
     return {};
   }
 
@@ -335,11 +332,10 @@ class ZookeeperStore final : public Store {
     for (size_t i = 0; i < blobs.size(); ++i) {
       const Blob& blob = blobs[i];
       Page& page = pages_[pages[i]];
+      for (const std::string& part : blob.parts) page.bytes += part.size();
+      page.parts = blob.MoreNames();
       known.insert(blob.name);
-      for (size_t part = 0; part < blob.parts.size(); ++part) {
-        page.bytes += blob.parts[part].size();
-        if (part > 0) page.parts.push_back(*known.insert(blob.PartName(part)).first);
-      }
+      known.insert(page.parts.begin(), page.parts.end());
       page_bytes_ += page.bytes;
       KILN_TRY_OK(Apply(blob, records));
     }

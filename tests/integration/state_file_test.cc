@@ -33,7 +33,7 @@ std::string WithByte(std::string bytes, size_t at, char value) {
 TEST(StateFileTest, AnUnreadableStateIsNamedAndLeftAlone) {
   const support::TempFolder folder;
   const std::string good = GoodState();
-  ASSERT_GT(good.size(), 8192u);
+  ASSERT_GT(good.size(), 2048u);
   struct Case {
     std::string name;
     std::string bytes;

@@ -3,7 +3,6 @@
 namespace kiln::simulation {
 
 using scheduler::Change;
-using scheduler::Records;
 using scheduler::Revision;
 
 namespace {
@@ -12,11 +11,11 @@ constexpr char kTakenOver[] = "the state was taken over";
 
 }  // namespace
 
-Result<Records> Disk::Load(uint64_t life) {
+Result<Revision> Disk::Read(uint64_t life, const scheduler::TakeRecord& take) {
   if (life < owner_) return Fail(ErrorCode::kConflict, kTakenOver);
   if (life > owner_) late_.clear();
   owner_ = life;
-  return store_->Load();
+  return store_->Read(take);
 }
 
 Result<Revision> Disk::Commit(uint64_t life, Revision expected, std::span<const Change> changes,

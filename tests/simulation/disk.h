@@ -21,7 +21,7 @@ class Disk {
 
   // Lives are counted from 1.
   uint64_t NextLife() { return ++lives_; }
-  Result<scheduler::Records> Load(uint64_t life);
+  Result<scheduler::Revision> Read(uint64_t life, const scheduler::TakeRecord& take);
   // `memory`: the state of the scheduler that writes; null while it starts.
   Result<scheduler::Revision> Commit(uint64_t life, scheduler::Revision expected,
                                      std::span<const scheduler::Change> changes,

@@ -13,7 +13,9 @@ using scheduler::Revision;
 class SchedulerHost::DiskStore final : public scheduler::Store {
  public:
   explicit DiskStore(SchedulerHost& host) : host_(host), life_(host.life_) {}
-  Result<scheduler::Records> Load() override { return host_.disk_.Load(life_); }
+  Result<Revision> Read(const scheduler::TakeRecord& take) override {
+    return host_.disk_.Read(life_, take);
+  }
   Result<Revision> Commit(Revision expected, std::span<const Change> changes) override {
     if (life_ != host_.life_ || !host_.process_->alive()) {
       return Fail(ErrorCode::kUnavailable, "dead");

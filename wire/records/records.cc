@@ -56,25 +56,27 @@ Resources Get(const v1::Resources& proto) {
   return resources;
 }
 
-Task Get(const v1::TaskRecord& proto) {
-  Task task{.id = {proto.id()},
-            .member = {proto.job(), proto.group(), proto.index()},
+// Texts are moved: of a million records they are most of the work.
+Task Take(v1::TaskRecord& proto) {
+  const auto text = [](std::string* from) { return std::move(*from); };
+  Task task{.id = {text(proto.mutable_id())},
+            .member = {text(proto.mutable_job()), text(proto.mutable_group()), proto.index()},
             .attempt = proto.attempt(),
             .failures = proto.failures(),
             .evictions = proto.evictions(),
-            .agent = {proto.agent()},
-            .hostname = proto.hostname(),
-            .executor = {proto.executor()},
+            .agent = {text(proto.mutable_agent())},
+            .hostname = text(proto.mutable_hostname()),
+            .executor = {text(proto.mutable_executor())},
             .resources = Get(proto.resources()),
             .state = static_cast<TaskState>(proto.state()),
-            .message = proto.message(),
-            .reason = proto.reason(),
+            .message = text(proto.mutable_message()),
+            .reason = text(proto.mutable_reason()),
             .charge = static_cast<Charge>(proto.charge()),
             .fraction = proto.fraction(),
-            .endpoint = proto.endpoint(),
-            .result = proto.result(),
+            .endpoint = text(proto.mutable_endpoint()),
+            .result = text(proto.mutable_result()),
             .kill_wanted = proto.kill_wanted(),
-            .preempted_by = proto.preempted_by(),
+            .preempted_by = text(proto.mutable_preempted_by()),
             .checkpoints = proto.checkpoints(),
             .checkpointed = {proto.checkpointed()},
             .launched = {proto.launched()},
@@ -349,9 +351,10 @@ Status Decode(std::string_view bytes, State& state) {
       return {};
     }
     case v1::Record::kTask: {
-      Task task = Get(record.task());
-      const TaskId id = task.id;
-      state.tasks[id] = std::move(task);
+      Task task = Take(*record.mutable_task());
+      TaskId id = task.id;
+      // Most come in their order.
+      state.tasks.insert_or_assign(state.tasks.end(), std::move(id), std::move(task));
       return {};
     }
     case v1::Record::kModel:
