@@ -110,7 +110,19 @@ Status NewFile::Publish() {
     return Failure(FileError("write", path_, errno));
   }
   close(std::exchange(fd_, -1));
-  // The name is durable only once its folder is.
+  return SyncFolder();
+}
+
+Status NewFile::PublishNew() {
+  if (fsync(fd_) != 0 || link(temporary_.c_str(), path_.c_str()) != 0) {
+    if (errno != EEXIST) return Failure(FileError("write", path_, errno));
+    return Fail(ErrorCode::kConflict, "{} is there, expected no file of that name", path_);
+  }
+  return SyncFolder();
+}
+
+// A name is durable only once its folder is.
+Status NewFile::SyncFolder() {
   const int folder = open(FolderOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return Failure(FileError("write", path_, errno));
   const int synced = fsync(folder);

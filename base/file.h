@@ -28,9 +28,15 @@ class NewFile {
   Status Write(std::string_view bytes);
   // Makes the bytes durable and puts the file at its path, in place of one that is there.
   Status Publish();
+  // The same where none is there: kConflict.
+  Status PublishNew();
+
+  // Where the bytes are until then, for whoever writes by name.
+  const std::string& temporary() const { return temporary_; }
 
  private:
   NewFile(std::string path, std::string temporary, int fd);
+  Status SyncFolder();
 
   std::string path_;
   std::string temporary_;

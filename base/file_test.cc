@@ -40,6 +40,23 @@ TEST_F(FileTest, AFileAppearsWholeAtPublish) {
   EXPECT_EQ(Names(), std::vector<std::string>{"a"});
 }
 
+TEST_F(FileTest, ANewFileTakesNoOthersPlace) {
+  for (const char* text : {"1", "2"}) {
+    auto file = NewFile::Create(folder_ + "/a");
+    ASSERT_TRUE(file->Write(text).has_value());
+    const Status published = file->PublishNew();
+    if (*text == '1') {
+      EXPECT_TRUE(published.has_value());
+    } else {
+      EXPECT_EQ(published.error(), (Error{ErrorCode::kConflict,
+                                          folder_ + "/a is there, expected no file of that name",
+                                          {}}));
+    }
+  }
+  EXPECT_EQ(ReadFile(folder_ + "/a").value(), "1");
+  EXPECT_EQ(Names(), std::vector<std::string>{"a"});
+}
+
 TEST_F(FileTest, AnUnpublishedFileLeavesNothing) {
   { ASSERT_TRUE(NewFile::Create(folder_ + "/a")->Write("x").has_value()); }
   EXPECT_EQ(Names(), std::vector<std::string>{});

@@ -10,6 +10,7 @@
 #include "cli/commands/program.h"
 #include "cli/output/exit_code.h"
 #include "scheduler/api/fake/api_host.h"
+#include "scheduler/store/store.h"
 #include "wire/net/client.h"
 #include "wire/rest/json.h"
 
@@ -545,6 +546,27 @@ TEST(Program, AProxysAnswerGivesANextStep) {
   EXPECT_THAT(ask(502), HasSubstr("answers 502: the service may be starting, try again"));
   loop.Stop();
   thread.join();
+}
+
+TEST_F(CommandsTest, AStateIsBackedUpVerifiedAndRestored) {
+  const std::string state = File("state.db", ""), backup = host_.folder() / "backup.db",
+                    restored = host_.folder() / "restored.db";
+  ASSERT_TRUE(scheduler::OpenSqliteStore(state).value()->Commit(0, {}));
+  const auto shown = [](const std::string& file) {
+    return "file:      " + file +
+           "\nschema:    1\nrevision:  1\nframework: -\nsize:      4KiB\nrecords:   -\n";
+  };
+  EXPECT_EQ(Kiln({"state", "backup", state, backup}).out, shown(backup));
+  EXPECT_EQ(Kiln({"state", "verify", backup}).out, shown(backup));
+  EXPECT_EQ(Kiln({"state", "restore", backup, restored, "-q"}).out, "");
+  EXPECT_THAT(Kiln({"state", "verify", restored, "--json"}).out,
+              HasSubstr("\"records\": {\n    \"meta\": 1\n  }"));
+  const Outcome again = Kiln({"state", "restore", backup, restored});
+  EXPECT_EQ(again.err, "error: " + restored + " is there, expected no file of that name\n");
+  EXPECT_EQ(again.code, 73);
+  EXPECT_EQ(Kiln({"state", "backup", "zk://h:1/kiln", backup}).err,
+            "error: STATE: state is in ZooKeeper, expected a file: ZooKeeper keeps copies and "
+            "backups of its nodes itself\n");
 }
 
 }  // namespace

@@ -130,6 +130,7 @@ int Run(const Program& given) {
   AddClusterCommands(app, session);
   AddArtifactCommands(app, session);
   AddLocalCommands(app, session);
+  AddStateCommands(app, session);
   if (arguments.empty()) {
     program.out << app.help();
     return kExitDone;

@@ -43,6 +43,7 @@ void AddModelCommands(CLI::App& app, Session& session);
 void AddClusterCommands(CLI::App& app, Session& session);
 void AddArtifactCommands(CLI::App& app, Session& session);
 void AddLocalCommands(CLI::App& app, Session& session);
+void AddStateCommands(CLI::App& app, Session& session);
 
 // A text member as it is, a number as its digits, null as "-", a list with commas.
 std::string Cell(const wire::Json& object, const char* member);

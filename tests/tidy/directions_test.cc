@@ -40,7 +40,9 @@ const std::map<std::string, std::vector<std::string>> kDirections = {
     {"isolators/module", {"isolators/"}},
     {"local/cluster", {"proto/mesos/"}},
     {"local/node", {"local/cluster", "wire/mesos", "wire/net", "wire/rest", "proto/"}},
-    {"cli", {"wire/", "local/node", "scheduler/lifecycle", "scheduler/placement", "scheduler/api"}},
+    {"cli",
+     {"wire/", "local/node", "scheduler/lifecycle", "scheduler/placement", "scheduler/api",
+      "scheduler/store"}},
 };
 
 // A dependency's headers, and the folders that may include them.
