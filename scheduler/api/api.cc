@@ -9,7 +9,8 @@
 namespace kiln::scheduler {
 namespace {
 
-constexpr size_t kBodyMax = 16 << 20;  // bytes of a job file or a registration
+constexpr size_t kBodyMax = 16 << 20;     // bytes of a job file or a registration
+constexpr size_t kMemoryMax = 256 << 20;  // bytes of all requests and answers under way
 
 std::vector<Route> AllRoutes(ApiContext& context, const std::unique_ptr<Router>& router) {
   std::vector<Route> routes;
@@ -70,6 +71,7 @@ class Amended final : public net::Exchange {
   void Write(std::string_view piece) override { exchange_->Write(piece); }
   void EndStream() override { exchange_->EndStream(); }
   size_t Unsent() const override { return exchange_->Unsent(); }
+  void OnTaken(std::function<void()> function) override { exchange_->OnTaken(std::move(function)); }
   void Abort() override { exchange_->Abort(); }
   void OnClose(std::function<void()> function) override { exchange_->OnClose(std::move(function)); }
 
@@ -95,6 +97,7 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
   KILN_TRY(std::shared_ptr<ArtifactStore> artifacts, ArtifactStore::Open(options.artifacts));
   net::ServerOptions server;
   server.body_limit = kBodyMax;
+  server.memory_max = kMemoryMax;
   server.tls = options.tls;
   Guard guard(options.tokens, options.job_key, options.rate_limit, backend);
   auto parts = std::unique_ptr<Parts>(

@@ -1,5 +1,6 @@
 // kiln-scheduler: takes jobs over REST and runs them on Mesos.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 
@@ -45,6 +46,14 @@ int ExitOf(const Error& error) {
 int Failed(const Error& error) {
   std::fprintf(stderr, "kiln-scheduler: %s\n", error.message.c_str());
   return ExitOf(error);
+}
+
+// For as many connections as the system gives: it begins with few of them.
+void RaiseDescriptorLimit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // The address that others reach: where it listens, unless that is every interface.
@@ -208,6 +217,7 @@ Result<int> Run(const Options& options) {
 int Main(int argc, char** argv) {
   StartLog("kiln-scheduler");
   signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
   const auto parsed = ParseOptions(argc, argv);
   if (!parsed) return Failed(parsed.error());
   if (!parsed->help.empty()) {

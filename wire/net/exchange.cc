@@ -84,6 +84,11 @@ class ExchangeImpl final : public Exchange {
     return connection && !connection->closed() ? answer_->piece_bytes + connection->unsent() : 0;
   }
 
+  void OnTaken(std::function<void()> function) override {
+    auto connection = connection_.lock();
+    if (connection && !connection->closed()) connection->OnTaken(std::move(function));
+  }
+
   void Abort() override {
     if (auto connection = connection_.lock()) connection->Close();
   }

@@ -1,10 +1,12 @@
 #include "wire/net/server.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <deque>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -17,6 +19,9 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+constexpr size_t kRoom = 16;       // of so many connections, one goes when there are too many
+constexpr int kClosedAtOnce = 32;  // about a third of a millisecond
+
 class ServerImpl final : public Server {
  public:
   ServerImpl(Loop& loop, ServerOptions options, Handler handler)
@@ -25,6 +30,9 @@ class ServerImpl final : public Server {
     shared_->handler = std::move(handler);
     shared_->loop = &loop;
     shared_->forget = [this](ServerConnection* connection) { connections_.erase(connection); };
+    shared_->too_much = [this] {
+      if (leaving_.empty()) Send(WhoHoldsTooMuch(Guests(), shared_->options.memory_max / 4 * 3));
+    };
   }
 
   ~ServerImpl() override {
@@ -40,8 +48,13 @@ class ServerImpl final : public Server {
     acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(),
                      std::exchange(listener.fd_, -1));
     port_ = acceptor_.local_endpoint().port();
+    rlimit descriptors = {};
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    connections_max_ =
+        std::min<size_t>(shared_->options.connections_max, descriptors.rlim_cur / 4 * 3);
     Accept();
-    Duration pause = std::clamp<Duration>(shared_->options.idle_timeout / 4,
+    const ServerOptions& options = shared_->options;
+    Duration pause = std::clamp<Duration>(std::min(options.idle_timeout, options.head_timeout) / 4,
                                           std::chrono::milliseconds(5), std::chrono::seconds(1));
     sweep_ = shared_->loop->Every(pause, [this] { Sweep(); });
   }
@@ -61,31 +74,73 @@ class ServerImpl final : public Server {
       if (!*alive) return;
       if (ec) {
         // Out of descriptors, mostly: some come back when connections end.
-        retry_ = shared_->loop->After(std::chrono::milliseconds(100), [this] { Accept(); });
-        return;
+        return Pause();
       }
-      if (connections_.size() < shared_->options.connections_max) {
-        auto connection = std::make_shared<ServerConnection>(shared_, std::move(socket));
-        connections_.emplace(connection.get(), connection);
-        connection->Start();
+      const size_t room = std::max<size_t>(1, connections_max_ / kRoom);
+      if (connections_.size() >= connections_max_ + room) return Pause();
+      auto connection = std::make_shared<ServerConnection>(shared_, std::move(socket));
+      connections_.emplace(connection.get(), connection);
+      connection->Start();
+      // Several at once, as the choice looks at all.
+      if (connections_.size() > connections_max_ && leaving_.empty()) {
+        Send(WhoMakesRoom(Guests(), room));
       }
       Accept();
     });
   }
 
-  void Sweep() {
-    auto now = std::chrono::steady_clock::now();
-    std::vector<std::shared_ptr<ServerConnection>> late;
-    for (auto& [key, connection] : connections_) {
-      if (connection->Expired(now)) late.push_back(connection);
+  void Pause() {
+    retry_ = shared_->loop->After(std::chrono::milliseconds(100), [this] { Accept(); });
+  }
+
+  // In the order of connections_, which stays while a choice is made.
+  std::vector<Guest> Guests() const {
+    std::vector<Guest> guests;
+    guests.reserve(connections_.size());
+    for (const auto& [key, connection] : connections_) guests.push_back(connection->AsGuest());
+    return guests;
+  }
+
+  void Send(std::vector<size_t> chosen) {
+    std::vector<std::weak_ptr<ServerConnection>> all;
+    for (const auto& [key, connection] : connections_) all.push_back(connection);
+    for (const size_t i : chosen) leaving_.push_back(all[i]);
+    LeaveSoon();
+  }
+
+  void LeaveSoon() {
+    if (leaving_.empty()) return;
+    shared_->loop->Post([this, alive = alive_] {
+      if (*alive) Leave();
+    });
+  }
+
+  // A few at a time, so that others are answered between them.
+  void Leave() {
+    for (int closed = 0; closed < kClosedAtOnce && !leaving_.empty(); leaving_.pop_front()) {
+      if (const auto connection = leaving_.front().lock()) {
+        connection->Close();
+        ++closed;
+      }
     }
-    for (auto& connection : late) connection->Close();
+    LeaveSoon();
+  }
+
+  void Sweep() {
+    if (!leaving_.empty()) return;
+    const auto now = std::chrono::steady_clock::now();
+    for (auto& [key, connection] : connections_) {
+      if (connection->Expired(now)) leaving_.push_back(connection);
+    }
+    LeaveSoon();
   }
 
   std::shared_ptr<ServerShared> shared_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   tcp::acceptor acceptor_;
   int port_ = 0;
+  size_t connections_max_ = 0;
+  std::deque<std::weak_ptr<ServerConnection>> leaving_;  // to be closed
   Handle sweep_;
   Handle retry_;
   std::unordered_map<ServerConnection*, std::shared_ptr<ServerConnection>> connections_;

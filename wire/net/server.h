@@ -43,6 +43,8 @@ class Exchange {
   virtual void EndStream() = 0;
   // Bytes written but not yet taken by the peer: a slow reader is cut off by its owner.
   virtual size_t Unsent() const = 0;
+  // Calls it whenever all that was written is taken, until the connection ends.
+  virtual void OnTaken(std::function<void()> function) = 0;
   // Closes the TCP connection now, whatever was promised.
   virtual void Abort() = 0;
   // Called once when the peer closes the connection or it breaks, also after the end of the answer
@@ -60,7 +62,13 @@ struct ServerOptions {
   size_t header_limit = 64 << 10;
   Duration idle_timeout =
       std::chrono::seconds(120);  // between requests, and for a request to arrive whole
+  Duration head_timeout = std::chrono::seconds(15);  // for the head of a request to arrive whole
+  // One more than these, or than three quarters of the descriptors that the process may have, and
+  // some others are closed: see crowd.h.
   size_t connections_max = 20'000;
+  // Bytes that all connections together hold of requests and of answers that are not taken; beyond
+  // it those are closed that hold the most.
+  size_t memory_max = size_t{1} << 30;
   // With it the server speaks TLS alone: who speaks plain HTTP gets 400.
   std::shared_ptr<const TlsContext> tls;
   // Requests that come while a stream is open on the same connection are handled too, and their

@@ -17,10 +17,11 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
-constexpr size_t kPipelineMax = 64;          // requests of one connection under way
-constexpr size_t kInputMax = 256 << 10;      // read ahead of the parser
-constexpr size_t kPieceSize = 64 << 10;      // small pieces are joined up to this size
-constexpr size_t kFilePiece = 256 << 10;     // of a file, read at once
+constexpr size_t kPipelineMax = 64;       // requests of one connection under way
+constexpr size_t kInputMax = 256 << 10;   // read ahead of the parser
+constexpr size_t kPieceSize = 64 << 10;   // small pieces are joined up to this size
+constexpr size_t kUnsentMax = 256 << 10;  // bytes of answers before the next request is looked at
+constexpr size_t kFilePiece = 64 << 10;   // of a file, read at once
 constexpr size_t kBodyReserveMax = 1 << 20;  // what a promised length may claim beforehand
 constexpr auto kLingerTime = std::chrono::seconds(2);
 constexpr char kHandshakeRecord = 22;  // of TLS: its first byte
@@ -45,7 +46,10 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerShared> shared, Socket 
   socket_.non_blocking(true, ec);
   fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
   auto end = socket_.remote_endpoint(ec);
-  if (!ec) peer_ = Url{end.address().to_string(), end.port(), "/"}.Authority();
+  if (!ec) {
+    host_ = end.address().to_string();
+    peer_ = Url{host_, end.port(), "/"}.Authority();
+  }
   if (shared_->options.tls) tls_ = TlsSession::Accept(*shared_->options.tls);
   request_started_ = read_progress_ = write_progress_ = steady_clock::now();
 }
@@ -69,21 +73,47 @@ void ServerConnection::Close() {
 
 void ServerConnection::Detach() {
   closed_ = true;
+  shared_->held -= held_;
   error_code ec;
   socket_.close(ec);
   answers_.clear();
   close_functions_.clear();
+  taken_function_ = nullptr;
   sink_.reset();
   shared_.reset();
 }
 
 bool ServerConnection::Expired(Time now) const {
-  auto limit = shared_->options.idle_timeout;
+  const ServerOptions& options = shared_->options;
+  const Duration limit = options.idle_timeout;
+  const Duration head_limit = std::min(options.head_timeout, limit);
   if (lingering_) return now - write_progress_ > kLingerTime;
-  if (tls_ && !tls_->IsOpen()) return now - request_started_ > limit;
-  if (parser_ && !no_more_) return now - (sink_ ? read_progress_ : request_started_) > limit;
-  if (answers_.empty() && out_.empty()) return now - read_progress_ > limit;
-  return !out_.empty() && streams_ == 0 && now - write_progress_ > limit;
+  if (tls_ && !tls_->IsOpen()) return now - request_started_ > head_limit;
+  if (parser_ && !no_more_) {
+    if (!parser_->HasHead()) return now - request_started_ > head_limit;
+    return now - (sink_ ? read_progress_ : request_started_) > limit;
+  }
+  // Mesos waits for its clients, who open connections before they have something to say.
+  const bool patient = options.answer_inside_streams;
+  if (answers_.empty() && out_.empty()) {
+    return now - read_progress_ > (asked_ || patient ? limit : head_limit);
+  }
+  const bool stays = streams_ > 0 && patient;
+  return !out_.empty() && !stays && now - write_progress_ > limit;
+}
+
+Guest ServerConnection::AsGuest() const {
+  const bool served = !answers_.empty() || !out_.empty();
+  const Time since = served || !parser_ ? write_progress_ : request_started_;
+  return {host_, served, since.time_since_epoch().count(), held_};
+}
+
+void ServerConnection::CountHeld() {
+  if (closed_) return;
+  const size_t held = request_bytes_ + input_.size() + out_bytes_;
+  shared_->held += held - held_;
+  held_ = held;
+  if (shared_->held > shared_->options.memory_max) shared_->too_much();
 }
 
 void ServerConnection::OnClose(std::function<void()> function) {
@@ -115,6 +145,7 @@ void ServerConnection::OnReadable() {
   } else if (!no_more_) {
     Parse({buffer.data(), count});
   }
+  CountHeld();
   StartRead();
 }
 
@@ -147,6 +178,7 @@ void ServerConnection::OnPeerEnd() {
 
 bool ServerConnection::MayParse() const {
   if (closed_ || no_more_ || answers_.size() >= kPipelineMax) return false;
+  if (out_bytes_ > kUnsentMax) return false;
   return streams_ == 0 || shared_->options.answer_inside_streams;
 }
 
@@ -182,6 +214,7 @@ size_t ServerConnection::ParseSome(std::string_view bytes) {
       return bytes.size();
     }
     taken += *count;
+    if (!sink_) request_bytes_ += *count;
     if (!parser_->Done()) break;
     Dispatch();
   }
@@ -268,11 +301,14 @@ void ServerConnection::RefuseWith(Response response) {
   no_more_ = true;
   parser_.reset();
   sink_.reset();
+  request_bytes_ = 0;
   Pump();
 }
 
 void ServerConnection::Dispatch() {
   parser_.reset();
+  request_bytes_ = 0;
+  asked_ = true;
   auto answer = std::make_shared<Answer>();
   answer->head_only = request_.method == "HEAD";
   answer->old_http = old_http_;
@@ -357,6 +393,7 @@ void ServerConnection::Pump() {
   }
   StartWrite();
   if (!closed_ && !input_.empty() && !parsing_ && MayParse()) Parse({});
+  CountHeld();
   StartRead();
 }
 
@@ -389,6 +426,10 @@ void ServerConnection::OnWritten(size_t count) {
   }
   write_progress_ = steady_clock::now();
   Pump();
+  if (out_.empty() && taken_function_) {
+    const auto function = taken_function_;  // it may end the connection
+    function();
+  }
 }
 
 // Everything is sent and nothing more is wanted. Closing a socket with unread bytes would take the

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "wire/net/answer.h"
+#include "wire/net/crowd.h"
 #include "wire/net/parser.h"
 #include "wire/net/server.h"
 
@@ -23,6 +24,8 @@ struct ServerShared {
   Loop* loop = nullptr;
   std::vector<char> read_buffer = std::vector<char>(256 << 10);
   std::function<void(ServerConnection*)> forget;
+  size_t held = 0;                 // bytes in memory for all connections
+  std::function<void()> too_much;  // those are more than memory_max
 };
 
 // An answer on its way; shared by the exchange that fills it and the connection that sends it.
@@ -54,6 +57,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void Close();
   void Detach();
   bool Expired(Time now) const;
+  Guest AsGuest() const;
 
   // For exchanges.
   void Pump();  // sends what is ready
@@ -63,6 +67,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void StreamBegins() { ++streams_; }
   void StreamEnds() { --streams_; }
   void OnClose(std::function<void()> function);
+  void OnTaken(std::function<void()> function) { taken_function_ = std::move(function); }
 
  private:
   Status OnHead(MessageHead head) override;
@@ -89,10 +94,13 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void StartWrite();
   void OnWritten(size_t count);
   void Finish();
+  void CountHeld();
 
   std::shared_ptr<ServerShared> shared_;
   Socket socket_;
   std::string peer_;
+  std::string host_;  // of the peer
+  size_t held_ = 0;   // as it was counted last
   std::unique_ptr<TlsSession> tls_;
   bool greeted_ = false;  // TLS has begun
 
@@ -103,7 +111,9 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   std::optional<Response> refusal_;
   bool old_http_ = false;
   bool close_after_ = false;
-  std::string input_;  // read but not parsed
+  std::string input_;         // read but not parsed
+  size_t request_bytes_ = 0;  // in memory, of the request that is arriving
+  bool asked_ = false;        // a whole request has come
   bool reading_ = false;
   bool parsing_ = false;
   bool no_more_ = false;  // further requests are not looked at
@@ -121,6 +131,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
 
   bool closed_ = false;
   std::vector<std::function<void()>> close_functions_;
+  std::function<void()> taken_function_;
   Time request_started_;
   Time read_progress_;
   Time write_progress_;

@@ -463,6 +463,68 @@ TEST_F(ServerTest, IdleAndSlowClientsAreCutOff) {
   EXPECT_THAT(waiting.ReadToEnd(), HasSubstr("200 OK"));
 }
 
+TEST_F(ServerTest, AHeadThatComesSlowlyIsCutOffSoonerThanAConnectionThatWaits) {
+  ServerOptions options;
+  options.idle_timeout = std::chrono::seconds(60);
+  options.head_timeout = milliseconds(30);
+  Listen(options, [](auto exchange) { exchange->Respond({200, {}, "x"}); });
+  RawClient waits(loop_, server_->port()), slow(loop_, server_->port()),
+      silent(loop_, server_->port());
+  waits.Send("GET / HTTP/1.1\r\n\r\n");
+  waits.ReadTo("x");
+  slow.Send("GET / HTTP/1.1\r\nA: ");
+  EXPECT_EQ(slow.ReadToEnd(), "");
+  EXPECT_EQ(silent.ReadToEnd(), "");
+  EXPECT_FALSE(waits.Ended());
+}
+
+TEST_F(ServerTest, WhereThereIsNoRoomTheLongestWaitingGoes) {
+  ServerOptions options;
+  options.connections_max = 2;
+  Listen(options, [](auto exchange) { exchange->Respond({200, {}, "x"}); });
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<RawClient>(loop_, server_->port()));
+    clients.back()->Send("GET / HTTP/1.1\r\n\r\n");
+    clients.back()->ReadTo("x");
+  }
+  EXPECT_EQ(clients[0]->ReadToEnd(), "");
+  EXPECT_FALSE(clients[1]->Ended());
+  EXPECT_FALSE(clients[2]->Ended());
+}
+
+TEST_F(ServerTest, WhoHoldsTheMostMemoryGoes) {
+  ServerOptions options;
+  options.memory_max = 1 << 20;
+  ListenAndKeep(options);
+  RawClient large(loop_, server_->port()), small(loop_, server_->port());
+  const std::string head = "POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n";
+  small.Send(head + std::string(1000, 's'));
+  large.Send(head + std::string(2 << 20, 'l'));
+  large.ReadToEnd();
+  EXPECT_TRUE(large.Ended());
+  EXPECT_FALSE(small.Ended());
+}
+
+TEST_F(ServerTest, AWriterIsToldWhenAllIsTaken) {
+  std::shared_ptr<Exchange> stream;
+  int pieces = 0;
+  Listen({}, [&](std::shared_ptr<Exchange> exchange) {
+    stream = exchange;
+    stream->BeginStream({200, {}, ""});
+    stream->OnTaken([&] {
+      EXPECT_EQ(stream->Unsent(), 0U);
+      if (++pieces < 4) stream->Write(std::string(1 << 20, static_cast<char>('0' + pieces)));
+    });
+  });
+  RawClient client(loop_, server_->port());
+  client.Send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(client.ReadTo("3333\r\n"), HasSubstr("2222\r\n"));
+  client.Run([&] { return pieces == 4; });
+  EXPECT_EQ(pieces, 4);
+  stream.reset();
+}
+
 TEST_F(ServerTest, AFileIsSentByPiecesAndByRanges) {
   std::string path = testing::TempDir() + "kiln_net_file_" + std::to_string(getpid());
   std::string bytes;

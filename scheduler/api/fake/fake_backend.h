@@ -137,10 +137,6 @@ class FakeBackend final : public Backend {
       if (auto listener = weak.lock()) (*listener)(events_.back());
     }
   }
-  size_t Listeners() const {
-    return static_cast<size_t>(std::count_if(listeners_.begin(), listeners_.end(),
-                                             [](const auto& weak) { return !weak.expired(); }));
-  }
 
  private:
   std::vector<Event> events_;
