@@ -46,7 +46,8 @@ bool ZookeeperServer::Started() {
       << "\nadmin.enableServer=false\n";
   std::vector<std::string> argv = options_.runner;
   argv.insert(argv.end(),
-              {"java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx256m",
+              {"java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+               "-Xmx" + options_.heap,
                options_.syncs ? "-Dzookeeper.forceSync=yes" : "-Dzookeeper.forceSync=no",
                "-Dzookeeper.jmx.log4j.disable=true", "-cp", "/usr/share/java/zookeeper.jar",
                "org.apache.zookeeper.server.ZooKeeperServerMain", folder_.File("zoo.cfg")});

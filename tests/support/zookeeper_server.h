@@ -15,6 +15,7 @@ class ZookeeperServer {
   struct Options {
     // Bounds the sessions: from two to twenty of them. Short, so that tests need not wait for long.
     std::chrono::milliseconds tick{150};
+    std::string heap = "256m";
     bool syncs = false;  // what it answers is on the disk, as outside of tests
     std::string host = "127.0.0.1";
     std::vector<std::string> runner;  // what the command line begins with
