@@ -37,7 +37,7 @@ class Standby final : public Backend {
   Health GetHealth() const override;
   Counters GetCounters() const override { return {}; }
   std::vector<Refusal> Why(const std::string& job) override;
-  Plan DryRun(const Job&) const override { return {}; }
+  void DryRun(Job, std::function<void(const DryPlan&)> done) override { done({}); }
   void Submit(Job, uint64_t, Done done) override { done(Refused()); }
   Status CheckSubmit(const Job&, uint64_t) const override { return Refused(); }
   void Kill(const std::string&, Done done) override { done(Refused()); }
