@@ -40,10 +40,11 @@ std::optional<pid_t> RunningPid(const std::string& dir) {
   auto json = wire::ParseJson(*text);
   if (!json || !json->is_object()) return std::nullopt;
   const pid_t pid = json->value("pid", 0);
-  // The number may be another process's by now.
-  auto name = ReadFile(fmt::format("/proc/{}/comm", pid));
-  if (pid <= 0 || !name || !name->starts_with("kiln")) return std::nullopt;
-  return pid;
+  // The number may be another process's by now, or that of one that is dead and not yet waited for.
+  const auto stat = ReadFile(fmt::format("/proc/{}/stat", pid));
+  const bool runs =
+      stat && stat->find(" (kiln") != std::string::npos && stat->find(") Z ") == std::string::npos;
+  return runs ? std::optional(pid) : std::nullopt;
 }
 
 std::string FolderOfThisProgram() {
@@ -183,6 +184,9 @@ Status RunLocal(const LocalOptions& options, std::function<void(const Json&)> re
   local::NodeOptions node;
   node.port = options.port;
   node.work_dir = options.dir + "/mesos";
+  // A master that does not know its agents from before calls their tasks unknown, and they are
+  // started again beside themselves.
+  node.master_flags = {"--registry=replicated_log"};
   KILN_TRY(node.agents, LocalAgents(options, FolderOfThisProgram()));
   std::unique_ptr<Scheduler> scheduler;
   std::atomic<bool> failed = false;
