@@ -12,6 +12,15 @@ namespace {
 constexpr size_t kBodyMax = 16 << 20;     // bytes of a job file or a registration
 constexpr size_t kMemoryMax = 256 << 20;  // bytes of all requests and answers under way
 
+// Answers with what is the same as long as the program runs, and is written when somebody first
+// asks.
+std::function<void(const Call&)> Document(std::function<wire::Json()> make) {
+  return [make = std::move(make), text = std::make_shared<std::string>()](const Call& call) {
+    if (text->empty()) *text = wire::DumpJson(make()) + "\n";
+    call.exchange->Respond({200, {{"Content-Type", "application/json"}}, *text});
+  };
+}
+
 std::vector<Route> AllRoutes(ApiContext& context, const std::unique_ptr<Router>& router) {
   std::vector<Route> routes;
   AddJobRoutes(routes, context);
@@ -23,10 +32,10 @@ std::vector<Route> AllRoutes(ApiContext& context, const std::unique_ptr<Router>&
   AddEventRoutes(routes, context);
   AddDcosRoutes(routes, context);
   AddPageRoutes(routes, context);
-  routes.push_back({"GET", "/v1/schema/job", "the JSON Schema of a job file",
-                    [](const Call& call) { call.Answer(200, wire::JobSchema()); }});
+  routes.push_back(
+      {"GET", "/v1/schema/job", "the JSON Schema of a job file", Document(wire::JobSchema)});
   routes.push_back({"GET", "/v1/openapi.json", "this description",
-                    [&router](const Call& call) { call.Answer(200, router->OpenApi()); }});
+                    Document([&router] { return router->OpenApi(); })});
   return routes;
 }
 
