@@ -203,7 +203,9 @@ void Lifecycle::ShutDownStrangers() {
   for (const auto& [agent, executors] : std::exchange(seen_, {})) {
     for (const ExecutorId& executor : executors) {
       const bool own = state_.tasks.contains({executor.text});
-      if (!own && !executors_.Known(executor)) effects_.shutdowns.push_back({executor, agent});
+      if (own || executors_.Known(executor)) continue;
+      effects_.shutdowns.push_back({executor, agent});
+      effects_.meta = true;  // as for tasks that nobody here knows
     }
   }
 }

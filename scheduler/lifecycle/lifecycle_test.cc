@@ -356,7 +356,9 @@ TEST(Lifecycle, ACutOffTaskThatComesBackInTimeGoesOn) {
 TEST(Lifecycle, StrangersAndGhostsAreKilledUntilTheyEnd) {
   Harness h;
   h.Tell({"stranger"}, TaskState::kRunning);
-  EXPECT_THAT(h.Take().kills, ElementsAre(KillCall{{"stranger"}, {"a1"}}));
+  const Effects first = h.Take();
+  EXPECT_THAT(first.kills, ElementsAre(KillCall{{"stranger"}, {"a1"}}));
+  EXPECT_TRUE(first.Durable());  // who does not lead any more is told so before
   h.Advance(seconds(6));
   EXPECT_THAT(h.Take().kills, ElementsAre(KillCall{{"stranger"}, {"a1"}}));
   h.Tell({"stranger"}, TaskState::kKilled);

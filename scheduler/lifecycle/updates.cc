@@ -71,6 +71,9 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
 // A task that the state has not, or that it believes to have ended: if it lives, it is one copy too
 // many.
 void Lifecycle::UpdateUnknown(const StatusUpdate& update, Instant now) {
+  // Another scheduler that has taken the state over may have launched it: then the commit fails,
+  // and nothing is killed or acknowledged.
+  effects_.meta = true;
   if (!Lives(update.state)) {
     kills_.erase(update.task);
   } else if (!kills_.contains(update.task)) {
