@@ -375,14 +375,18 @@ class Simulation {
     if (hosts_[0].up() && hosts_[1].up()) return "two schedulers live";
     const State& state = leader_->get()->state();
     OperateVolumes(state);
+    std::string open;
     for (const auto& [name, record] : state.jobs) {
       if (IsEnded(record.phase)) continue;
       if (Hopeless(state, record)) EndOnce(name);
+      // Others may wait for what it has of their role's limit.
       if (!EndsByItself(record.job.kind) && WaitingOf(state, record) == 0 && RunsWhole(record)) {
         EndOnce(name);
       }
-      return fmt::format("job {} is {}{}", name, JobPhaseName(record.phase), ReasonsOf(name));
+      if (!open.empty()) continue;
+      open = fmt::format("job {} is {}{}", name, JobPhaseName(record.phase), ReasonsOf(name));
     }
+    if (!open.empty()) return open;
     if (checks_.Live() > 0) return fmt::format("{} tasks still run", checks_.Live());
     for (const Site& site : sites_) {
       if (site.machine->containers() == 0) continue;

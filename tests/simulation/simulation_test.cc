@@ -53,7 +53,7 @@ TEST_P(CanaryTest, IsFoundAndItsScenarioShrinks) {
     EXPECT_TRUE(GetParam().invariants.contains(outcome.violation->invariant))
         << outcome.violation->invariant << ": " << outcome.violation->text;
     const Scenario smaller = Shrink(scenario, *outcome.violation, options);
-    EXPECT_LE(smaller.faults.size(), 1u);
+    EXPECT_LE(smaller.faults.size(), 2u);
     EXPECT_LE(smaller.loads.size(), 2u);
     const Outcome again = simulation::Run(smaller, options);
     ASSERT_TRUE(again.violation);
