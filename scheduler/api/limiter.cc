@@ -32,15 +32,19 @@ Limiter::Bucket& Limiter::Filled(const std::string& caller, Instant now) {
   return found->second;
 }
 
-std::optional<Duration> Limiter::Wait(const std::string& caller, Instant now) {
-  const Bucket& bucket = Filled(caller, now);
+std::optional<Duration> Limiter::WaitOf(const Bucket& bucket) const {
   if (bucket.left >= 1) return std::nullopt;
   return FromSeconds((1 - bucket.left) / rate_.per_second);
 }
 
+std::optional<Duration> Limiter::Wait(const std::string& caller, Instant now) {
+  return WaitOf(Filled(caller, now));
+}
+
 std::optional<Duration> Limiter::Take(const std::string& caller, Instant now) {
-  const auto wait = Wait(caller, now);
-  if (!wait) Filled(caller, now).left -= 1;
+  Bucket& bucket = Filled(caller, now);
+  const auto wait = WaitOf(bucket);
+  if (!wait) bucket.left -= 1;
   return wait;
 }
 

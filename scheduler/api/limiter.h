@@ -29,6 +29,7 @@ class Limiter {
     double left = 0;
     Instant at;
   };
+  std::optional<Duration> WaitOf(const Bucket& bucket) const;
   Bucket& Filled(const std::string& caller, Instant now);
   void Fill(Bucket& bucket, Instant now) const;
 
