@@ -37,12 +37,18 @@ Failure FileFault(const std::string& file, const char* expected) {
   return Fail(ErrorCode::kInvalidArgument, "file {}: {}: expected {}", file, Why(), expected);
 }
 
-std::string TextOf(X509_NAME* name) {
-  Bytes out(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
+// What `write` puts out.
+template <typename Write>
+std::string Written(const Write& write) {
+  const Bytes out(BIO_new(BIO_s_mem()));
+  write(out.get());
   char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);
   return std::string(text, static_cast<size_t>(size));
+}
+
+std::string TextOf(X509_NAME* name) {
+  return Written([name](BIO* out) { X509_NAME_print_ex(out, name, 0, XN_FLAG_RFC2253); });
 }
 
 std::string TextOf(const ASN1_TIME* time) {
@@ -174,11 +180,7 @@ class ContextImpl final : public TlsContext {
                   VerifyFault(code, X509_STORE_CTX_get_current_cert(check.get()), ""));
     }
     ERR_clear_error();
-    const Bytes out(BIO_new(BIO_s_mem()));
-    PEM_write_bio_X509(out.get(), authority);
-    char* text = nullptr;
-    const long size = BIO_get_mem_data(out.get(), &text);
-    return std::string(text, static_cast<size_t>(size));
+    return Written([authority](BIO* out) { PEM_write_bio_X509(out, authority); });
   }
 
   SSL_CTX* get() const { return context_.get(); }
