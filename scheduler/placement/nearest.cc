@@ -127,21 +127,21 @@ double PartOf(const Group& group, const Resources& overhead, const Room& room) {
   return part;
 }
 
-Near NearOf(const Group& group, const Resources& overhead, const Room& room) {
-  Near near{.room = &room};
+// `part`: of it.
+Near NearOf(const Group& group, const Resources& overhead, const Room& room, double part) {
+  Near near{.room = &room, .part = part};
   std::vector<std::pair<double, Lack>> lacks;
   for (const Thing thing : kThings) {
     const int64_t needed = NeedOf(thing, group, overhead);
     if (needed == 0) continue;
     const int64_t free = FreeOf(thing, group, room);
     if (free >= needed) continue;
-    const double part = static_cast<double>(needed - free) / static_cast<double>(needed);
-    near.part += part;
-    lacks.push_back({part, {thing, needed - free}});
+    lacks.push_back(
+        {static_cast<double>(needed - free) / static_cast<double>(needed), {thing, needed - free}});
   }
   std::stable_sort(lacks.begin(), lacks.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (const auto& [part, lack] : lacks) near.lacks.push_back(lack);
+  for (const auto& [missing, lack] : lacks) near.lacks.push_back(lack);
   return near;
 }
 
@@ -188,8 +188,8 @@ void Nearest::Tell(const Group& group, const std::string& role, const Constraint
     if (room.role != role || !constraints.Allows(*room.agent)) continue;
     const double part = PartOf(group, overhead, room);
     if (part == 0 || (best.room != nullptr && part > best.part)) continue;
-    Near near = NearOf(group, overhead, room);
     if (!HasDevices(group, room, *outlook_)) continue;
+    Near near = NearOf(group, overhead, room, part);
     const auto& tasks = TasksOn(*room.agent, *outlook_);
     near.ours = std::any_of(tasks.begin(), tasks.end(), [&](const RunningTask& task) {
       return AmountOf(near.lacks[0].thing, task.task->resources) > 0;
