@@ -99,6 +99,16 @@ Result<int64_t> SqliteFile::ReadNumber(const char* sql) const {
   return StepNumber(statement);
 }
 
+Status SqliteFile::ReadRecords(const TakeRecord& take) const {
+  KILN_TRY(const Statement all, Compile("SELECT kind, key, bytes FROM records"));
+  int result = SQLITE_ROW;
+  while ((result = sqlite3_step(all.get())) == SQLITE_ROW) {
+    KILN_TRY_OK(take(Column(all, 0), Column(all, 1), Column(all, 2)));
+  }
+  if (result != SQLITE_DONE) return Failed(result);
+  return {};
+}
+
 Failure SqliteFile::Failed(int result) const {
   const ErrorCode code = CodeOf(result);
   switch (code) {

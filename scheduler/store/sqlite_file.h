@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "scheduler/store/store.h"
 
 namespace kiln::scheduler {
 
@@ -41,6 +42,8 @@ class SqliteFile {
   Status StepOnce(const Statement& statement) const;
   Result<int64_t> StepNumber(const Statement& statement) const;
   Result<int64_t> ReadNumber(const char* sql) const;
+  // Every record, in any order.
+  Status ReadRecords(const TakeRecord& take) const;
 
   // What a result of SQLite means.
   Failure Failed(int result) const;

@@ -76,12 +76,7 @@ class SqliteStore final : public Store {
 
   Result<Revision> Read(const TakeRecord& take) override {
     KILN_TRY(const int64_t revision, file_.StepNumber(read_revision_));
-    KILN_TRY(const Statement all, file_.Compile("SELECT kind, key, bytes FROM records"));
-    int result = SQLITE_ROW;
-    while ((result = sqlite3_step(all.get())) == SQLITE_ROW) {
-      KILN_TRY_OK(take(Column(all, 0), Column(all, 1), Column(all, 2)));
-    }
-    if (result != SQLITE_DONE) return file_.Failed(result);
+    KILN_TRY_OK(file_.ReadRecords(take));
     return static_cast<Revision>(revision);
   }
 

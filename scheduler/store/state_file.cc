@@ -47,19 +47,16 @@ Result<StateSummary> ReadRecords(const SqliteFile& file) {
   KILN_TRY(summary.schema_version, file.ReadNumber("PRAGMA user_version"));
   KILN_TRY(const int64_t revision, file.ReadNumber("SELECT revision FROM state"));
   summary.revision = static_cast<Revision>(revision);
-  KILN_TRY(const Statement all, file.Compile("SELECT kind, key, bytes FROM records"));
-  int result = SQLITE_ROW;
-  while ((result = sqlite3_step(all.get())) == SQLITE_ROW) {
+  KILN_TRY_OK(file.ReadRecords([&](auto kind, auto key, auto bytes) -> Status {
     State one;
-    if (const Status decoded = wire::Decode(Column(all, 2), one); !decoded) {
+    if (const Status decoded = wire::Decode(bytes, one); !decoded) {
       return Failure(
-          Within(fmt::format("state {}: {} {}", file.path(), Column(all, 0), Column(all, 1)),
-                 decoded.error()));
+          Within(fmt::format("state {}: {} {}", file.path(), kind, key), decoded.error()));
     }
     if (!one.framework_id.empty()) summary.framework_id = one.framework_id;
-    ++summary.records[std::string(Column(all, 0))];
-  }
-  if (result != SQLITE_DONE) return file.Failed(result);
+    ++summary.records[std::string(kind)];
+    return {};
+  }));
   return summary;
 }
 
