@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 #include <list>
 
+#include "wire/net/acceptor.h"
 #include "wire/net/loop.h"
 
 namespace kiln::net {
@@ -33,11 +34,7 @@ class LifelineImpl final : public Lifeline {
  public:
   LifelineImpl(Loop& loop, Listener listener, std::string name)
       : loop_(loop), acceptor_(loop.Context()), line_(std::move(name) + "\n") {
-    sockaddr_storage address = {};
-    socklen_t length = sizeof address;
-    getsockname(listener.fd_, reinterpret_cast<sockaddr*>(&address), &length);
-    acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(),
-                     std::exchange(listener.fd_, -1));
+    Adopt(std::exchange(listener.fd_, -1), acceptor_);
     port_ = acceptor_.local_endpoint().port();
     Accept();
   }

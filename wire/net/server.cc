@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "wire/net/acceptor.h"
 #include "wire/net/loop.h"
 #include "wire/net/server_connection.h"
 
@@ -42,11 +43,7 @@ class ServerImpl final : public Server {
 
   void Open(Listener listener) {
     shared_->options.host = listener.host_;
-    sockaddr_storage address = {};
-    socklen_t length = sizeof address;
-    getsockname(listener.fd_, reinterpret_cast<sockaddr*>(&address), &length);
-    acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(),
-                     std::exchange(listener.fd_, -1));
+    Adopt(std::exchange(listener.fd_, -1), acceptor_);
     port_ = acceptor_.local_endpoint().port();
     rlimit descriptors = {};
     getrlimit(RLIMIT_NOFILE, &descriptors);
