@@ -1,11 +1,10 @@
 #include "scheduler/daemon/leadership.h"
 
-#include <unistd.h>
-
 #include <sstream>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "scheduler/daemon/hostname.h"
 #include "wire/net/loop.h"
 #include "wire/zookeeper/session.h"
 
@@ -15,14 +14,6 @@ namespace {
 // Of a machine that is gone, or cut off, nothing else tells. ZooKeeper's servers have a least of
 // two of their ticks, 4 s as they come.
 constexpr Duration kSession = std::chrono::seconds(5);
-
-// Where others reach what listens there.
-std::string ReachableHost(const std::string& host) {
-  if (host != "0.0.0.0") return host;
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 }  // namespace
 
@@ -55,7 +46,7 @@ Result<std::unique_ptr<Leadership>> Leadership::Open(net::Loop& loop,
   KILN_TRY(net::Listener listener, net::Listener::Open(host, 0));
   Seat own{url, fmt::format("{:016x}", RandomSeed()), ""};
   auto lifeline = net::Lifeline::Open(loop, std::move(listener), own.name);
-  own.lifeline = fmt::format("{}:{}", ReachableHost(host), lifeline->port());
+  own.lifeline = net::Url{ReachableHost(host), lifeline->port()}.Authority();
   auto leadership = std::unique_ptr<Leadership>(
       new Leadership(loop, own, std::move(lifeline), std::move(callbacks)));
   leadership->watch_ = std::make_unique<wire::LeaderWatch>(

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "scheduler/api/api.h"
+#include "scheduler/daemon/hostname.h"
 #include "scheduler/daemon/leadership.h"
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/private_file.h"
@@ -56,13 +57,10 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// The address that others reach: where it listens, unless that is every interface.
-std::string Reachable(const Options& options, const std::string& address, int port) {
+// The address that others reach.
+std::string Reachable(const Options& options, int port) {
   if (!options.advertise.empty()) return options.advertise;
-  if (options.listen_host != "0.0.0.0") return address;
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return fmt::format("{}:{}", name, port);
+  return net::Url{ReachableHost(options.listen_host), port}.Authority();
 }
 
 bool Secure(const Options& options) { return !options.server_tls.certificate.empty(); }
@@ -151,7 +149,7 @@ Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& opti
   };
   KILN_TRY(const auto api, Api::Serve(loop, std::move(listener), standby, std::move(api_options)));
   const TokensWatch tokens = WatchTokens(loop, options, *api);
-  const std::string address = Reachable(options, api->address(), api->port());
+  const std::string address = Reachable(options, api->port());
   KILN_TRY(leadership,
            Leadership::Open(loop, *options.state_nodes, Scheme(options) + address,
                             options.listen_host, {[&loop] { loop.Stop(); }, std::move(deposed)}));
@@ -203,7 +201,7 @@ Result<int> Run(const Options& options) {
   scheduler->OnFatal(fail);
   KILN_TRY(const auto api, Api::Serve(loop, std::move(listener), *scheduler, api_options));
   const TokensWatch tokens = WatchTokens(loop, options, *api);
-  const std::string address = Reachable(options, api->address(), api->port());
+  const std::string address = Reachable(options, api->port());
   scheduler->SetApiUrl(Scheme(options) + address, tls.authority);
   if (!leadership) KILN_TRY_OK(Announce(options, address));
 

@@ -1,12 +1,11 @@
 #include "scheduler/daemon/mesos_link.h"
 
-#include <unistd.h>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "proto/kiln/v1/work.pb.h"
 #include "proto/mesos/v1/scheduler.pb.h"
+#include "scheduler/daemon/hostname.h"
 #include "scheduler/placement/needs.h"
 #include "wire/mesos/master_address.h"
 #include "wire/net/http.h"
@@ -35,12 +34,6 @@ MesosCall NewCall(MesosCall::Type type) {
   MesosCall call;
   call.set_type(type);
   return call;
-}
-
-std::string Hostname() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
 }
 
 StatusUpdate ToUpdate(const mesos::v1::TaskStatus& status) {
