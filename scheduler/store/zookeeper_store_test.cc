@@ -3,6 +3,7 @@
 #include <random>
 
 #include "scheduler/store/change_codec.h"
+#include "scheduler/store/follower.h"
 #include "scheduler/store/store.h"
 #include "tests/support/zookeeper_server.h"
 #include "wire/zookeeper/session.h"
@@ -30,6 +31,16 @@ std::unique_ptr<wire::ZookeeperSession> Session(const wire::ZookeeperAddress& ad
   return wire::ZookeeperSession::Open(address).value();
 }
 
+std::vector<Change> SomeChanges(std::mt19937& random) {
+  const auto below = [&](size_t end) { return random() % end; };
+  std::vector<Change> changes(below(6));
+  for (Change& change : changes) {
+    change = {below(2) == 0 ? "job" : "task", std::to_string(below(30)), std::nullopt};
+    if (below(4) > 0) change.bytes = std::string(below(150), static_cast<char>('a' + below(26)));
+  }
+  return changes;
+}
+
 TEST(ChangeCodec, ReadsWhatItWroteAndNothingThatIsCut) {
   const std::vector<Change> changes = {
       {"job", "a", "1"}, {"", "", ""}, {"task", "b", std::nullopt}, {"x", "y", std::string(1, 0)}};
@@ -53,13 +64,8 @@ TEST(ZookeeperStore, HoldsWhatAMapHoldsThroughFoldsAndLives) {
   const auto memory = OpenMemoryStore();
   auto store = OpenAt(address);
   std::mt19937 random(1);
-  const auto below = [&](size_t end) { return random() % end; };
   for (Revision revision = 0; revision < 150; ++revision) {
-    std::vector<Change> changes(below(6));
-    for (Change& change : changes) {
-      change = {below(2) == 0 ? "job" : "task", std::to_string(below(30)), std::nullopt};
-      if (below(4) > 0) change.bytes = std::string(below(150), static_cast<char>('a' + below(26)));
-    }
+    const std::vector<Change> changes = SomeChanges(random);
     ASSERT_TRUE(memory->Commit(revision, changes));
     const auto done = store->Commit(revision, changes);
     ASSERT_TRUE(done) << done.error().message;
@@ -169,6 +175,43 @@ TEST(ZookeeperStore, NodesThatAreNotItsOwnAreNamed) {
   EXPECT_EQ(OpenAt(address)->Load().error().message,
             "state " + address.Text() +
                 ": node log/1 begins with \"999999999999999 1\", expected Kiln's head line");
+}
+
+void Take(const News& news, Records& known) {
+  if (news.whole) known = {};
+  for (const Change& change : news.changes) known.Apply(change);
+}
+
+TEST(ZookeeperFollower, KnowsWhatIsWrittenThroughFoldsAndTakesNothingOver) {
+  const auto address = NewAddress();
+  const auto follower = FollowZookeeperStore(address);
+  EXPECT_EQ(follower->Next().error().code, ErrorCode::kNotFound);
+  const auto store = OpenAt(address);
+  const auto memory = OpenMemoryStore();
+  std::mt19937 random(1);
+  const auto below = [&](size_t end) { return random() % end; };
+  Records known;
+  int whole = 0;
+  for (Revision revision = 0; revision < 200; ++revision) {
+    const std::vector<Change> changes = SomeChanges(random);
+    ASSERT_TRUE(memory->Commit(revision, changes));
+    const auto done = store->Commit(revision, changes);
+    ASSERT_TRUE(done) << done.error().message;
+    // Some commits are read one by one, and others have long been folded.
+    if (below(revision < 100 ? 3 : 50) != 0) continue;
+    const auto news = follower->Next();
+    ASSERT_TRUE(news) << news.error().message;
+    whole += news->whole ? 1 : 0;
+    Take(*news, known);
+    ASSERT_EQ(known.bytes, memory->Load()->bytes) << revision;
+  }
+  EXPECT_GT(whole, 1);
+  EXPECT_LT(whole, 20);
+  Take(*follower->Next(), known);
+  EXPECT_EQ(known.bytes, memory->Load()->bytes);
+  const auto nothing = follower->Next();
+  EXPECT_FALSE(nothing->whole);
+  EXPECT_TRUE(nothing->changes.empty());
 }
 
 }  // namespace
