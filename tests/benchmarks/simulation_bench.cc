@@ -1,5 +1,4 @@
 // How many seeds of the simulator a second, on all cores: simulation_bench [SEEDS].
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -7,7 +6,7 @@
 
 #include "base/log.h"
 #include "tests/benchmarks/report.h"
-#include "tests/simulation/simulation.h"
+#include "tests/simulation/campaign.h"
 
 namespace kiln::bench {
 namespace {
@@ -17,26 +16,20 @@ constexpr uint64_t kSeeds = 1000;
 int Main(uint64_t seeds) {
   StartLog("simulation", static_cast<LogLevel>(3));
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  std::atomic<uint64_t> next = 1;
-  std::atomic<uint64_t> failed = 0;
+  uint64_t failed = 0;
   const auto start = std::chrono::steady_clock::now();
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < cores; ++i) {
-    threads.emplace_back([&] {
-      for (uint64_t seed; (seed = next++) <= seeds;) {
-        failed += simulation::Run(simulation::MakeScenario(seed)).violation.has_value() ? 1 : 0;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  simulation::RunSeeds({.count = seeds}, cores, {}, [&](const auto&, const auto& outcome) {
+    failed += outcome.violation ? 1 : 0;
+    return true;
+  });
   const double seconds = ToSeconds(std::chrono::steady_clock::now() - start);
-  Report({{.name = "simulation_seeds",
-           .value = static_cast<double>(seeds) / seconds,
-           .unit = "seeds/s",
-           .peer = "100,000 seeds an hour",
-           .peer_value = 100'000.0 / 3600,
-           .note = fmt::format("{} seeds on {} cores, {} with a violation", seeds, cores,
-                               failed.load())}});
+  Report(
+      {{.name = "simulation_seeds",
+        .value = static_cast<double>(seeds) / seconds,
+        .unit = "seeds/s",
+        .peer = "100,000 seeds an hour",
+        .peer_value = 100'000.0 / 3600,
+        .note = fmt::format("{} seeds on {} cores, {} with a violation", seeds, cores, failed)}});
   return failed == 0 ? 0 : 1;
 }
 

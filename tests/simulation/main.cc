@@ -5,15 +5,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
 #include <thread>
 
 #include "base/log.h"
-#include "tests/simulation/simulation.h"
+#include "tests/simulation/campaign.h"
 
 namespace kiln::simulation {
 namespace {
@@ -82,83 +79,67 @@ void Report(const Scenario& scenario, const Violation& violation, const RunOptio
   std::printf("\n%s", ToText(smaller).c_str());
 }
 
-// Seeds are taken one after the other by whoever is free.
-struct Campaign {
-  std::atomic<uint64_t> next;
-  std::atomic<uint64_t> done = 0;
-  std::atomic<bool> over = false;
-  std::mutex mutex;  // of what follows
+// What the seeds so far have shown.
+struct Tally {
+  uint64_t done = 0;
   uint64_t steps = 0;
   Duration time{};
   uint64_t failed = 0;
   uint64_t last_random = 0;  // of all together, whatever their order
-  std::condition_variable ended;
 };
 
-void Take(Campaign& campaign, const Arguments& arguments, const std::vector<FaultKind>& faults,
-          const RunOptions& options) {
-  while (!campaign.over) {
-    const uint64_t seed = campaign.next++;
-    if (seed - arguments.seed >= arguments.seeds) return;
-    const Scenario scenario = MakeScenario(seed, faults);
-    const Outcome outcome = Run(scenario, options);
-    const std::lock_guard lock(campaign.mutex);
-    if (campaign.over) return;
-    ++campaign.done;
-    campaign.steps += outcome.steps;
-    campaign.time += outcome.time;
-    campaign.last_random ^= outcome.last_random;
-    if (arguments.verbose) {
-      std::printf("%s", ToText(scenario).c_str());
-      PrintTail(outcome.history, outcome.history.size());
-    }
-    if (!outcome.violation) continue;
-    ++campaign.failed;
-    if (arguments.keep_going) {
-      std::printf("seed %lu violates %s: %s\n", seed, outcome.violation->invariant.c_str(),
-                  outcome.violation->text.c_str());
-      std::fflush(stdout);
-      continue;
-    }
-    campaign.over = true;
-    Report(scenario, *outcome.violation, options, arguments);
+void Count(const Outcome& outcome, Tally& tally) {
+  ++tally.done;
+  tally.steps += outcome.steps;
+  tally.time += outcome.time;
+  tally.failed += outcome.violation ? 1 : 0;
+  tally.last_random ^= outcome.last_random;
+}
+
+// Whether to go on.
+bool Show(const Scenario& scenario, const Outcome& outcome, const RunOptions& options,
+          const Arguments& arguments) {
+  if (arguments.verbose) {
+    std::printf("%s", ToText(scenario).c_str());
+    PrintTail(outcome.history, outcome.history.size());
   }
+  if (!outcome.violation) return true;
+  if (!arguments.keep_going) {
+    Report(scenario, *outcome.violation, options, arguments);
+    return false;
+  }
+  std::printf("seed %lu violates %s: %s\n", scenario.seed, outcome.violation->invariant.c_str(),
+              outcome.violation->text.c_str());
+  std::fflush(stdout);
+  return true;
 }
 
 Result<int> Simulate(const Arguments& arguments) {
-  KILN_TRY(const std::vector<FaultKind> faults, ParseFaults(arguments.faults));
+  Seeds seeds{arguments.seed, arguments.seeds};
+  KILN_TRY(seeds.faults, ParseFaults(arguments.faults));
   RunOptions options;
   KILN_TRY(options.canary, ParseCanary(arguments.canary));
   options.record = arguments.verbose;
-  Campaign campaign{.next = arguments.seed};
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [start] { return ToSeconds(std::chrono::steady_clock::now() - start); };
-  unsigned busy = arguments.jobs;
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < arguments.jobs; ++i) {
-    threads.emplace_back([&] {
-      Take(campaign, arguments, faults, options);
-      const std::lock_guard lock(campaign.mutex);
-      if (--busy == 0) campaign.ended.notify_one();
-    });
-  }
-  {
-    std::unique_lock lock(campaign.mutex);
-    while (!campaign.ended.wait_for(lock, kProgress, [&] { return busy == 0; })) {
-      std::fprintf(stderr, "%lu of %lu seeds, %lu failed, %.1f a second\n", campaign.done.load(),
-                   arguments.seeds, campaign.failed,
-                   static_cast<double>(campaign.done) / seconds());
+  auto told = start;
+  Tally tally;
+  RunSeeds(seeds, arguments.jobs, options, [&](const Scenario& scenario, const Outcome& outcome) {
+    Count(outcome, tally);
+    if (std::chrono::steady_clock::now() - told >= kProgress) {
+      told = std::chrono::steady_clock::now();
+      std::fprintf(stderr, "%lu of %lu seeds, %lu failed, %.1f a second\n", tally.done, seeds.count,
+                   tally.failed, static_cast<double>(tally.done) / seconds());
     }
-  }
-  for (std::thread& thread : threads) thread.join();
-  if (campaign.over) return 1;
+    return Show(scenario, outcome, options, arguments);
+  });
+  if (tally.failed > 0 && !arguments.keep_going) return 1;
   std::printf(
       "%lu of %lu seeds are clean: %.0f hours of clusters and %lu steps in %.1f s, %.1f seeds a "
       "second; last random number %016lx\n",
-      arguments.seeds - campaign.failed, arguments.seeds, ToSeconds(campaign.time) / 3600,
-      campaign.steps, seconds(), static_cast<double>(arguments.seeds) / seconds(),
-      campaign.last_random);
-  return campaign.failed == 0 ? 0 : 1;
+      seeds.count - tally.failed, seeds.count, ToSeconds(tally.time) / 3600, tally.steps, seconds(),
+      static_cast<double>(seeds.count) / seconds(), tally.last_random);
+  return tally.failed == 0 ? 0 : 1;
 }
 
 int Main(int argc, char** argv) {
