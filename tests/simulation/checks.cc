@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "scheduler/daemon/ledger.h"
 #include "scheduler/lifecycle/runs.h"
 #include "scheduler/placement/running.h"
 #include "wire/mesos/convert.h"
-#include "wire/records/records.h"
 
 namespace kiln::simulation {
 namespace {
@@ -90,33 +90,18 @@ std::string Difference(const State& memory, const State& disk) {
 void Checks::Committed(std::span<const scheduler::Change> changes, const State* memory) {
   std::set<std::string> started;  // jobs of which a gang may have
   for (const scheduler::Change& change : changes) {
-    if (change.bytes) {
-      const bool is_new = change.kind == "task" && !durable_.tasks.contains({change.key});
-      if (const Status decoded = wire::Decode(*change.bytes, durable_); !decoded) {
-        stage_.history.Violate("I12", decoded.error().message);
-      }
-      if (is_new) {
-        const Task& task = durable_.tasks.at({change.key});
-        started.insert(task.member.job);
-        CheckQuarantine(task);
-      }
-    } else if (change.kind == "job") {
-      if (submitted_.contains(change.key)) {
-        stage_.history.Violate("I1", fmt::format("job {} is forgotten", change.key));
-      }
-      durable_.jobs.erase(change.key);
-    } else if (change.kind == "task") {
-      durable_.tasks.erase({change.key});
-    } else if (change.kind == "model") {
-      durable_.models.erase(change.key);
-    } else if (change.kind == "agent") {
-      durable_.agents.erase({change.key});
-    } else if (change.kind == "volume") {
-      durable_.volumes.erase(change.key);
-    } else if (change.kind == "suspicion") {
-      const size_t slash = change.key.find('/');
-      durable_.suspicions.erase({{change.key.substr(0, slash)}, {change.key.substr(slash + 1)}});
+    if (!change.bytes && change.kind == "job" && submitted_.contains(change.key)) {
+      stage_.history.Violate("I1", fmt::format("job {} is forgotten", change.key));
     }
+    const bool is_new =
+        change.bytes && change.kind == "task" && !durable_.tasks.contains({change.key});
+    if (const Status applied = scheduler::Apply(change, durable_); !applied) {
+      stage_.history.Violate("I12", applied.error().message);
+    }
+    if (!is_new) continue;
+    const Task& task = durable_.tasks.at({change.key});
+    started.insert(task.member.job);
+    CheckQuarantine(task);
   }
   CheckGangs(started);
   if (memory == nullptr) return;
