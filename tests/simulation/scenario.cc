@@ -55,16 +55,19 @@ class Maker {
     }
   }
 
-  // What each job of a role fits into alone.
+  // What each job of a role fits into alone, but for a member of each service: that one stays.
   void SetLimits() {
     for (Role& role : scenario_.sharing.roles) {
       if (!Chance(3)) continue;
       role.limit[0] = role.quota[0];
+      int64_t stays = 0;
       for (const Load& load : scenario_.loads) {
         const Group& group = load.job.groups[0];
         if (load.job.role != role.name) continue;
         role.limit[0] = std::max(role.limit[0], group.cpus_milli * group.count);
+        if (!EndsByItself(load.job.kind)) stays += group.cpus_milli;
       }
+      role.limit[0] += stays;
     }
   }
 
