@@ -39,16 +39,10 @@ int Run(int rounds, int tasks) {
                             {},
                             fmt::format("median of {} kills", all.size())});
   }
-  measurements.push_back({"faults",
-                          static_cast<double>(faults),
-                          "",
-                          "",
-                          {},
-                          fmt::format("lost, started twice, or killed though it should live, of {} "
-                                      "tasks in {} rounds",
-                                      tasks, rounds)});
-  Report(measurements);
-  return faults == 0 ? 0 : 1;
+  return ReportFaults(std::move(measurements), faults,
+                      fmt::format("lost, started twice, or killed though it should live, of {} "
+                                  "tasks in {} rounds",
+                                  tasks, rounds));
 }
 
 }  // namespace

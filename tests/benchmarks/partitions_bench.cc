@@ -39,14 +39,8 @@ int Run(int rounds) {
       ++faults;
     }
   }
-  measurements.push_back({"faults",
-                          static_cast<double>(faults),
-                          "",
-                          "",
-                          {},
-                          "jobs that were acknowledged and lost, and starts beyond one a member"});
-  Report(measurements);
-  return faults == 0 ? 0 : 1;
+  return ReportFaults(std::move(measurements), faults,
+                      "jobs that were acknowledged and lost, and starts beyond one a member");
 }
 
 }  // namespace

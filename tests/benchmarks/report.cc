@@ -59,6 +59,12 @@ void Report(const std::vector<Measurement>& measurements) {
   std::fflush(stdout);
 }
 
+int ReportFaults(std::vector<Measurement> measurements, size_t faults, const std::string& note) {
+  measurements.push_back({.name = "faults", .value = static_cast<double>(faults), .note = note});
+  Report(measurements);
+  return faults == 0 ? 0 : 1;
+}
+
 double Quantile(std::vector<double> samples, double part) {
   if (samples.empty()) return std::nan("");
   const auto rank = static_cast<size_t>(std::ceil(part * static_cast<double>(samples.size())));

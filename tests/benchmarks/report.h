@@ -21,6 +21,9 @@ struct Measurement {
 // to its peer's (null without one).
 void Report(const std::vector<Measurement>& measurements);
 
+// The same, with how many faults there were and what counts as one; the program's exit code.
+int ReportFaults(std::vector<Measurement> measurements, size_t faults, const std::string& note);
+
 // The value below which a part (0 to 1) of the samples lies, by the nearest rank.
 double Quantile(std::vector<double> samples, double part);
 
