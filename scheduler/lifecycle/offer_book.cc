@@ -224,9 +224,12 @@ void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::
     }
     return true;
   });
-  std::set<std::string> roles = elsewhere;
-  for (const std::string& role : wanted) {
-    if (suppressed_.contains(role)) roles.insert(role);
+  // One role that the framework has not, as that of a volume of an earlier life may be, would void
+  // the call for all.
+  std::set<std::string> roles;
+  for (const std::string& role : roles_) {
+    const bool returns = suppressed_.contains(role) && wanted.contains(role);
+    if (returns || elsewhere.contains(role)) roles.insert(role);
   }
   revive_later_ = !roles.empty() && now < ReviveDue();
   if (roles.empty() || revive_later_) return;

@@ -82,6 +82,14 @@ TEST_F(OfferBookTest, RevivesThatBringNothingGrowRare) {
       << "an answer makes it quick again";
 }
 
+// One role that it does not know, and the master drops the whole call without a word.
+TEST_F(OfferBookTest, ARoleThatTheFrameworkHasNotIsNeverRevived) {
+  clock_.Advance(settings_.keep_idle);
+  EXPECT_THAT(Settle().suppress, ElementsAre("*"));
+  EXPECT_EQ(Settle({}, {"gone"}, {"gone"}), OfferCalls{});
+  EXPECT_EQ(Settle({}, {"*", "gone"}, {"gone"}), OfferCalls{.revive = {"*"}});
+}
+
 TEST_F(OfferBookTest, SilenceAfterAReviveMeansThatNothingIsFree) {
   Add("o1", "a1", 1000);
   book_.Rescind({"o1"});
