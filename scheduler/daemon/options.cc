@@ -316,6 +316,11 @@ Status Read(const Texts& texts, Options& options) {
     KILN_TRY(options.sharing, ReadRoles(texts.roles_file));
   }
   KILN_TRY(options.failover_timeout, Time("--failover-timeout", texts.failover_timeout));
+  if (options.failover_timeout <= Duration(0)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--failover-timeout is {}: expected more, as tasks have to outlive a restart",
+                texts.failover_timeout);
+  }
   KILN_TRY(options.hold, Time("--hold", texts.hold));
   KILN_TRY(options.unreachable_wait, Time("--unreachable-wait", texts.unreachable_wait));
   KILN_TRY(options.executor_idle, Time("--executor-idle", texts.executor_idle));

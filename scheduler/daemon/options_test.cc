@@ -1,6 +1,7 @@
 #include "scheduler/daemon/options.h"
 
 #include <gmock/gmock.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,6 +154,13 @@ TEST(Options, TheTokensFileIsReadWhenItIsItsOwnersAlone) {
   std::filesystem::remove(path);
 }
 
+TEST(Options, ExecutorsRunAsTheUserThatIsNamedOrAsTheSchedulersOwn) {
+  const passwd* own = getpwuid(geteuid());
+  ASSERT_NE(own, nullptr);
+  EXPECT_EQ(Parse({"--master=m:5050", "--state=/s"})->options.user, own->pw_name);
+  EXPECT_EQ(Parse({"--master=m:5050", "--state=/s", "--user=ml"})->options.user, "ml");
+}
+
 TEST(Options, EachFaultIsOneSentence) {
   const std::vector<std::string> good = {"--master=m:5050", "--state=/s"};
   const std::pair<std::vector<std::string>, const char*> cases[] = {
@@ -170,6 +178,8 @@ TEST(Options, EachFaultIsOneSentence) {
       {{"--master=m:1", "--state=zk://z:2181"}, "--state: address of z:2181 names no path: "},
       {{"--master=m:1", "--state=/s", "--listen=x"}, "--listen: "},
       {{"--master=m:1", "--state=/s", "--hold=5"}, "--hold: "},
+      {{"--master=m:1", "--state=/s", "--failover-timeout=0s"},
+       "--failover-timeout is 0s: expected more, as tasks have to outlive a restart"},
       {{"--master=m:1", "--state=/s", "--topology=rack,host"}, "--topology: topology has the "},
       {{"--master=m:1", "--state=/s", "--preempt=all"}, "--preempt is \"all\""},
       {{"--master=m:1", "--state=/s", "--min-run=5"}, "--min-run: "},
