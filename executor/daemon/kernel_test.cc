@@ -157,6 +157,26 @@ TEST_F(KernelDaemonTest, ASearchFindsTheKeysMostLikeTheQuery) {
               testing::Contains(HasSubstr("ERROR: query: found 3 numbers, expected 2")));
 }
 
+TEST_F(KernelDaemonTest, AResultThatIsTooLargeToBeToldNeedsAnOutput) {
+  Start();
+  std::string& vectors = scheduler_.artifacts["vectors.csv"];
+  vectors = "key,a\n";
+  for (int row = 0; row < 500; ++row) vectors += fmt::format("k{},1\n", row);
+  v1::Work work;
+  work.set_count(1);
+  auto* search = work.mutable_search();
+  search->mutable_data()->set_uri("artifact:vectors.csv");
+  search->mutable_data()->set_key("key");
+  search->add_query(1);
+  search->set_top(500);
+  search->set_aggregate(v1::Search::MAX);
+  search->set_rows_per_key(1);
+  agent_.Launch(WorkTask("t", work));
+  RunUntilEnd("t");
+  EXPECT_THAT(StatusesOf("t"),
+              testing::Contains(HasSubstr("expected at most 4096, or an output to write it to")));
+}
+
 TEST_F(KernelDaemonTest, AServerTellsItsEndpointAnswersAndEndsWhenKilled) {
   Start();
   scheduler_.artifacts["data/clouds.csv"] = Clouds(200);

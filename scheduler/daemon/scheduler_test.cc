@@ -109,6 +109,7 @@ TEST_F(SchedulerTest, ItSubscribesWithTheCapabilitiesThatItHandles) {
   const auto& info = master_.subscriptions[0].framework_info();
   EXPECT_FALSE(info.has_id());
   EXPECT_TRUE(info.checkpoint());
+  EXPECT_EQ(info.user(), "somebody");
   EXPECT_EQ(info.failover_timeout(), 14 * 24 * 3600);
   EXPECT_EQ(info.webui_url(), "http://api:1");
   EXPECT_THAT(info.roles(), ElementsAre("*"));
@@ -176,6 +177,23 @@ TEST_F(SchedulerTest, ATaskCarriesItsWorkAndTheOffersOwnResources) {
   EXPECT_EQ(work.api_url(), "http://api:1");
   EXPECT_EQ(work.count(), 1);
   EXPECT_EQ(work.command().value(), "true");
+}
+
+// Agents end an executor that does not register within a minute of its start.
+TEST_F(SchedulerTest, FilesOfACommandAreNotFetchedBeforeItsExecutorHasRegistered) {
+  OpenSubscribed();
+  Job job = Command("j");
+  job.groups[0].work = CommandWork{.shell = "true", .uris = {{.value = "http://files/large"}}};
+  ASSERT_TRUE(Submit(job));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 1; }));
+  const mesos::v1::TaskInfo task = Launched()[0];
+  EXPECT_EQ(wire::ToJson(task.executor().command()),
+            R"({"value":"/bin/kiln-executor","shell":false,"arguments":["/bin/kiln-executor"]})");
+  v1::Work work;
+  ASSERT_TRUE(work.ParseFromString(task.data()));
+  ASSERT_EQ(work.command().uris_size(), 1);
+  EXPECT_EQ(work.command().uris(0).value(), "http://files/large");
 }
 
 TEST_F(SchedulerTest, KernelTasksOfOneExecutorCarryEqualInfos) {
@@ -328,6 +346,19 @@ TEST_F(SchedulerTest, ReasonsSurviveTheOffersTheyWereJudgedBy) {
   const Plan plan = DryRun(Command("dry", 9));
   EXPECT_THAT(plan.launches, SizeIs(8));
   EXPECT_THAT(plan.refusals, SizeIs(1));
+}
+
+TEST_F(SchedulerTest, AReviveNamesTheRolesOfTheSubscription) {
+  OpenSubscribed();
+  Job large = Command("large");
+  large.groups[0].cpus_milli = 64'000;
+  ASSERT_TRUE(Submit(large));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return !master_.CallsOf(Call::DECLINE).empty(); }));
+  ASSERT_TRUE(Submit(Command("small")));
+  ASSERT_TRUE(Until([&] { return !master_.CallsOf(Call::REVIVE).empty(); }));
+  EXPECT_EQ(wire::ToJson(master_.CallsOf(Call::REVIVE)[0]),
+            R"({"framework_id":{"value":"f-1"},"type":"REVIVE","revive":{"roles":["*"]}})");
 }
 
 TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {

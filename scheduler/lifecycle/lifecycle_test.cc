@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "model/units.h"
 #include "scheduler/lifecycle/harness_for_test.h"
 
 namespace kiln::scheduler {
@@ -151,6 +152,24 @@ TEST(Lifecycle, AMemberThatRestsSaysWhatFailed) {
   EXPECT_THAT(h.Why("j").reason, testing::EndsWith("s: cannot read /x.csv"));
 }
 
+TEST(Lifecycle, AnExecutorThatIsLateIsTheClustersDoingAndWhySaysSo) {
+  Harness h;
+  Job job = CommandJob("j", 1);
+  job.retries = 0;
+  h.Submit(job);
+  for (int i = 0; i < 2; ++i) {
+    const auto tasks = h.PlaceAll("a1");
+    ASSERT_THAT(tasks, SizeIs(1));
+    h.Tell(tasks[0], TaskState::kFailed, "EXECUTOR_REGISTRATION_TIMEOUT",
+           "Executor did not register within 1mins");
+  }
+  const Duration rest = *h.life().NextTick(h.now()) - h.now();
+  EXPECT_EQ(h.Why("j"), (Refusal{"j", "g", 1, Blocker::kBackoff,
+                                 fmt::format("1 member rests after a failure, it starts again in "
+                                             "{}: Executor did not register within 1mins",
+                                             FormatDuration(rest))}));
+}
+
 TEST(Lifecycle, TheJobPaysForItsOwnFailuresOnly) {
   struct Case {
     TaskState state;
@@ -223,6 +242,21 @@ TEST(Lifecycle, LossesAreRetriedAtOnceAndForEver) {
   }
   EXPECT_EQ(h.Phase("j"), JobPhase::kWaiting);
   EXPECT_LE(h.life().state().tasks.size(), h.life().settings().attempts_kept + 1);
+}
+
+TEST(Lifecycle, ALaunchOnARescindedOfferIsRepeatedUnderAnotherIdAndNotCharged) {
+  for (const TaskState refused : {TaskState::kDropped, TaskState::kLost, TaskState::kError}) {
+    Harness h;
+    Job job = CommandJob("j", 1);
+    job.retries = 0;
+    h.Submit(job);
+    const TaskId first = h.PlaceAll("a1").at(0);
+    h.Tell(first, refused, "INVALID_OFFERS", "Offer o1 is no longer valid");
+    const auto again = h.PlaceAll("a1");
+    ASSERT_THAT(again, SizeIs(1));
+    EXPECT_NE(again[0], first);
+    EXPECT_EQ(h.TaskAt(again[0]).failures, 0);
+  }
 }
 
 TEST(Lifecycle, ServingMembersComeBackForEver) {

@@ -183,13 +183,45 @@ TEST(Recovery, ARemovedFrameworkLosesItsTasksAndTheyAreRetried) {
   EXPECT_THAT(h.PlaceAll("a1"), SizeIs(2));
 }
 
-TEST(Recovery, ALostAgentIsAskedFor) {
+TEST(Recovery, AFailureOfAnAgentOrExecutorIsAskedAboutAndEndsNoTask) {
+  for (const bool whole_agent : {true, false}) {
+    Harness h;
+    h.Submit(CommandJob("j", 1));
+    const TaskId id = h.PlaceAll("a1")[0];
+    h.Tell(id, TaskState::kRunning);
+    h.Take();
+    const Task task = h.TaskAt(id);
+    if (whole_agent) h.life().AgentLost({"a1"}, h.now());
+    if (!whole_agent) h.life().ExecutorLost(task.executor, {"a1"}, h.now());
+    EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{{{id, {"a1"}}}}));
+    EXPECT_EQ(h.TaskAt(id), task);
+    EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
+  }
+}
+
+// Mesos hands on what an executor tells and keeps none of it: reconciliation brings the state
+// alone.
+TEST(Recovery, WhatAnExecutorToldIsRememberedHere) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Take();
-  h.life().AgentLost({"a1"}, h.now());
-  EXPECT_THAT(h.Take().reconciles, ElementsAre(ReconcileCall{{{task, {"a1"}}}}));
+  Job job = CommandJob("j", 1);
+  job.kind = JobKind::kService;
+  h.Submit(job);
+  const TaskId id = h.PlaceAll("a1")[0];
+  h.life().Update({.task = id,
+                   .agent = {"a1"},
+                   .state = TaskState::kRunning,
+                   .by_executor = true,
+                   .healthy = true,
+                   .fraction = 0.5,
+                   .endpoint = "host1:31000",
+                   .checkpoints = 2},
+                  h.now());
+  const Task told = h.TaskAt(id);
+  EXPECT_EQ(told.endpoint, "host1:31000");
+  h.Restart();
+  h.Connect();
+  h.Tell(id, TaskState::kRunning, "RECONCILIATION");
+  EXPECT_EQ(h.TaskAt(id), told);
 }
 
 TEST(Executors, KernelWorkOfAJobOnAnAgentSharesOne) {
@@ -205,6 +237,18 @@ TEST(Executors, KernelWorkOfAJobOnAnAgentSharesOne) {
   h.Submit(CommandJob("c", 2));
   const auto commands = h.PlaceAll("a1");
   EXPECT_NE(h.TaskAt(commands[0]).executor, h.TaskAt(commands[1]).executor);
+}
+
+// Which of its devices Mesos takes back from an executor that holds several is Mesos's choice.
+TEST(Executors, WorkWithDevicesOfItsOwnSharesNoExecutor) {
+  for (Job job : {TrainingJob("kernel", 2), CommandJob("command", 2)}) {
+    Harness h;
+    job.groups[0].gpus.count = 1;
+    h.Submit(job);
+    const auto tasks = h.PlaceAll("a1");
+    ASSERT_THAT(tasks, SizeIs(2));
+    for (const TaskId& task : tasks) EXPECT_EQ(h.TaskAt(task).executor.text, task.text);
+  }
 }
 
 TEST(Executors, APoolKeepsThemWarmBetweenJobs) {

@@ -136,6 +136,71 @@ TEST(SchedulerClient, FollowsTheLeaderCallsItAndComesBackUnderItsId) {
                           "end subscribed true final true"));
 }
 
+// SUBSCRIBE and two calls, as a master reads them.
+std::vector<net::Request> SubscribeAndTwoCalls(Encoding encoding) {
+  net::Loop loop;
+  std::vector<net::Request> seen;
+  std::shared_ptr<net::Exchange> stream;
+  FakePeer master(loop);
+  master.on_request = [&](std::shared_ptr<net::Exchange> exchange) {
+    seen.push_back(exchange->request());
+    if (seen.size() == 3) loop.Stop();
+    if (stream) return exchange->Respond(AnswerOf(202, ""));
+    stream = std::move(exchange);
+    mesos::v1::scheduler::Event event;
+    EXPECT_TRUE(FromJson(kSubscribed, event));
+    stream->BeginStream(
+        {200, {{"Content-Type", MediaType(encoding)}, {"Mesos-Stream-Id", "s-1"}}, ""});
+    stream->Write(EncodeRecord(Serialize(encoding, event)));
+  };
+  SchedulerClientOptions options;
+  options.masters = {master.address()};
+  options.encoding = encoding;
+  SchedulerClientCallbacks callbacks;
+  callbacks.subscribe = AsKiln;
+  SchedulerClient* client = nullptr;
+  callbacks.on_event = [&](const mesos::v1::scheduler::Event&) {
+    mesos::v1::scheduler::Call call;
+    call.set_type(mesos::v1::scheduler::Call::REVIVE);
+    EXPECT_TRUE(client->Call(call));
+    EXPECT_TRUE(client->Call(call));
+  };
+  callbacks.on_disconnected = [](const Disconnected&) {};
+  SchedulerClient scheduler(loop, options, callbacks);
+  client = &scheduler;
+  scheduler.Start();
+  loop.RunFor(seconds(20));
+  return seen;
+}
+
+TEST(SchedulerClient, CallsHaveAConnectionOfTheirOwnBesideThatOfTheStream) {
+  const auto seen = SubscribeAndTwoCalls(Encoding::kJson);
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_NE(seen[1].peer, seen[0].peer);
+  EXPECT_EQ(seen[2].peer, seen[1].peer);
+}
+
+TEST(SchedulerClient, SendsNoHeaderBesideThoseThatMastersTake) {
+  const std::pair<Encoding, std::string> cases[] = {
+      {Encoding::kJson, "application/json"}, {Encoding::kProtobuf, "application/x-protobuf"}};
+  for (const auto& [encoding, type] : cases) {
+    const auto seen = SubscribeAndTwoCalls(encoding);
+    ASSERT_EQ(seen.size(), 3u);
+    const std::string host(*seen[0].headers.Get("Host"));
+    EXPECT_EQ(seen[0].headers,
+              (net::Headers{{"Host", host},
+                            {"Content-Type", type},
+                            {"Accept", type},
+                            {"Content-Length", std::to_string(seen[0].body.size())}}));
+    EXPECT_EQ(seen[1].headers,
+              (net::Headers{{"Host", host},
+                            {"Content-Type", type},
+                            {"Accept", type},
+                            {"Mesos-Stream-Id", "s-1"},
+                            {"Content-Length", std::to_string(seen[1].body.size())}}));
+  }
+}
+
 TEST(SchedulerClient, AMasterMayStandBehindAProxysPath) {
   net::Loop loop;
   std::vector<std::string> seen;

@@ -53,6 +53,37 @@ TEST(MesosJson, PrintsSetFieldsAndExplicitDefaultsButNotDeprecatedOnes) {
             R"("limits":{"cpus":{"value":Infinity},"mem":{"value":2.5}}})");
 }
 
+TEST(MesosJson, CallsHaveNamesForEnumsObjectsForMessagesAndListsForRepeatedFields) {
+  using mesos::v1::scheduler::Call;
+  Call accept;
+  accept.set_type(Call::ACCEPT);
+  accept.mutable_framework_id()->set_value("f");
+  accept.mutable_accept()->add_offer_ids()->set_value("o");
+  accept.mutable_accept()->mutable_filters()->set_refuse_seconds(0);
+  auto& operation = *accept.mutable_accept()->add_operations();
+  operation.set_type(mesos::v1::Offer::Operation::LAUNCH);
+  auto& task = *operation.mutable_launch()->add_task_infos();
+  task.set_name("n");
+  task.mutable_task_id()->set_value("t");
+  task.mutable_agent_id()->set_value("a");
+  auto& cpus = *task.add_resources();
+  cpus.set_name("cpus");
+  cpus.set_type(mesos::v1::Value::SCALAR);
+  cpus.mutable_scalar()->set_value(2);
+  (*task.mutable_limits())["cpus"].set_value(4);
+  EXPECT_EQ(
+      ToJson(accept),
+      R"({"framework_id":{"value":"f"},"type":"ACCEPT","accept":{"offer_ids":[{"value":"o"}],)"
+      R"("operations":[{"type":"LAUNCH","launch":{"task_infos":[{"name":"n","task_id":)"
+      R"({"value":"t"},"agent_id":{"value":"a"},"resources":[{"name":"cpus","type":"SCALAR",)"
+      R"("scalar":{"value":2.0}}],"limits":{"cpus":{"value":4.0}}}]}}],)"
+      R"("filters":{"refuse_seconds":0.0}}})");
+  Call revive;
+  revive.set_type(Call::REVIVE);
+  revive.mutable_revive()->add_roles("r");
+  EXPECT_EQ(ToJson(revive), R"({"type":"REVIVE","revive":{"roles":["r"]}})");
+}
+
 TEST(MesosJson, PrintsEmptyListsOnlyInTheOperatorAnswersThatMesosPrintsThemIn) {
   mesos::v1::master::Response response;
   response.set_type(mesos::v1::master::Response::GET_STATE);

@@ -136,6 +136,27 @@ TEST_F(SchedulerSubscriptionTest, ComesBackUnderItsIdWhenTheStreamIsLost) {
   EXPECT_EQ(call.subscribe().framework_info().id().value(), "f-1");
 }
 
+TEST_F(SchedulerSubscriptionTest, CallsNameTheNewestStreamAndAreNotSentAgainOnIt) {
+  subscription_->Start();
+  SubscribeFully();
+  Call call;
+  call.set_type(Call::REVIVE);
+  Actions before;
+  ASSERT_TRUE(subscription_->Send(call, before));
+  subscription_->OnStreamEnd(now_);
+  Actions actions;
+  EXPECT_FALSE(subscription_->Send(call, actions));
+  Subscribe("one:5050");
+  EXPECT_FALSE(subscription_->Send(call, actions));
+  EXPECT_EQ(Head(200, "s-2"), "timer 75s");
+  EXPECT_FALSE(subscription_->Send(call, actions));
+  EXPECT_EQ(Record(kSubscribed), "event SUBSCRIBED; timer 10s");
+  EXPECT_EQ(Text(actions), "");
+  ASSERT_TRUE(subscription_->Send(call, actions));
+  EXPECT_EQ(Text(actions), "call 2");
+  EXPECT_EQ(std::get<SendCall>(actions[0]).request.headers.Get("Mesos-Stream-Id"), "s-2");
+}
+
 TEST_F(SchedulerSubscriptionTest, TakesTheIdThatItsOwnerGives) {
   subscribe_.mutable_framework_info()->mutable_id()->set_value("kept");
   subscription_->Start();
@@ -155,6 +176,16 @@ TEST_F(SchedulerSubscriptionTest, EndsForGoodAtAnErrorEventAndStartsAnew) {
   Call call;
   ASSERT_TRUE(FromJson(Subscribe("one:5050").body, call));
   EXPECT_FALSE(call.has_framework_id());
+}
+
+TEST_F(SchedulerSubscriptionTest, AnErrorInPlaceOfSubscribedIsARefusalThoughTheStatusIs200) {
+  subscription_->Start();
+  Subscribe("one:5050");
+  EXPECT_EQ(Head(200), "timer 75s");
+  EXPECT_EQ(Record(R"({"type":"ERROR","error":{"message":"Not authorized to use roles 'a'"}})"),
+            "event ERROR; close; final: refused by an ERROR event");
+  EXPECT_EQ(Text(subscription_->OnStreamEnd(now_)), "");
+  EXPECT_EQ(Text(subscription_->OnTimer(now_)), "");
 }
 
 TEST_F(SchedulerSubscriptionTest, TellsARefusalThatNoNewTryChanges) {
