@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <regex>
 
 #include "tests/tidy/tree.h"
@@ -133,6 +134,44 @@ TEST(TidyTest, LinksBetweenDocumentsLeadSomewhere) {
   EXPECT_EQ(faults, Faults{});
 }
 
+// TEST, TEST_F or TEST_P, also where its head goes over two lines.
+bool HasTest(const std::string& path, const std::string& suite, const std::string& name) {
+  std::string code;
+  for (const SourceFile& file : Tree()) {
+    if (file.path != path) continue;
+    for (const std::string& line : file.lines) code += line.substr(Indent(line)) + ' ';
+  }
+  const std::string arguments = "(" + suite + ", " + name + ") {";
+  for (const std::string macro : {"TEST", "TEST_F", "TEST_P"})
+    if (code.find(macro + arguments) != std::string::npos) return true;
+  return false;
+}
+
+TEST(TidyTest, EachTrapOfMesosNamesTestsThatAreThere) {
+  const std::regex row(R"(\| ([0-9]+) \|.*)");
+  const std::regex named(R"(`([A-Z]\w*)\.([A-Z]\w*)`(?: in `([^`]+)`)?)");
+  std::vector<int> traps;
+  Faults faults;
+  for (const SourceFile& file : Tree()) {
+    if (file.path != "docs/mesos_traps.md") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      std::smatch match;
+      if (!std::regex_match(line, match, row)) continue;
+      traps.push_back(std::stoi(match[1]));
+      std::sregex_iterator test(line.begin(), line.end(), named), end;
+      if (test == end) faults.push_back(At(file, static_cast<int>(i) + 1, "names no test"));
+      for (; test != end; ++test)
+        if (!HasTest((*test)[3], (*test)[1], (*test)[2]))
+          faults.push_back(At(file, static_cast<int>(i) + 1, test->str() + " is not there"));
+    }
+  }
+  std::vector<int> all(30);
+  std::iota(all.begin(), all.end(), 1);
+  EXPECT_EQ(traps, all);
+  EXPECT_EQ(faults, Faults{});
+}
+
 TEST(TidyTest, ReadmeFitsOnAPage) {
   for (const SourceFile& file : Tree())
     if (file.path == "README.md") EXPECT_LE(file.lines.size(), 120u);
@@ -154,6 +193,9 @@ TEST(TidyTest, ChecksSeeWhatTheyLookFor) {
   EXPECT_EQ(FunctionsOf(file)[0].length, 82);
   EXPECT_EQ(CommentOf("call();  // no longer so"), " no longer so");
   EXPECT_EQ(CommentOf("url = \"http://x\";"), "");
+  EXPECT_TRUE(HasTest("tests/tidy/tidy_test.cc", "TidyTest", "ChecksSeeWhatTheyLookFor"));
+  EXPECT_FALSE(HasTest("tests/tidy/tidy_test.cc", "TidyTest", "ChecksSee"));
+  EXPECT_FALSE(HasTest("tests/tidy/tree.cc", "TidyTest", "ChecksSeeWhatTheyLookFor"));
 }
 
 }  // namespace

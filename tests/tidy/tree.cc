@@ -33,10 +33,6 @@ std::vector<SourceFile> ReadTree() {
   return files;
 }
 
-size_t Indent(const std::string& line) {
-  return std::min(line.find_first_not_of(' '), line.size());
-}
-
 bool IsFunctionHead(const std::string& line) {
   static const std::regex kOther(
       R"(^ *(if|for|while|switch|else|do|catch|try|case|default|namespace|class|struct|union|enum|return|extern|\}|//|#).*)");
@@ -54,6 +50,10 @@ fs::path Root() { return KILN_SOURCE_ROOT; }
 const std::vector<SourceFile>& Tree() {
   static const std::vector<SourceFile> files = ReadTree();
   return files;
+}
+
+size_t Indent(const std::string& line) {
+  return std::min(line.find_first_not_of(' '), line.size());
 }
 
 std::vector<Include> IncludesOf(const SourceFile& file) {

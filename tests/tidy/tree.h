@@ -38,6 +38,9 @@ struct Function {
 // column.
 std::vector<Function> FunctionsOf(const SourceFile& file);
 
+// Blanks before its text.
+size_t Indent(const std::string& line);
+
 // The text of a line behind // or between /* and */; empty when there is none.
 std::string CommentOf(const std::string& line);
 
