@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "local/cluster/resources.h"
 #include "scheduler/daemon/ledger.h"
 #include "scheduler/lifecycle/runs.h"
 #include "scheduler/placement/running.h"
+#include "tests/simulation/room.h"
 #include "wire/mesos/convert.h"
 
 namespace kiln::simulation {
@@ -70,6 +72,19 @@ std::string DifferenceOf(const char* kind, const Map& memory, const Map& disk) {
   return {};
 }
 
+// When the job that is changed had others evicted the last time.
+Instant EvictedBy(const State& state, const scheduler::Change& change) {
+  const auto record = state.jobs.find(change.kind == "job" ? change.key : "");
+  if (record == state.jobs.end() || record->second.evicted.empty()) return {};
+  return record->second.evicted.back();
+}
+
+Resources TotalOf(const Scenario& scenario, const std::string& hostname) {
+  const size_t machine = std::stoul(hostname.substr(1));  // m0 and so on
+  const auto parsed = local::ParseResources(scenario.machines.at(machine).resources);
+  return wire::ToResources({parsed->begin(), parsed->end()});
+}
+
 }  // namespace
 
 std::string Difference(const State& memory, const State& disk) {
@@ -88,22 +103,26 @@ std::string Difference(const State& memory, const State& disk) {
 }
 
 void Checks::Committed(std::span<const scheduler::Change> changes, const State* memory) {
-  std::set<std::string> started;  // jobs of which a gang may have
+  std::set<std::string> started;     // jobs of which a gang may have
+  std::set<std::string> preemptors;  // jobs that have others evicted
   for (const scheduler::Change& change : changes) {
     if (!change.bytes && change.kind == "job" && submitted_.contains(change.key)) {
       stage_.history.Violate("I1", fmt::format("job {} is forgotten", change.key));
     }
     const bool is_new =
         change.bytes && change.kind == "task" && !durable_.tasks.contains({change.key});
+    const auto evicted = EvictedBy(durable_, change);
     if (const Status applied = scheduler::Apply(change, durable_); !applied) {
       stage_.history.Violate("I12", applied.error().message);
     }
+    if (EvictedBy(durable_, change) > evicted) preemptors.insert(change.key);
     if (!is_new) continue;
     const Task& task = durable_.tasks.at({change.key});
     started.insert(task.member.job);
     CheckQuarantine(task);
   }
   CheckGangs(started);
+  CheckRoom(preemptors);
   if (memory == nullptr) return;
   const std::string difference = Difference(*memory, durable_);
   if (!difference.empty()) stage_.history.Violate("I12", difference);
@@ -142,6 +161,17 @@ void Checks::CheckQuarantine(const Task& task) {
       stage_.history.Violate("I10", fmt::format("task {} gets agent {} device '{}' in quarantine",
                                                 task.id.text, task.agent.text, gpu.text));
     }
+  }
+}
+
+void Checks::CheckRoom(const std::set<std::string>& preemptors) {
+  for (const std::string& name : preemptors) {
+    const auto record = durable_.jobs.find(name);
+    if (record == durable_.jobs.end() || !record->second.claim) continue;
+    const std::string lack = LackOfRoom(durable_, record->second, totals_, stage_.scenario.sharing);
+    if (lack.empty()) continue;
+    stage_.history.Violate("I9",
+                           fmt::format("job {} has others evicted, and then has {}", name, lack));
   }
 }
 
@@ -237,6 +267,10 @@ void Checks::EventArrives(uint64_t life, const Event& event, Instant now) {
     for (const auto& [id, task] : durable_.tasks) {
       if (!IsTerminal(task.state)) session.unheard.insert(id);
     }
+  }
+  for (const auto& offer : event.offers().offers()) {
+    const AgentId agent{offer.agent_id().value()};
+    if (!totals_.contains(agent)) totals_[agent] = TotalOf(stage_.scenario, offer.hostname());
   }
   if (event.type() != Event::UPDATE) return;
   const auto& status = event.update().status();

@@ -27,14 +27,14 @@ namespace kiln::simulation {
 // I5  nothing is launched before Mesos was heard of every task that was live at the subscription.
 // I6  members of a gang start together.
 // I8  no device, share of a device or port is used twice.
+// I9  who has others evicted fits into what they leave.
 // I10 a device in quarantine gets no task.
 // I12 the records that were written, in their order, give the state in memory.
 //
 // data: a member goes on with the volume that it began with, unless its agent is given up, and no
 //     volume goes before its job has ended.
 //
-// I7 and I11 need the scheduler itself: simulation.cc. I9 asks what would have been without faults,
-// and is not seen here.
+// I7 and I11 need the scheduler itself: simulation.cc.
 class Checks {
  public:
   explicit Checks(Stage& stage) : stage_(stage) {}
@@ -80,6 +80,7 @@ class Checks {
 
   void CheckGangs(const std::set<std::string>& jobs);
   void CheckQuarantine(const Task& task);
+  void CheckRoom(const std::set<std::string>& preemptors);
   void CheckLaunch(Session& session, const mesos::v1::scheduler::Call& call, Instant now);
   void CheckVolumes(const mesos::v1::Offer::Operation& operation);
   void CheckData(const MemberId& member, const std::string& volume);
@@ -89,6 +90,7 @@ class Checks {
   Stage& stage_;
   scheduler::State durable_;
   std::set<std::string> submitted_;
+  std::map<AgentId, Resources> totals_;   // of agents that have been offered
   std::map<std::string, LiveWork> live_;  // by task
   std::set<std::string> given_up_;        // volumes
   std::map<MemberId, std::string> data_;  // the volume that the member has begun on

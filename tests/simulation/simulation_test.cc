@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "tests/simulation/room.h"
 
 namespace kiln::simulation {
 namespace {
@@ -35,6 +36,39 @@ TEST_F(SimulationTest, TwoRunsOfASeedAreOne) {
     EXPECT_EQ(one.last_random, other.last_random);
     EXPECT_EQ(one.history, other.history);
   }
+}
+
+// One agent with 4 cpus, on which "low" has 2 members of 2 cpus, and "high" has one of them
+// evicted.
+scheduler::State Evicting(int members, bool leaves) {
+  const auto job = [](const char* name) {
+    return Job{.name = name, .role = "lab", .groups = {{.name = "g", .cpus_milli = 2000}}};
+  };
+  scheduler::State state;
+  state.jobs["low"].job = job("low");
+  state.jobs["high"] = {.job = job("high"),
+                        .claim = scheduler::Claim{"high", members, {{"a"}}, {}, ""}};
+  for (const char* id : {"one", "two"}) {
+    Task& task = state.tasks[{id}];
+    task.member.job = "low";
+    task.agent = {"a"};
+    task.resources.cpus_milli = 2000;
+  }
+  state.tasks[{"one"}].kill_wanted = leaves;
+  return state;
+}
+
+TEST(LackOfRoom, IsWhatAmountsAndLimitsSay) {
+  const std::map<AgentId, Resources> totals = {{{"a"}, {.cpus_milli = 4000, .mem = MiB(1024)}}};
+  const auto lack = [&](const scheduler::State& state, int64_t limit) {
+    const RoleSettings roles{
+        .roles = {{.name = "lab", .limit = {limit, kUnlimited, kUnlimited, kUnlimited}}}};
+    return LackOfRoom(state, state.jobs.at("high"), totals, roles);
+  };
+  EXPECT_EQ(lack(Evicting(1, true), 4000), "");
+  EXPECT_EQ(lack(Evicting(1, false), 4000), "room for 0 of 1 members");
+  EXPECT_EQ(lack(Evicting(2, true), 4000), "room for 1 of 2 members");
+  EXPECT_EQ(lack(Evicting(1, true), 3000), "role lab would use 4 cpus of 3 cpus");
 }
 
 struct Planted {
