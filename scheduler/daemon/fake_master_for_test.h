@@ -31,8 +31,6 @@ class FakeMaster {
   // Every call but SUBSCRIBE, in their order.
   std::vector<Call> calls;
   std::vector<Call::Subscribe> subscriptions;
-  // Sees each call as it comes.
-  std::function<void(const Call&)> on_call = [](const Call&) {};
   // Whether the header Authorization will do; else the answer is 401.
   std::function<bool(const std::string&)> admits = [](const std::string&) { return true; };
   // Sent in place of SUBSCRIBED, once.
@@ -93,7 +91,6 @@ class FakeMaster {
     if (!admits(std::string(headers.Get("Authorization").value_or("")))) {
       return exchange->Respond({401, {{"WWW-Authenticate", "acsjwt"}}, "no"});
     }
-    on_call(call);
     if (call.type() != Call::SUBSCRIBE) {
       calls.push_back(call);
       return exchange->Respond({202, {}, ""});

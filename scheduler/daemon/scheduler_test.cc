@@ -34,6 +34,30 @@ class TestStore final : public Store {
   const bool& full_;
 };
 
+using SeeCall = std::function<void(const Call&)>;
+
+// Shows each call as it is sent, which is before it comes.
+class WatchedConnection final : public net::Connection {
+ public:
+  WatchedConnection(std::unique_ptr<net::Connection> inner, const SeeCall& see)
+      : inner_(std::move(inner)), see_(see) {}
+  void Send(net::Request request, std::function<void(Result<net::Response>)> done,
+            Duration timeout) override {
+    Call call;
+    EXPECT_TRUE(call.ParseFromString(request.body));
+    see_(call);
+    inner_->Send(std::move(request), std::move(done), timeout);
+  }
+  void OpenStream(net::Request request, StreamCallbacks callbacks) override {
+    inner_->OpenStream(std::move(request), std::move(callbacks));
+  }
+  void Close() override { inner_->Close(); }
+
+ private:
+  std::unique_ptr<net::Connection> inner_;
+  const SeeCall& see_;
+};
+
 class SchedulerTest : public testing::Test {
  protected:
   void Open() {
@@ -41,7 +65,12 @@ class SchedulerTest : public testing::Test {
     options.masters = {master_.address()};
     options.user = "somebody";
     options.executor = "/bin/kiln-executor";
-    scheduler_ = *Scheduler::Open(loop_, options, std::make_unique<TestStore>(*store_, full_));
+    net::World world(loop_);
+    world.connect = [this, connect = world.connect](const net::Url& url,
+                                                    net::Connection::Callbacks callbacks) {
+      return std::make_unique<WatchedConnection>(connect(url, std::move(callbacks)), on_send_);
+    };
+    scheduler_ = *Scheduler::Open(world, options, std::make_unique<TestStore>(*store_, full_));
     scheduler_->SetApiUrl("http://api:1");
     scheduler_->OnFatal([this](const Error& error) { fatal_ = error.message; });
     scheduler_->Start();
@@ -96,6 +125,7 @@ class SchedulerTest : public testing::Test {
   }
 
   net::Loop loop_;
+  SeeCall on_send_ = [](const Call&) {};
   FakeMaster master_{loop_};
   std::unique_ptr<Store> store_ = OpenMemoryStore();
   bool full_ = false;
@@ -125,7 +155,7 @@ TEST_F(SchedulerTest, ItSubscribesWithTheCapabilitiesThatItHandles) {
 
 TEST_F(SchedulerTest, EachCallFollowsItsRecord) {
   OpenSubscribed();
-  master_.on_call = [this](const Call& call) {
+  on_send_ = [this](const Call& call) {
     const State state = Remembered();
     if (call.type() == Call::ACCEPT) {
       EXPECT_FALSE(state.framework_id.empty());
