@@ -45,7 +45,7 @@ std::vector<Json> Candidates(const Json& schema) {
   if (value.is_number_integer()) return {value.get<int>() + 1};
   if (value.is_number()) return {value.get<double>() + 0.5};
   if (value.is_array()) return {{{"@zone", "IS", "a \"b\""}}};
-  return {R"(it's "a\b" $HOME *)", "a,b", "dev/ml-2", "/dev/kiln", "90s", "1.5h", "64KB",
+  return {R"(it's "a\b" $HOME *)", "a,b", "dev/ml-2", "/dev/kiln", "90s", "0s", "1.5h", "64KB",
           "m1:5050,m2:5050"};
 }
 
