@@ -26,9 +26,7 @@ class AgentForTest {
   using Event = mesos::v1::executor::Event;
   using Call = mesos::v1::executor::Call;
 
-  AgentForTest(net::Loop& loop, bool killing_state) : loop_(loop), killing_state_(killing_state) {
-    Listen(0);
-  }
+  explicit AgentForTest(net::Loop& loop) : loop_(loop) { Listen(0); }
 
   void Listen(int port) {
     net::ServerOptions options;
@@ -66,6 +64,7 @@ class AgentForTest {
     Send(event);
   }
 
+  bool killing_state = true;  // the framework declares TASK_KILLING_STATE
   bool acknowledge = true;
   int refuse_updates = 0;  // so many are answered with 503
   std::vector<Call::Subscribe> subscriptions;
@@ -98,7 +97,7 @@ class AgentForTest {
     auto* framework = event.mutable_subscribed()->mutable_framework_info();
     framework->set_user("root");
     framework->set_name("test");
-    if (killing_state_) {
+    if (killing_state) {
       framework->add_capabilities()->set_type(
           mesos::v1::FrameworkInfo::Capability::TASK_KILLING_STATE);
     }
@@ -126,7 +125,6 @@ class AgentForTest {
   }
 
   net::Loop& loop_;
-  bool killing_state_;
   int port_ = 0;
   std::unique_ptr<net::Server> server_;
   std::shared_ptr<net::Exchange> stream_;
@@ -284,7 +282,7 @@ class DaemonTest : public testing::Test {
   }
 
   net::Loop loop_;
-  AgentForTest agent_{loop_, true};
+  AgentForTest agent_{loop_};
   SchedulerForTest scheduler_{loop_};
   std::string folder_;
   std::optional<int> exit_code_;

@@ -54,6 +54,17 @@ TEST_F(CommandDaemonTest, AKilledCommandIsKilledGently) {
                                            "KILLED: Command terminated with signal Terminated"));
 }
 
+TEST_F(CommandDaemonTest, AFrameworkThatDoesNotDeclareTheKillingStateIsNotToldOfIt) {
+  agent_.killing_state = false;
+  Start();
+  agent_.Launch(CommandTask("t", "sleep 1000"));
+  RunUntilRunning("t");
+  agent_.Kill("t");
+  RunUntilExit();
+  EXPECT_THAT(StatusesOf("t"),
+              ElementsAre("RUNNING", "KILLED: Command terminated with signal Terminated"));
+}
+
 TEST_F(CommandDaemonTest, OneThatIgnoresTermIsKilledBehindItsGrace) {
   Start();
   auto task = CommandTask(
