@@ -23,6 +23,8 @@ constexpr Duration kKillGrace = std::chrono::seconds(3);  // of Mesos's command 
 constexpr Duration kProgressPause = std::chrono::seconds(1);
 constexpr Duration kResendPause = std::chrono::milliseconds(500);
 constexpr Duration kAcknowledgeTime = std::chrono::seconds(5);
+constexpr Duration kDefaultAcknowledgeTime =
+    std::chrono::minutes(1);  // of Mesos's default executor
 
 Duration GraceOf(const TaskInfo& info) {
   if (!info.kill_policy().has_grace_period()) return kKillGrace;
@@ -99,6 +101,7 @@ Protocol::Subscription Protocol::Subscribe() {
 void Protocol::Handle(const Subscribed& event) {
   connected_ = true;
   killing_state_ = event.killing_state;
+  container_ = event.container;
   FlushAll();
 }
 
@@ -114,7 +117,8 @@ void Protocol::Handle(const Launch& event) {
   int group = event.group ? ++groups_ : 0;
   for (const TaskInfo& info : event.tasks) {
     const std::string& id = info.task_id().value();
-    if (!tasks_.contains(id) && !past_.contains(id)) LaunchOne(info, group);
+    const bool repeated = tasks_.contains(id) || (!IsDefault() && past_.contains(id));
+    if (!repeated) LaunchOne(info, group);
   }
 }
 
@@ -122,19 +126,21 @@ void Protocol::LaunchOne(const TaskInfo& info, int group) {
   Task& task = tasks_[info.task_id().value()];
   task.info = info;
   task.group = group;
+  if (IsDefault()) task.container = UuidText(UuidBytes(random_));
   if (info.has_check()) task.check_status = NotChecked(info.check().type());
   // A bare command has an executor of its own, as under Mesos's command executor.
-  if (info.has_command()) leaving_ = true;
+  const bool leaves = info.has_command() || IsDefault();
+  if (leaves) leaving_ = true;
   if (shutting_down_) {
     task.done = true;
     return Queue(task, StatusOf(task, TaskState::TASK_KILLED));
   }
-  if (info.has_command()) {
+  if (leaves) {
     Queue(task, StatusOf(task, TaskState::TASK_STARTING));
   } else {
     task.starting_at = now_ + kQuickStart;
   }
-  effects_.push_back(StartWork{info});
+  effects_.push_back(StartWork{info, task.container});
 }
 
 void Protocol::Handle(const Kill& event) {
@@ -142,7 +148,7 @@ void Protocol::Handle(const Kill& event) {
   if (task == nullptr) return;
   Duration grace = GraceOf(task->info);
   // Mesos's command executor looks at the policy of the task alone.
-  if (event.grace && !task->info.has_command()) grace = *event.grace;
+  if (event.grace && (IsDefault() || !task->info.has_command())) grace = *event.grace;
   Stop(*task, Cause::kKill, grace);
 }
 
@@ -178,6 +184,7 @@ void Protocol::Handle(const WorkStarted& event) {
   Task* task = Alive(event.task);
   if (task == nullptr || task->started) return;
   task->started = true;
+  task->pid = event.pid;
   task->starting_at.reset();
   if (task->info.has_max_completion_time()) {
     task->deadline = now_ + Duration(task->info.max_completion_time().nanoseconds());
@@ -226,6 +233,7 @@ void Protocol::Handle(const WorkChecked& event) {
 void Protocol::Handle(const WorkEnded& event) {
   Task* task = Alive(event.task);
   if (task == nullptr) return;
+  task->pid = 0;
   TaskStatus status;
   switch (task->cause) {
     case Cause::kNone:
@@ -254,12 +262,7 @@ void Protocol::Handle(const WorkEnded& event) {
   task->done = true;
   task->progress.reset();
   Queue(*task, std::move(status));
-  if (task->group == 0 || whole) return;
-  for (auto& [id, other] : tasks_) {
-    if (other.group == task->group && !other.done) {
-      Stop(other, Cause::kGroup, GraceOf(other.info));
-    }
-  }
+  if (task->group != 0 && !whole) StopGroup(task->group);
 }
 
 void Protocol::Handle(const TimePassed&) {
@@ -275,7 +278,7 @@ void Protocol::Handle(const TimePassed&) {
     }
     if (task.deadline && *task.deadline <= now_) {
       task.deadline.reset();
-      Stop(task, Cause::kDeadline, GraceOf(task.info));
+      Stop(task, Cause::kDeadline, IsDefault() ? Duration::zero() : GraceOf(task.info));
     }
     if (task.force_at && *task.force_at <= now_) {
       task.force_at.reset();
@@ -303,7 +306,8 @@ void Protocol::Stop(Task& task, Cause cause, Duration grace) {
   if (forced) return;
   if (first) {
     task.cause = cause;
-    bool told = cause == Cause::kKill || cause == Cause::kHealth || cause == Cause::kGroup;
+    bool told = cause == Cause::kKill || cause == Cause::kHealth || cause == Cause::kGroup ||
+                (cause == Cause::kShutdown && IsDefault());
     if (told && killing_state_) Queue(task, StatusOf(task, TaskState::TASK_KILLING));
   }
   if (grace <= Duration::zero()) {
@@ -313,6 +317,14 @@ void Protocol::Stop(Task& task, Cause cause, Duration grace) {
   }
   Earlier(task.force_at, now_ + grace);
   if (first) effects_.push_back(StopWork{task.info.task_id().value(), false});
+}
+
+// Who is told to end already keeps the time for it.
+void Protocol::StopGroup(int group) {
+  for (auto& [id, task] : tasks_) {
+    if (task.group != group || task.done || task.cause != Cause::kNone) continue;
+    Stop(task, Cause::kGroup, GraceOf(task.info));
+  }
 }
 
 void Protocol::ShutDown() {
@@ -332,6 +344,11 @@ TaskStatus Protocol::StatusOf(const Task& task, TaskState state) const {
   status.set_source(TaskStatus::SOURCE_EXECUTOR);
   status.mutable_executor_id()->set_value(options_.executor_id);
   if (task.check_status) *status.mutable_check_status() = *task.check_status;
+  if (!IsDefault()) return status;
+  auto& container = *status.mutable_container_status();
+  container.mutable_container_id()->set_value(task.container);
+  container.mutable_container_id()->mutable_parent()->set_value(container_);
+  if (task.pid != 0) container.set_executor_pid(task.pid);
   return status;
 }
 
@@ -378,7 +395,11 @@ void Protocol::CheckExit() {
   bool used = !tasks_.empty() || !past_.empty();
   if (!leaving_ || (!used && !shutting_down_)) return;
   bool done = std::ranges::all_of(tasks_, [](const auto& entry) { return entry.second.done; });
-  if (done && !exit_at_) exit_at_ = now_ + kAcknowledgeTime;
+  if (done && !exit_at_) {
+    exit_at_ = now_ + (IsDefault() ? kDefaultAcknowledgeTime : kAcknowledgeTime);
+  } else if (!done && !shutting_down_) {
+    exit_at_.reset();  // another group has come
+  }
   bool acknowledged = tasks_.empty();
   // Over a stream that is lost for good nobody will ever acknowledge.
   bool hopeless = done && !connected_ && shutting_down_;

@@ -23,9 +23,11 @@ struct ProtocolOptions {
 
 // What happened.
 
-// The agent's stream is open. `killing_state`: the framework knows TASK_KILLING.
+// The agent's stream is open. `killing_state`: the framework knows TASK_KILLING. `container`: that
+// of a default executor, whose tasks have containers of their own in it; empty for any other.
 struct Subscribed {
   bool killing_state = false;
+  std::string container = {};
 };
 // The stream is lost; for good when the agent is not to be waited for.
 struct Disconnected {
@@ -52,6 +54,7 @@ struct UpdateRefused {
 struct WorkStarted {
   std::string task;
   std::string data;  // a report, or empty
+  uint32_t pid = 0;  // of a command's process
 };
 // At most one a second of these goes out, the newest; a server that comes up or goes down is told
 // at once.
@@ -93,6 +96,7 @@ struct SendUpdate {
 };
 struct StartWork {
   mesos::v1::TaskInfo task;
+  std::string container;  // its own, under a default executor
 };
 // First gently (SIGTERM, a cancel flag), later by force. WorkEnded is expected after each.
 struct StopWork {
@@ -112,6 +116,10 @@ using Effect = std::variant<SendUpdate, StartWork, StopWork, Exit>;
 // next subscription. An executor that leaves (told so, or the task is a bare command of Mesos, or
 // the agent shuts it down) exits when its tasks are done and their last updates are acknowledged,
 // or have been waited for long enough.
+//
+// As Mesos's default executor it tells the container of each task, and its process while that runs;
+// leaves behind its last task, whatever groups came meanwhile; and takes a task's id again when the
+// former task is over.
 class Protocol {
  public:
   Protocol(ProtocolOptions options, uint64_t seed);
@@ -138,7 +146,9 @@ class Protocol {
   };
   struct Task {
     mesos::v1::TaskInfo info;
-    int group = 0;  // 0: none
+    int group = 0;          // 0: none
+    std::string container;  // under a default executor
+    uint32_t pid = 0;       // of its process, while it runs
     bool started = false;
     bool done = false;
     bool known_to_agent = false;         // one of its updates was acknowledged
@@ -168,6 +178,7 @@ class Protocol {
   void Handle(const WorkEnded& event);
   void Handle(const TimePassed& event);
 
+  bool IsDefault() const { return !container_.empty(); }
   Task* Alive(const std::string& id);
   void LaunchOne(const mesos::v1::TaskInfo& info, int group);
   void Stop(Task& task, Cause cause, Duration grace);
@@ -176,6 +187,7 @@ class Protocol {
   void Queue(Task& task, mesos::v1::TaskStatus status);
   void SendProgress(Task& task);  // when it is due
   void QueueProgress(Task& task);
+  void StopGroup(int group);
   void Flush(Task& task);  // sends what is not sent, where the agent listens
   void FlushAll();
   void CheckExit();
@@ -186,6 +198,7 @@ class Protocol {
   std::vector<Effect> effects_;
   std::map<std::string, Task> tasks_;  // until their last update is acknowledged
   std::set<std::string> past_;         // so that a repeated launch is known for what it is
+  std::string container_;              // of a default executor; empty: it is another one
   int groups_ = 0;
   bool connected_ = false;
   bool killing_state_ = false;

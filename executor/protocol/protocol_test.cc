@@ -364,5 +364,116 @@ TEST_F(ProtocolTest, AGroupEndsTogetherWhenOneMemberFails) {
   EXPECT_THAT(Do(WorkEnded{.task = "c"}), ElementsAre("c KILLED"));
 }
 
+class DefaultExecutorTest : public ProtocolTest {
+ protected:
+  // The group "a", "b" and the group "c", all running and acknowledged.
+  void RunGroups() {
+    Do(Subscribed{true, "pod"});
+    Do(Launch{{CommandTaskOf("a"), CommandTaskOf("b")}, true});
+    Do(Launch{{CommandTaskOf("c")}, true});
+    for (const char* task : {"a", "b", "c"}) Do(WorkStarted{task});
+    Acknowledge();
+  }
+};
+
+TEST_F(DefaultExecutorTest, WhatTheEndOfATaskMeansToItsGroup) {
+  struct Case {
+    const char* claim;
+    Input first;
+    Lines told, ended;  // then, and when "a" has ended
+  };
+  const WorkEnded well{.task = "a", .ok = true};
+  const WorkEnded badly{.task = "a"};
+  const Case cases[] = {
+      {"one that ends well ends alone", well, {"a FINISHED"}, {}},
+      {"one that fails takes the others along", badly, {"a FAILED", "b KILLING", "stop b"}, {}},
+      {"one that is killed does so when it has ended",
+       Kill{"a"},
+       {"a KILLING", "stop a"},
+       {"a KILLED", "b KILLING", "stop b"}},
+      {"the policy of the call comes before that of the task",
+       Kill{"a", Duration::zero()},
+       {"a KILLING", "force a"},
+       {"a KILLED", "b KILLING", "stop b"}},
+      {"one that is unhealthy is killed",
+       WorkHealth{"a", false, true},
+       {"a RUNNING reason=29 healthy=0", "a KILLING", "stop a"},
+       {"a KILLED healthy=0", "b KILLING", "stop b"}},
+      {"a shutdown is told to all",
+       Shutdown{},
+       {"a KILLING", "stop a", "b KILLING", "stop b", "c KILLING", "stop c"},
+       {"a KILLED"}}};
+  for (const Case& each : cases) {
+    protocol_ = Protocol({.executor_id = "e1"}, 7);
+    RunGroups();
+    EXPECT_EQ(Do(each.first), each.told) << each.claim;
+    EXPECT_EQ(Do(badly), each.ended) << each.claim;
+  }
+}
+
+TEST_F(DefaultExecutorTest, WhoIsBeingKilledKeepsTheTimeOfThatCall) {
+  RunGroups();
+  Do(Kill{"b", seconds(20)});
+  EXPECT_THAT(Do(WorkEnded{.task = "a"}), ElementsAre("a FAILED"));
+  EXPECT_THAT(Wait(seconds(19)), IsEmpty());
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("force b"));
+}
+
+TEST_F(DefaultExecutorTest, ATaskThatTakesTooLongEndsByForce) {
+  Do(Subscribed{true, "pod"});
+  TaskInfo task = CommandTaskOf("a");
+  task.mutable_max_completion_time()->set_nanoseconds(1'000'000'000);
+  Do(Launch{{task}, true});
+  Do(WorkStarted{"a"});
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("force a"));
+  EXPECT_THAT(Do(WorkEnded{.task = "a"}), ElementsAre("a FAILED reason=33"));
+}
+
+TEST_F(DefaultExecutorTest, ItLeavesBehindTheLastTaskOfAllGroups) {
+  RunGroups();
+  Do(WorkEnded{.task = "a", .ok = true});
+  Do(WorkEnded{.task = "b", .ok = true});
+  EXPECT_THAT(Acknowledge(), IsEmpty());
+  Do(WorkEnded{.task = "c", .ok = true});
+  EXPECT_THAT(Acknowledge(), ElementsAre("exit 0"));
+}
+
+TEST_F(DefaultExecutorTest, ItWaitsForAcknowledgementsAMinuteAndForANewGroupAsLongAsThatTakes) {
+  RunGroups();
+  for (const char* task : {"a", "b", "c"}) Do(WorkEnded{.task = task, .ok = true});
+  EXPECT_THAT(Wait(seconds(59)), IsEmpty());
+  EXPECT_THAT(Do(Launch{{CommandTaskOf("d")}, true}), ElementsAre("d STARTING", "start d"));
+  EXPECT_THAT(Wait(seconds(600)), IsEmpty());
+  EXPECT_THAT(Do(WorkEnded{.task = "d", .ok = true}), ElementsAre("d FINISHED"));
+  EXPECT_THAT(Wait(seconds(60)), ElementsAre("exit 0"));
+}
+
+TEST_F(DefaultExecutorTest, AnIdMayBeUsedAgainWhenItsTaskIsOver) {
+  RunGroups();
+  EXPECT_THAT(Do(Launch{{CommandTaskOf("a")}, true}), IsEmpty());
+  Do(WorkEnded{.task = "a", .ok = true});
+  Acknowledge();
+  EXPECT_THAT(Do(Launch{{CommandTaskOf("a")}, true}), ElementsAre("a STARTING", "start a"));
+}
+
+// As a real agent asks for the state of that container.
+TEST_F(DefaultExecutorTest, StatusesTellTheContainerAndItsProcessWhileItRuns) {
+  Do(Subscribed{true, "pod"});
+  const auto effects = protocol_.On(Launch{{CommandTaskOf("a")}, true}, now_);
+  const std::string container = std::get<StartWork>(effects.at(1)).container;
+  sent_.push_back(std::get<SendUpdate>(effects.at(0)).status);
+  Do(WorkStarted{.task = "a", .data = {}, .pid = 42});
+  Do(Kill{"a"});
+  Do(WorkEnded{.task = "a"});
+  Lines lines;
+  for (const TaskStatus& status : sent_) {
+    EXPECT_EQ(status.container_status().container_id().value(), container);
+    EXPECT_EQ(status.container_status().container_id().parent().value(), "pod");
+    lines.push_back(fmt::format("{} {}", Text(status), status.container_status().executor_pid()));
+  }
+  EXPECT_THAT(lines, ElementsAre("STARTING 0", "RUNNING 42", "KILLING 42", "KILLED 0"));
+  EXPECT_EQ(container.size(), 36u);
+}
+
 }  // namespace
 }  // namespace kiln::executor
