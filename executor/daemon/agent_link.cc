@@ -43,8 +43,12 @@ AgentLink::~AgentLink() { *alive_ = false; }
 
 void AgentLink::OnEvent(const Event& event) {
   switch (event.type()) {
-    case Event::SUBSCRIBED:
-      return Feed(Subscribed{KnowsKilling(event.subscribed().framework_info())});
+    case Event::SUBSCRIBED: {
+      const Event::Subscribed& to = event.subscribed();
+      const bool is_default = to.executor_info().type() == mesos::v1::ExecutorInfo::DEFAULT;
+      return Feed(Subscribed{KnowsKilling(to.framework_info()),
+                             is_default ? to.container_id().value() : ""});
+    }
     case Event::LAUNCH:
       return Feed(Launch{.tasks = std::vector(1, event.launch().task())});
     case Event::LAUNCH_GROUP: {

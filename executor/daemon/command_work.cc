@@ -141,7 +141,7 @@ class CommandWork final : public RunningWork {
     });
     if (!process) return End(EndOf(context_.id(), process.error()));
     process_ = *std::move(process);
-    context_.tell(WorkStarted{context_.id(), {}});
+    context_.tell(WorkStarted{context_.id(), {}, static_cast<uint32_t>(process_->pid())});
     LookForCheckpoints();
   }
 

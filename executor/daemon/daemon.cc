@@ -3,9 +3,21 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "executor/daemon/nested.h"
 #include "wire/net/http.h"
 
 namespace kiln::executor {
+
+namespace {
+
+// A task's name as that of a folder.
+std::string FolderOf(const std::string& task) {
+  std::string folder = net::PercentEncode(task);
+  std::ranges::replace(folder, '/', '_');
+  return folder;
+}
+
+}  // namespace
 
 Daemon::Daemon(net::Loop& loop, wire::ExecutorEnvironment environment, std::string host,
                std::function<void(int)> on_exit, std::shared_ptr<const net::TlsContext> tls)
@@ -67,7 +79,7 @@ std::function<void(Input)> Daemon::Teller() {
 
 void Daemon::Perform(const StartWork& effect) {
   const std::string& id = effect.task.task_id().value();
-  auto work = WorkOf(effect.task);
+  auto work = effect.container.empty() ? WorkOf(effect.task) : NestedWorkOf(effect.task);
   if (!work) return Teller()(EndOf(id, work.error()));
   Runner runner = FindRunner(work->kind_case());
   if (runner == nullptr) {
@@ -77,23 +89,37 @@ void Daemon::Perform(const StartWork& effect) {
                                id, static_cast<int>(work->kind_case())),
                    {}}));
   }
-  const bool shares = !work->gpu().empty();  // its device, and so this executor, with others
-  if (work->has_command() && !shares) link_.LeaveWhenDone();
-  Running& running = running_[id];
-  std::string folder = net::PercentEncode(id);
-  std::ranges::replace(folder, '/', '_');
+  if (work->has_command() && work->gpu().empty()) link_.LeaveWhenDone();
+  auto prepared = Prepare(effect, *work);
+  if (!prepared) {
+    WorkEnded end = EndOf(id, prepared.error());
+    end.reason = mesos::v1::TaskStatus::REASON_CONTAINER_LAUNCH_FAILED;
+    return Teller()(std::move(end));
+  }
+  Running& running = running_[id] = *std::move(prepared);
+  running.work = runner({&loop_, effect.task, *std::move(work), running.surroundings,
+                         sandbox_ + "/.work/" + FolderOf(id), host_, Teller()});
+}
+
+// The folder of a task, and what its command and its checks see.
+Result<Daemon::Running> Daemon::Prepare(const StartWork& effect, const v1::Work& work) {
+  Running running;
+  const bool shares = !work.gpu().empty();  // its device, and so this executor, with others
+  const bool nested = !effect.container.empty();
   std::string sandbox = sandbox_;
-  if (shares) sandbox += "/" + folder;
+  if (shares) sandbox += "/" + FolderOf(effect.task.task_id().value());
+  if (nested) {
+    KILN_TRY(sandbox, MakeNestedSandbox(sandbox_, effect.container, effect.task));
+  }
   std::error_code error;
   std::filesystem::create_directories(sandbox, error);  // a process says what is wrong with it
   const bool watched = effect.task.has_health_check() || effect.task.has_check();
   if (watched) running.task = effect.task;
-  if (watched || work->has_command()) {
-    running.surroundings = SurroundingsOf(effect.task, *work, sandbox, host_);
-    running.surroundings.own_output = shares;
-  }
-  running.work = runner({&loop_, effect.task, *std::move(work), running.surroundings,
-                         sandbox_ + "/.work/" + folder, host_, Teller()});
+  if (!watched && !work.has_command()) return running;
+  running.surroundings = SurroundingsOf(effect.task, work, sandbox, host_);
+  running.surroundings.own_output = shares || nested;
+  if (nested) AddNestedEnvironment(effect.task, host_, running.surroundings);
+  return running;
 }
 
 void Daemon::Perform(const StopWork& effect) {

@@ -13,7 +13,8 @@
 namespace kiln::executor {
 
 // Runs any number of tasks: Kiln's work in this process, commands as processes of their own, bare
-// commands as Mesos's command executor does.
+// commands as Mesos's command executor does, and task groups as its default executor when the agent
+// says that it is that.
 // Threads: the loop's alone. Owner: main, or a test; the loop outlives it.
 class Daemon {
  public:
@@ -40,6 +41,7 @@ class Daemon {
   void Perform(const StartWork& effect);
   void Perform(const StopWork& effect);
   void Perform(const Exit& effect);
+  Result<Running> Prepare(const StartWork& effect, const v1::Work& work);
   void Notice(const Input& input);
   void StartMonitors(const std::string& id);
   std::function<void(Input)> Teller();

@@ -27,21 +27,26 @@ Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task) {
   v1::Work work;
   bool whole = task.has_data() && work.ParseFromString(task.data());
   if (whole && work.kind_case() != v1::Work::KIND_NOT_SET) return work;
-  if (task.has_command()) {
-    work.Clear();
-    v1::Command& command = *work.mutable_command();
-    command.set_shell(task.command().shell());
-    command.set_value(task.command().value());
-    *command.mutable_arguments() = task.command().arguments();
-    for (const auto& variable : task.command().environment().variables()) {
-      (*command.mutable_environment())[variable.name()] = variable.value();
-    }
-    // Its URIs are fetched by the agent.
-    return work;
-  }
+  // The agent fetches its URIs.
+  if (task.has_command()) return CommandWorkOf(task.command());
   return Fail(ErrorCode::kInvalidArgument,
               "task {}: found {} bytes of data and no command, expected work that is known here",
               task.task_id().value(), task.data().size());
+}
+
+v1::Work CommandWorkOf(const mesos::v1::CommandInfo& command) {
+  using Variable = mesos::v1::Environment::Variable;
+  v1::Work work;
+  v1::Command& bare = *work.mutable_command();
+  bare.set_shell(command.shell());
+  bare.set_value(command.value());
+  *bare.mutable_arguments() = command.arguments();
+  for (const Variable& variable : command.environment().variables()) {
+    const bool secret = variable.type() == Variable::SECRET;
+    (*bare.mutable_environment())[variable.name()] =
+        secret ? variable.secret().value().data() : variable.value();
+  }
+  return work;
 }
 
 SchedulerApi ApiOf(const v1::Work& work) {

@@ -45,6 +45,8 @@ Runner FindRunner(v1::Work::KindCase kind);
 
 // The work of a task: its data as v1.Work, or its bare command.
 Result<v1::Work> WorkOf(const mesos::v1::TaskInfo& task);
+// A bare command without its URIs.
+v1::Work CommandWorkOf(const mesos::v1::CommandInfo& command);
 
 // The scheduler's REST, as the work asks it.
 SchedulerApi ApiOf(const v1::Work& work);

@@ -42,8 +42,14 @@ void Agent::RewriteWhenDraining(const AgentFramework& framework, TaskStatus& sta
 
 void Agent::AddContainerStatus(const AgentExecutor& executor, TaskStatus& status) const {
   auto* container = status.mutable_container_status();
-  container->mutable_container_id()->set_value(executor.key.container_id);
-  if (executor.pid) container->set_executor_pid(static_cast<uint32_t>(*executor.pid));
+  if (container->container_id().has_parent()) {
+    // One in the executor's, of which the executor alone knows. Without a process it has no
+    // address.
+    if (!container->has_executor_pid()) return;
+  } else {
+    container->mutable_container_id()->set_value(executor.key.container_id);
+    if (executor.pid) container->set_executor_pid(static_cast<uint32_t>(*executor.pid));
+  }
   if (container->network_infos_size() == 0) {
     container->add_network_infos()->add_ip_addresses()->set_ip_address(options_.ip);
   }

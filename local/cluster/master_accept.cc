@@ -284,10 +284,6 @@ void Master::LaunchGroup(Acceptance& acceptance, Offer::Operation::LaunchGroup& 
   if (Objection objection = ValidateTaskGroup(launch, context, taken)) {
     return refuse(TaskStatus::REASON_TASK_GROUP_INVALID, *objection);
   }
-  if (executor->type() == ExecutorInfo::DEFAULT && launch.task_group().tasks_size() > 0) {
-    return refuse(TaskStatus::REASON_TASK_GROUP_INVALID,
-                  "Task groups of the default executor are not supported by this master");
-  }
   const bool launch_executor = AddExecutor(acceptance, *executor);
   for (TaskInfo& task : *launch.mutable_task_group()->mutable_tasks()) {
     *task.mutable_executor() = *executor;

@@ -35,9 +35,6 @@ std::string OwnFolder() {
 // Why an executor cannot be contained here; empty: it can.
 std::string Unsupported(const LaunchContainer& action) {
   const auto& container = action.executor.container();
-  if (action.executor.type() == mesos::v1::ExecutorInfo::DEFAULT) {
-    return "The default executor is not part of this agent";
-  }
   if (action.executor.has_container() && container.type() == mesos::v1::ContainerInfo::DOCKER) {
     return "None of the enabled containerizers (mesos) could create a container for the provided "
            "TaskInfo/ExecutorInfo message";
@@ -263,20 +260,23 @@ Result<ContainerSpec> AgentNode::SpecOf(const LaunchContainer& action) const {
   spec.uris.assign(command.uris().begin(), command.uris().end());
   ProcessSpec& process = spec.process;
   process.directory = SandboxOf(action.key);
-  if (action.command_task) {
+  if (action.command_task || action.executor.type() == mesos::v1::ExecutorInfo::DEFAULT) {
+    // It learns which of the two it is when it subscribes.
     process.program = ExecutorProgram();
     process.arguments = {"kiln-executor"};
-    const auto& limits = action.command_task->limits();
-    if (limits.contains("cpus")) spec.limits.cpus_quota = limits.at("cpus").value();
-    if (limits.contains("mem")) {
-      spec.limits.memory = static_cast<uint64_t>(limits.at("mem").value() * kMegabyte);
-    }
   } else if (command.shell()) {
     process.program = "/bin/sh";
     process.arguments = {"sh", "-c", command.value()};
   } else {
     process.program = command.value();
     process.arguments.assign(command.arguments().begin(), command.arguments().end());
+  }
+  if (action.command_task) {
+    const auto& limits = action.command_task->limits();
+    if (limits.contains("cpus")) spec.limits.cpus_quota = limits.at("cpus").value();
+    if (limits.contains("mem")) {
+      spec.limits.memory = static_cast<uint64_t>(limits.at("mem").value() * kMegabyte);
+    }
   }
   if (options_.flags.switch_user && geteuid() == 0) {
     const std::string& user = command.has_user() ? command.user() : action.framework.user();

@@ -28,6 +28,11 @@ struct MatchOptions {
   bool operator_answer = false;
   // The container whose first update this is may lack network_infos and executor_pid.
   bool first_update = false;
+  // The task is killed in a container inside another one. How far Mesos got with the start of that
+  // shows: a container that has ended before the agent looked is told without network_infos and
+  // executor_pid, and one whose launcher was hit before it could pass the signal on is told to have
+  // ended by SIGKILL.
+  bool nested_kill = false;
 };
 
 // Binds what is new in `bindings` if all matches, and nothing if not.

@@ -50,6 +50,14 @@ std::string ContainerOf(const Json& json) {
   return status && status->contains(kContainer) ? status->at(kContainer).get<std::string>() : "";
 }
 
+bool IsNestedKill(const Json& json) {
+  static const Json::json_pointer kParent("/container_status/container_id/parent");
+  const Json* status = StatusOf(json);
+  if (!status || !status->contains(kParent)) return false;
+  const Json state = status->value("state", Json());
+  return state == "TASK_KILLING" || state == "TASK_KILLED";
+}
+
 std::string NameOfUpdate(const Json& status) {
   return status.value("task_id", Json()).dump() + status.value("uuid", Json()).dump();
 }
@@ -133,7 +141,8 @@ std::optional<Difference> StreamMatcher::TakeIfAlike(const Wanted& wanted, const
   }
   if (record.end.empty()) {
     const std::string container = ContainerOf(record.json);
-    const MatchOptions options{.first_update = !containers_.contains(container)};
+    const MatchOptions options{.first_update = !containers_.contains(container),
+                               .nested_kill = IsNestedKill(wanted.event.json)};
     if (auto difference = Match(wanted.event.json, record.json, bindings, options)) {
       return difference;
     }
