@@ -52,6 +52,14 @@ class AgentForTest {
     *event.mutable_launch()->mutable_task() = task;
     Send(event);
   }
+  void LaunchGroup(const std::vector<mesos::v1::TaskInfo>& tasks) {
+    Event event;
+    event.set_type(Event::LAUNCH_GROUP);
+    for (const auto& task : tasks) {
+      *event.mutable_launch_group()->mutable_task_group()->add_tasks() = task;
+    }
+    Send(event);
+  }
   void Kill(const std::string& task) {
     Event event;
     event.set_type(Event::KILL);
@@ -66,7 +74,8 @@ class AgentForTest {
 
   bool killing_state = true;  // the framework declares TASK_KILLING_STATE
   bool acknowledge = true;
-  int refuse_updates = 0;  // so many are answered with 503
+  bool default_executor = false;  // what it takes the executor for
+  int refuse_updates = 0;         // so many are answered with 503
   std::vector<Call::Subscribe> subscriptions;
   std::vector<mesos::v1::TaskStatus> statuses;  // each once, in their order
 
@@ -94,6 +103,8 @@ class AgentForTest {
     event.set_type(Event::SUBSCRIBED);
     auto* executor = event.mutable_subscribed()->mutable_executor_info();
     executor->mutable_executor_id()->set_value("e1");
+    if (default_executor) executor->set_type(mesos::v1::ExecutorInfo::DEFAULT);
+    event.mutable_subscribed()->mutable_container_id()->set_value("pod");
     auto* framework = event.mutable_subscribed()->mutable_framework_info();
     framework->set_user("root");
     framework->set_name("test");

@@ -29,6 +29,10 @@ bool IsOfParent(const Volume& volume) {
 
 Status CheckSupported(const TaskInfo& task) {
   const ContainerInfo& container = task.container();
+  if (!task.limits().empty()) {
+    return Fail(ErrorCode::kUnavailable,
+                "Limits of a task in a group are not supported by this executor");
+  }
   if (!container.mesos().has_image() && std::ranges::all_of(container.volumes(), IsOfParent)) {
     return {};
   }

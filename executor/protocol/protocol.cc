@@ -186,6 +186,7 @@ void Protocol::Handle(const WorkStarted& event) {
   task->started = true;
   task->pid = event.pid;
   task->starting_at.reset();
+  if (task->cause != Cause::kNone) return;  // it ends already
   if (task->info.has_max_completion_time()) {
     task->deadline = now_ + Duration(task->info.max_completion_time().nanoseconds());
   }

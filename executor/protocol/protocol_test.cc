@@ -419,6 +419,14 @@ TEST_F(DefaultExecutorTest, WhoIsBeingKilledKeepsTheTimeOfThatCall) {
   EXPECT_THAT(Wait(seconds(1)), ElementsAre("force b"));
 }
 
+TEST_F(ProtocolTest, WhatStartsBehindItsKillIsNotToldToRun) {
+  Do(Subscribed{true});
+  Do(Launch{{CommandTaskOf("t")}});
+  EXPECT_THAT(Do(Kill{"t"}), ElementsAre("t KILLING", "stop t"));
+  EXPECT_THAT(Do(WorkStarted{"t"}), IsEmpty());
+  EXPECT_THAT(Do(WorkEnded{.task = "t"}), ElementsAre("t KILLED"));
+}
+
 TEST_F(DefaultExecutorTest, ATaskThatTakesTooLongEndsByForce) {
   Do(Subscribed{true, "pod"});
   TaskInfo task = CommandTaskOf("a");

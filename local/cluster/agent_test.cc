@@ -288,6 +288,29 @@ TEST_F(AgentTest, AnUpdateBehindTheTerminalOneIsTakenFromTheExecutorAndDropped) 
   EXPECT_THAT(Words(), ElementsAre("master:t1 TASK_RUNNING TASK_RUNNING"));
 }
 
+TEST_F(AgentTest, AContainerInsideTheExecutorsIsToldAsTheExecutorSays) {
+  Running();
+  const auto told = [&](char serial, uint32_t pid) {
+    Call call = Update("t1", mesos::v1::TASK_KILLING, serial);
+    auto* container = call.mutable_update()->mutable_status()->mutable_container_status();
+    container->mutable_container_id()->set_value("inner");
+    container->mutable_container_id()->mutable_parent()->set_value(key_.container_id);
+    if (pid != 0) container->set_executor_pid(pid);
+    agent_.Handle(now_, call);
+    Words();
+    Acknowledge("t1");
+    Words();
+    const auto& framework = agent_.frameworks().at(kFramework);
+    const auto& kept = *framework.executors.at("e").launched.at("t1").statuses().rbegin();
+    const auto& status = kept.container_status();
+    EXPECT_EQ(status.container_id().value(), "inner");
+    EXPECT_EQ(status.container_id().parent().value(), key_.container_id);
+    return std::pair(status.executor_pid(), status.network_infos_size());
+  };
+  EXPECT_EQ(told(2, 77), std::pair(77u, 1));
+  EXPECT_EQ(told(3, 0), std::pair(0u, 0));
+}
+
 TEST_F(AgentTest, TasksOfAnExecutorThatEndsFail) {
   Running();
   agent_.ContainerEnded(now_, key_, {.status = 256});

@@ -312,6 +312,27 @@ Objection ValidateGroupExecutorResources(const ExecutorInfo& executor) {
   return std::nullopt;
 }
 
+// What a task may not have in a group.
+Objection ValidateInGroup(const TaskInfo& task) {
+  using mesos::v1::HealthCheck;
+  const auto& container = task.container();
+  const auto check = task.health_check().type();
+  if (container.network_infos_size() > 0 &&
+      (check == HealthCheck::HTTP || check == HealthCheck::TCP)) {
+    return "HTTP and TCP health checks are not supported for nested containers not joining "
+           "parent's "
+           "network";
+  }
+  if (task.has_container() && container.type() == mesos::v1::ContainerInfo::DOCKER) {
+    return "Docker ContainerInfo is not supported on the task";
+  }
+  if (!task.limits().empty() && container.linux_info().share_cgroups()) {
+    return "Resource limits may only be set for tasks within a task group when the 'share_cgroups' "
+           "field is set to 'false'.";
+  }
+  return std::nullopt;
+}
+
 Objection ValidateGroupTasks(const Offer::Operation::LaunchGroup& launch, TaskContext context,
                              const std::function<bool(const std::string&)>& duplicate) {
   std::set<std::string> seen;
@@ -319,13 +340,65 @@ Objection ValidateGroupTasks(const Offer::Operation::LaunchGroup& launch, TaskCo
     const std::string& id = task.task_id().value();
     context.duplicate_task_id = !seen.insert(id).second || duplicate(id);
     Objection objection = ValidateTaskAlone(task, context);
-    if (!objection && task.container().type() == mesos::v1::ContainerInfo::DOCKER &&
-        task.has_container()) {
-      objection = "Docker ContainerInfo is not supported on the task";
-    }
+    if (!objection) objection = ValidateInGroup(task);
     if (objection) return fmt::format("Task '{}' is invalid: {}", id, *objection);
   }
   return std::nullopt;
+}
+
+Objection ValidateGroupExecutor(const Offer::Operation::LaunchGroup& launch,
+                                const TaskContext& context) {
+  const ExecutorInfo& executor = launch.executor();
+  if (Objection objection = ValidateExecutor(executor, context)) return objection;
+  if (!executor.has_type()) return "'ExecutorInfo.type' must be set";
+  if (executor.type() == ExecutorInfo::UNKNOWN) return "Unknown executor type";
+  if (executor.has_container() && executor.container().type() == mesos::v1::ContainerInfo::DOCKER) {
+    return "Docker ContainerInfo is not supported on the executor";
+  }
+  for (const TaskInfo& task : launch.task_group().tasks()) {
+    if (!task.has_executor() || SameExecutor(task.executor(), executor)) continue;
+    return fmt::format("The `ExecutorInfo` of task '{}' is different from executor '{}'",
+                       task.task_id().value(), executor.executor_id().value());
+  }
+  return ValidateGroupExecutorResources(executor);
+}
+
+// The resources of all tasks and of the executor, side by side.
+Objection ValidateGroupResources(const Offer::Operation::LaunchGroup& launch) {
+  ResourceList all;
+  std::vector<std::string> of_tasks;
+  bool overlap = false;
+  const auto add = [&](const ResourceList& more) {
+    for (const Resource& a : all) {
+      overlap = overlap || std::any_of(more.begin(), more.end(),
+                                       [&a](const Resource& b) { return Overlap(a, b); });
+    }
+    all.MergeFrom(more);
+  };
+  for (const TaskInfo& task : launch.task_group().tasks()) {
+    add(task.resources());
+    of_tasks.push_back(ToText(Resources(task.resources())));
+  }
+  add(launch.executor().resources());
+  if (auto objection = ValidateOneKind(all, "Task group and executor mix")) return objection;
+  if (!overlap) return std::nullopt;
+  return fmt::format(
+      "There are overlapping resources in the task group's task resources [ {} ] and/or executor "
+      "resources {}",
+      fmt::join(of_tasks, ", "), JsonText(launch.executor().resources()));
+}
+
+Objection ValidateShareCgroups(const Offer::Operation::LaunchGroup& launch) {
+  const auto& tasks = launch.task_group().tasks();
+  const auto shares = [](const TaskInfo& task) {
+    return task.container().linux_info().share_cgroups();
+  };
+  if (std::all_of(tasks.begin(), tasks.end(), shares) ||
+      std::none_of(tasks.begin(), tasks.end(), shares)) {
+    return std::nullopt;
+  }
+  return "If set, the value of 'share_cgroups' must be the same for all tasks in each task group "
+         "and under a single executor";
 }
 
 }  // namespace
@@ -472,25 +545,17 @@ Objection ValidateTask(const TaskInfo& task, const TaskContext& context) {
 Objection ValidateTaskGroup(const Offer::Operation::LaunchGroup& launch, const TaskContext& context,
                             const std::function<bool(const std::string&)>& duplicate) {
   if (Objection objection = ValidateGroupTasks(launch, context, duplicate)) return objection;
-  const ExecutorInfo& executor = launch.executor();
-  if (!executor.has_type()) return "'ExecutorInfo.type' must be set";
-  if (Objection objection = ValidateExecutor(executor, context)) return objection;
-  if (Objection objection = ValidateGroupExecutorResources(executor)) return objection;
+  if (Objection objection = ValidateGroupExecutor(launch, context)) return objection;
+  if (Objection objection = ValidateGroupResources(launch)) return objection;
   Resources total;
-  if (!context.known_executor) total += Resources(executor.resources());
-  for (const TaskInfo& task : launch.task_group().tasks()) {
-    if (task.has_executor() && !SameExecutor(task.executor(), executor)) {
-      return fmt::format("The `ExecutorInfo` of task '{}' is different from executor '{}'",
-                         task.task_id().value(), executor.executor_id().value());
-    }
-    total += Resources(task.resources());
-  }
+  if (!context.known_executor) total += Resources(launch.executor().resources());
+  for (const TaskInfo& task : launch.task_group().tasks()) total += Resources(task.resources());
   if (!context.available->Contains(total)) {
     return fmt::format(
         "Total resources {} required by task group and its executor are more than available {}",
         ToText(total), ToText(*context.available));
   }
-  return std::nullopt;
+  return ValidateShareCgroups(launch);
 }
 
 }  // namespace kiln::local

@@ -198,6 +198,70 @@ TEST_F(ValidateTaskTest, AnExecutorIsTheSameForAllItsTasks) {
               "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID."));
 }
 
+// A good group of two tasks with these fields merged into the second and into the executor.
+TEST_F(ValidateTaskTest, AGroupGoesOrFallsAsAWhole) {
+  struct Case {
+    std::string task, executor, text;
+  };
+  const std::string docker = "container {type: DOCKER docker {image: 'x'}}";
+  const std::string port =
+      "resources {name: 'ports' type: RANGES ranges {range {begin: 3 end: 3}}}";
+  const Case cases[] = {
+      {"", "type: DEFAULT", ""},
+      {"", "type: CUSTOM command {value: 'run'}", ""},
+      {"command {value: 'true'}", "type: CUSTOM command {value: 'run'}", ""},
+      {"", "", "'ExecutorInfo.type' must be set"},
+      {"", "type: UNKNOWN", "Unknown executor type"},
+      {"", "type: CUSTOM", "'ExecutorInfo.command' must be set for 'CUSTOM' executor"},
+      {"", "type: DEFAULT command {value: 'run'}",
+       "'ExecutorInfo.command' must not be set for 'DEFAULT' executor"},
+      {"", "type: DEFAULT " + docker,
+       "'ExecutorInfo.container.type' must be 'MESOS' for 'DEFAULT' executor"},
+      {"", "type: CUSTOM command {value: 'run'} " + docker,
+       "Docker ContainerInfo is not supported on the executor"},
+      {docker, "type: DEFAULT",
+       "Task 'u' is invalid: Docker ContainerInfo is not supported on the task"},
+      {"health_check {type: TCP tcp {port: 1}} container {type: MESOS network_infos {name: 'n'}}",
+       "type: DEFAULT",
+       "Task 'u' is invalid: HTTP and TCP health checks are not supported for nested containers "
+       "not joining parent's network"},
+      {"limits {key: 'cpus' value {value: 2}}", "type: DEFAULT",
+       "Task 'u' is invalid: Resource limits may only be set for tasks within a task group when "
+       "the 'share_cgroups' field is set to 'false'."},
+      {"container {type: MESOS linux_info {share_cgroups: false}}", "type: DEFAULT",
+       "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and "
+       "under a single executor"},
+      {port, "type: DEFAULT " + port,
+       "There are overlapping resources in the task group's task resources [ cpus:1, cpus:1; "
+       "ports:[3-3] ] and/or executor resources "
+       "[{\"name\":\"cpus\",\"scalar\":{\"value\":1.0},\"type\":\"SCALAR\"},"
+       "{\"name\":\"mem\",\"scalar\":{\"value\":32.0},\"type\":\"SCALAR\"},"
+       "{\"name\":\"disk\",\"scalar\":{\"value\":1.0},\"type\":\"SCALAR\"},"
+       "{\"name\":\"ports\",\"ranges\":{\"range\":[{\"begin\":3,\"end\":3}]},"
+       "\"type\":\"RANGES\"}]"},
+      {"", "type: DEFAULT resources {name: 'cpus' type: SCALAR scalar {value: 1} revocable {}}",
+       "Executor mixes revocable and non-revocable resources: Cannot use both revocable and "
+       "non-revocable 'cpus' at the same time"}};
+  available_ = Sum("cpus:4;mem:512;disk:9;ports:[1-9]");
+  for (const Case& each : cases) {
+    auto launch = Parse<mesos::v1::Offer::Operation::LaunchGroup>(
+        "executor {executor_id {value: 'e'} framework_id {value: 'f'}"
+        "  resources {name: 'cpus' type: SCALAR scalar {value: 1}}"
+        "  resources {name: 'mem' type: SCALAR scalar {value: 32}}"
+        "  resources {name: 'disk' type: SCALAR scalar {value: 1}}}"
+        "task_group {tasks {task_id {value: 't'} agent_id {value: 's'}"
+        "    resources {name: 'cpus' type: SCALAR scalar {value: 1}}}"
+        "  tasks {task_id {value: 'u'} agent_id {value: 's'}"
+        "    resources {name: 'cpus' type: SCALAR scalar {value: 1}}}}");
+    launch.mutable_executor()->MergeFrom(Parse<mesos::v1::ExecutorInfo>(each.executor));
+    launch.mutable_task_group()->mutable_tasks(1)->MergeFrom(Parse<mesos::v1::TaskInfo>(each.task));
+    const TaskContext context{.framework_id = "f", .agent_id = "s", .available = &available_};
+    const auto free = [](const std::string&) { return false; };
+    EXPECT_EQ(ValidateTaskGroup(launch, context, free).value_or(""), each.text)
+        << each.task << each.executor;
+  }
+}
+
 TEST(OfferConstraintsTest, ChooseAgentsByAttributes) {
   const auto agent = Parse<mesos::v1::AgentInfo>(
       "hostname: 'h1' attributes {name: 'gpu' type: TEXT text {value: 'A100'}}"

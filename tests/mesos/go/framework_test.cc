@@ -9,24 +9,48 @@ namespace {
 
 using testing::HasSubstr;
 
-class GoFrameworkTest : public testing::TestWithParam<const char*> {};
+class GoFrameworkTest : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string(KILN_GO_FRAMEWORK).empty()) {
+      GTEST_SKIP() << "go or the package golang-github-mesos-mesos-go-dev is missing";
+    }
+    Scenario scenario;
+    scenario.agents = {
+        {.flags = {"--hostname=127.0.0.1"}, .resources = "cpus:2;mem:1024;disk:1024"}};
+    Bindings bindings;
+    auto mesos = LocalMesos::Start(KILN_LOCAL_PROGRAM, scenario, bindings);
+    ASSERT_TRUE(mesos) << mesos.error().message;
+    mesos_ = *std::move(mesos);
+  }
+  // What the framework prints.
+  std::string Run(const std::string& mode) {
+    const std::string master = "127.0.0.1:" + std::to_string(*mesos_->PortOf("master"));
+    const auto run = support::RunProgram({KILN_GO_FRAMEWORK, mode, master, GetParam()});
+    EXPECT_EQ(run.code, 0) << run.output << mesos_->Log();
+    return run.output;
+  }
+
+  std::unique_ptr<LocalMesos> mesos_;
+};
 
 TEST_P(GoFrameworkTest, RunsATaskOnItsOwnExecutor) {
-  const std::string framework = KILN_GO_FRAMEWORK;
-  if (framework.empty()) {
-    GTEST_SKIP() << "go or the package golang-github-mesos-mesos-go-dev is missing";
+  const std::string output = Run("scheduler");
+  EXPECT_THAT(output, HasSubstr("go-task TASK_RUNNING go-executor says TASK_RUNNING"));
+  EXPECT_THAT(output, HasSubstr("go-task TASK_FINISHED go-executor says TASK_FINISHED said by the "
+                                "scheduler"));
+}
+
+TEST_P(GoFrameworkTest, AGroupOnTheDefaultExecutorEndsWithTheTaskThatFails) {
+  const std::string output = Run("group");
+  for (const char* line : {"fails TASK_STARTING", "stays TASK_STARTING", "fails TASK_RUNNING",
+                           "stays TASK_RUNNING", "fails TASK_FAILED Command exited with status 3",
+                           "stays TASK_KILLED Command terminated with signal Terminated"}) {
+    EXPECT_THAT(output, HasSubstr(line));
   }
-  Scenario scenario;
-  scenario.agents = {{.flags = {"--hostname=127.0.0.1"}, .resources = "cpus:2;mem:1024;disk:1024"}};
-  Bindings bindings;
-  const auto mesos = LocalMesos::Start(KILN_LOCAL_PROGRAM, scenario, bindings);
-  ASSERT_TRUE(mesos) << mesos.error().message;
-  const std::string master = "127.0.0.1:" + std::to_string(*(*mesos)->PortOf("master"));
-  const auto run = support::RunProgram({framework, "scheduler", master, GetParam()});
-  EXPECT_EQ(run.code, 0) << run.output << (*mesos)->Log();
-  EXPECT_THAT(run.output, HasSubstr("TASK_RUNNING go-executor says TASK_RUNNING"));
-  EXPECT_THAT(run.output,
-              HasSubstr("TASK_FINISHED go-executor says TASK_FINISHED said by the scheduler"));
+  const auto sandbox = mesos_->SandboxWith("go-executor", "tasks");
+  ASSERT_TRUE(sandbox.has_value());
+  EXPECT_EQ(support::ReadFile(*sandbox / "tasks" / "fails" / "stdout"), "here I fail\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(Codecs, GoFrameworkTest, testing::Values("json", "protobuf"),

@@ -1,10 +1,12 @@
 // A framework on the mesos-go library: a scheduler that runs one task on an executor of its own.
 //
 //	framework scheduler MASTER_HOST:PORT json|protobuf
+//	framework group MASTER_HOST:PORT json|protobuf
 //	framework executor json|protobuf
 //
 // The scheduler prints every task state and exits with 0 once its task has finished with the data
-// that the executor was given.
+// that the executor was given. As "group" it runs two tasks on the default executor, of which one
+// fails, and exits with 0 once both have ended.
 package main
 
 import (
@@ -26,11 +28,13 @@ func main() {
 	var err error
 	switch {
 	case len(os.Args) == 4 && os.Args[1] == "scheduler":
-		err = runScheduler(os.Args[2], os.Args[3])
+		err = runScheduler(os.Args[2], os.Args[3], &single{codec: os.Args[3]})
+	case len(os.Args) == 4 && os.Args[1] == "group":
+		err = runScheduler(os.Args[2], os.Args[3], &group{})
 	case len(os.Args) == 3 && os.Args[1] == "executor":
 		err = runExecutor(os.Args[2])
 	default:
-		err = fmt.Errorf("usage: framework scheduler HOST:PORT CODEC | framework executor CODEC")
+		err = fmt.Errorf("usage: framework scheduler|group HOST:PORT CODEC | framework executor CODEC")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "framework:", err)
