@@ -47,30 +47,22 @@ class AgentForTest {
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
   void Launch(const mesos::v1::TaskInfo& task) {
-    Event event;
-    event.set_type(Event::LAUNCH);
+    Event event = OfType(Event::LAUNCH);
     *event.mutable_launch()->mutable_task() = task;
     Send(event);
   }
   void LaunchGroup(const std::vector<mesos::v1::TaskInfo>& tasks) {
-    Event event;
-    event.set_type(Event::LAUNCH_GROUP);
-    for (const auto& task : tasks) {
-      *event.mutable_launch_group()->mutable_task_group()->add_tasks() = task;
-    }
+    Event event = OfType(Event::LAUNCH_GROUP);
+    auto& group = *event.mutable_launch_group()->mutable_task_group();
+    group.mutable_tasks()->Add(tasks.begin(), tasks.end());
     Send(event);
   }
   void Kill(const std::string& task) {
-    Event event;
-    event.set_type(Event::KILL);
+    Event event = OfType(Event::KILL);
     event.mutable_kill()->mutable_task_id()->set_value(task);
     Send(event);
   }
-  void ShutDown() {
-    Event event;
-    event.set_type(Event::SHUTDOWN);
-    Send(event);
-  }
+  void ShutDown() { Send(OfType(Event::SHUTDOWN)); }
 
   bool killing_state = true;  // the framework declares TASK_KILLING_STATE
   bool acknowledge = true;
@@ -99,8 +91,7 @@ class AgentForTest {
     subscriptions.push_back(subscribe);
     exchange->BeginStream({200, {{"Content-Type", "application/x-protobuf"}}, {}});
     stream_ = std::move(exchange);
-    Event event;
-    event.set_type(Event::SUBSCRIBED);
+    Event event = OfType(Event::SUBSCRIBED);
     auto* executor = event.mutable_subscribed()->mutable_executor_info();
     executor->mutable_executor_id()->set_value("e1");
     if (default_executor) executor->set_type(mesos::v1::ExecutorInfo::DEFAULT);
@@ -123,13 +114,17 @@ class AgentForTest {
     }
     statuses.push_back(status);
     if (!acknowledge) return;
-    Event event;
-    event.set_type(Event::ACKNOWLEDGED);
+    Event event = OfType(Event::ACKNOWLEDGED);
     *event.mutable_acknowledged()->mutable_task_id() = status.task_id();
     event.mutable_acknowledged()->set_uuid(status.uuid());
     Send(event);
   }
 
+  static Event OfType(Event::Type type) {
+    Event event;
+    event.set_type(type);
+    return event;
+  }
   void Send(const Event& event) {
     ASSERT_NE(stream_, nullptr);
     stream_->Write(wire::EncodeRecord(event.SerializeAsString()));
@@ -282,10 +277,9 @@ class DaemonTest : public testing::Test {
   }
   bool RunUntilEnd(const std::string& task) {
     return RunUntil([&] {
-      return !agent_.statuses.empty() &&
-             std::ranges::any_of(agent_.statuses, [&](const auto& status) {
-               return status.task_id().value() == task && IsTerminal(status.state());
-             });
+      return std::ranges::any_of(agent_.statuses, [&](const auto& status) {
+        return status.task_id().value() == task && IsTerminal(status.state());
+      });
     });
   }
   bool RunUntilRunning(const std::string& task) {
