@@ -134,6 +134,8 @@ class Master {
   Objection Unauthorized(const MasterFramework& framework, const mesos::v1::TaskInfo& task,
                          const mesos::v1::ExecutorInfo* executor) const;
   bool AddExecutor(Acceptance& acceptance, const mesos::v1::ExecutorInfo& executor);
+  static std::optional<bool> SharesCgroups(const Acceptance& acceptance,
+                                           const mesos::v1::ExecutorID& executor_id);
   void AddTask(Acceptance& acceptance, const mesos::v1::TaskInfo& task,
                const mesos::v1::ExecutorID* executor_id);
   void RefuseOperation(const MasterFramework& framework,

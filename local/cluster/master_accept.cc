@@ -252,6 +252,17 @@ void Master::Launch(Acceptance& acceptance, Offer::Operation::Launch& launch) {
   }
 }
 
+// What the tasks of this executor have said, if it has any.
+std::optional<bool> Master::SharesCgroups(const Acceptance& acceptance,
+                                          const mesos::v1::ExecutorID& executor_id) {
+  for (const auto& [id, task] : acceptance.framework.tasks) {
+    if (task.agent_id().value() != acceptance.agent.id() || !task.has_executor_id()) continue;
+    if (task.executor_id().value() != executor_id.value()) continue;
+    return task.container().linux_info().share_cgroups();
+  }
+  return std::nullopt;
+}
+
 void Master::LaunchGroup(Acceptance& acceptance, Offer::Operation::LaunchGroup& launch) {
   MasterFramework& framework = acceptance.framework;
   ExecutorInfo* executor = launch.mutable_executor();
@@ -279,7 +290,10 @@ void Master::LaunchGroup(Acceptance& acceptance, Offer::Operation::LaunchGroup& 
   TaskContext context{framework.id(), acceptance.agent.id()};
   context.available = &acceptance.left;
   auto known = acceptance.agent.executors.find({framework.id(), executor->executor_id().value()});
-  if (known != acceptance.agent.executors.end()) context.known_executor = &known->second;
+  if (known != acceptance.agent.executors.end()) {
+    context.known_executor = &known->second;
+    context.share_cgroups = SharesCgroups(acceptance, executor->executor_id());
+  }
   auto taken = [&](const std::string& id) { return framework.tasks.count(id) > 0; };
   if (Objection objection = ValidateTaskGroup(launch, context, taken)) {
     return refuse(TaskStatus::REASON_TASK_GROUP_INVALID, *objection);

@@ -388,15 +388,15 @@ Objection ValidateGroupResources(const Offer::Operation::LaunchGroup& launch) {
       fmt::join(of_tasks, ", "), JsonText(launch.executor().resources()));
 }
 
-Objection ValidateShareCgroups(const Offer::Operation::LaunchGroup& launch) {
+Objection ValidateShareCgroups(const Offer::Operation::LaunchGroup& launch,
+                               std::optional<bool> all) {
   const auto& tasks = launch.task_group().tasks();
-  const auto shares = [](const TaskInfo& task) {
-    return task.container().linux_info().share_cgroups();
+  const auto agrees = [&all](const TaskInfo& task) {
+    const bool shares = task.container().linux_info().share_cgroups();
+    if (!all) all = shares;
+    return shares == *all;
   };
-  if (std::all_of(tasks.begin(), tasks.end(), shares) ||
-      std::none_of(tasks.begin(), tasks.end(), shares)) {
-    return std::nullopt;
-  }
+  if (std::all_of(tasks.begin(), tasks.end(), agrees)) return std::nullopt;
   return "If set, the value of 'share_cgroups' must be the same for all tasks in each task group "
          "and under a single executor";
 }
@@ -555,7 +555,7 @@ Objection ValidateTaskGroup(const Offer::Operation::LaunchGroup& launch, const T
         "Total resources {} required by task group and its executor are more than available {}",
         ToText(total), ToText(*context.available));
   }
-  return ValidateShareCgroups(launch);
+  return ValidateShareCgroups(launch, context.share_cgroups);
 }
 
 }  // namespace kiln::local

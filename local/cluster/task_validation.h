@@ -17,6 +17,8 @@ struct TaskContext {
   // The executor that already runs under the task's executor id on that agent.
   const mesos::v1::ExecutorInfo* known_executor = nullptr;
   const Resources* available = nullptr;  // what is left of the offers
+  // Of the tasks that this executor has already.
+  std::optional<bool> share_cgroups = std::nullopt;
 };
 
 // The operation's message is there and its resources are well formed; upgrades them to the

@@ -259,6 +259,11 @@ TEST_F(ValidateTaskTest, AGroupGoesOrFallsAsAWhole) {
     const auto free = [](const std::string&) { return false; };
     EXPECT_EQ(ValidateTaskGroup(launch, context, free).value_or(""), each.text)
         << each.task << each.executor;
+    // Those that the executor has already said otherwise.
+    TaskContext other = context;
+    other.share_cgroups = false;
+    EXPECT_EQ(ValidateTaskGroup(launch, other, free).value_or("").starts_with("If set"),
+              each.text.empty() || each.text.starts_with("If set"));
   }
 }
 
