@@ -110,7 +110,8 @@ void Cluster::StartScheduler() {
       [&] { return !(address = support::ReadFile(folder_.File("scheduler.address"))).empty(); },
       kStart))
       << Logs();
-  api_ = (tls_ ? "" : "http://") + address.substr(0, address.find('\n'));
+  // Commands that run meanwhile read it.
+  if (api_.empty()) api_ = (tls_ ? "" : "http://") + address.substr(0, address.find('\n'));
   ASSERT_TRUE(support::Eventually([&] { return Alive(Api("GET", "/v1/health").status); }, kStart))
       << Logs();
 }
