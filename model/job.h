@@ -186,6 +186,9 @@ struct Group {
   bool operator==(const Group&) const = default;
 };
 
+inline constexpr Duration kForever = Duration::max();
+inline constexpr Duration kUnreachableWaitMax = std::chrono::hours(24 * 365);
+
 struct Job {
   std::string name;
   JobKind kind = JobKind::kTraining;
@@ -202,6 +205,9 @@ struct Job {
   // Others of the role may not evict it, whatever their priority. What goes beyond the quota of its
   // role is taken back all the same by those who are owed theirs.
   bool preemptible = true;
+  // For so long its members are waited for when Mesos does not reach their agents, before they start
+  // elsewhere; kForever: until the agent comes back or is given up. None: as the scheduler is told.
+  std::optional<Duration> unreachable_wait;
   int retries = 3;                 // charged attempts of one member beyond the first
   std::vector<std::string> after;  // jobs that must have finished
   // Jobs of one role with the same pool share the executors of their kernel work, which stay warm

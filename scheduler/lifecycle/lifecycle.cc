@@ -45,9 +45,7 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
     if (IsTerminal(task.state)) continue;
     if (task.executor.text != task.id.text) executors_.Adopt(task.executor, task.agent);
     if (task.kill_wanted) kills_[id] = {task.agent, {}};
-    if (task.state == TaskState::kUnreachable && !GivenUp(task) && MayGiveUp(task)) {
-      cut_off_[id] = {};
-    }
+    if (task.state == TaskState::kUnreachable && UnreachableWait(task)) cut_off_[id] = {};
   }
   for (const auto& [name, record] : state_.jobs) {
     runs_[name] = Derive(record.job, tasks[name]);
@@ -306,7 +304,7 @@ void Lifecycle::Tick(Instant now) {
   }
   std::vector<TaskId> overdue;
   for (auto& [id, until] : cut_off_) {
-    if (until.nanoseconds == 0) until = now + settings_.unreachable_wait;
+    if (until.nanoseconds == 0) until = now + *UnreachableWait(state_.tasks.at(id));
     if (until <= now) overdue.push_back(id);
   }
   for (const TaskId& id : overdue) GiveUp(state_.tasks.at(id), now);

@@ -197,6 +197,7 @@ class Lifecycle {
   void FreeMember(const Task& task, Instant now);
   void Spend(const Task& task, GroupRun& group, Member& member, Instant now);
   void Rest(const MemberId& id, GroupRun& group, Member& member, int times, Instant now);
+  std::optional<Duration> UnreachableWait(const Task& task);
   void GiveUp(Task& task, Instant now);
   void WantKill(Task& task, Instant now);
   void SendKill(const TaskId& task, const AgentId& agent, Instant now);

@@ -9,6 +9,7 @@ namespace kiln::scheduler {
 namespace {
 
 using std::chrono::minutes;
+using std::chrono::hours;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -340,6 +341,33 @@ TEST(Lifecycle, ACutOffTaskIsReplacedAfterAWhileAndKilledWhenItComesBack) {
   h.Tell(old, TaskState::kKilled);
   h.Tell(fresh[0], TaskState::kFinished);
   EXPECT_EQ(h.Phase("j"), JobPhase::kSucceeded);
+}
+
+TEST(Lifecycle, TheJobSaysHowLongACutOffTaskIsWaitedFor) {
+  const std::pair<Duration, bool> cases[] = {
+      {Duration(0), true}, {seconds(5), true}, {hours(24), false}, {kForever, false}};
+  for (const auto& [wait, replaced] : cases) {
+    for (const bool restarted : {false, true}) {
+      Harness h;
+      Job job = CommandJob("j", 1);
+      job.unreachable_wait = wait;
+      h.Submit(job);
+      const TaskId old = h.PlaceAll("a1")[0];
+      h.Tell(old, TaskState::kRunning);
+      h.Tell(old, TaskState::kUnreachable);
+      if (restarted) h.Restart();
+      if (restarted) h.Connect();
+      h.Advance(Duration(0));
+      if (wait.count() > 0) EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
+      h.Advance(seconds(6));
+      h.Advance(hours(2));
+      EXPECT_THAT(h.PlaceAll("a2"), SizeIs(replaced ? 1 : 0)) << ToSeconds(wait);
+      // Who waits goes on with what comes back, or starts again when Mesos says that it is gone.
+      h.Tell(old, replaced ? TaskState::kKilled : TaskState::kGone);
+      h.Advance(hours(1));
+      EXPECT_THAT(h.PlaceAll("a3"), SizeIs(replaced ? 0 : 1)) << ToSeconds(wait);
+    }
+  }
 }
 
 TEST(Lifecycle, ASecondKillOfATaskIsWrittenToo) {

@@ -50,9 +50,6 @@ inline bool GivenUp(const Task& task) {
   return !IsTerminal(task.state) && task.charge == Charge::kCluster;
 }
 
-// Its member may have another attempt elsewhere while its agent is cut off: not where its data are.
-inline bool MayGiveUp(const Task& task) { return task.resources.volumes.empty(); }
-
 // The position of a group in its job; -1 when there is none of that name.
 int GroupIndex(const Job& job, const std::string& group);
 

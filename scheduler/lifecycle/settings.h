@@ -38,7 +38,7 @@ struct Settings {
   Duration rest_min = std::chrono::seconds(1);
   Duration rest_max = std::chrono::minutes(1);
   Duration sound_after = std::chrono::minutes(5);  // who ran so long begins again with rest_min
-  // A task on an agent that is cut off is replaced after this time.
+  // A task on an agent that is cut off is replaced after this time, unless its job says otherwise.
   Duration unreachable_wait = std::chrono::minutes(1);
   Duration kill_again = std::chrono::seconds(5);
   Duration first_reconciliation =

@@ -86,9 +86,7 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   const bool counted = Counts(task);
   if (update.state == TaskState::kUnreachable) {
     task.state = update.state;
-    if (!GivenUp(task) && MayGiveUp(task)) {
-      cut_off_.emplace(task.id, now + settings_.unreachable_wait);
-    }
+    if (const auto wait = UnreachableWait(task)) cut_off_.emplace(task.id, now + *wait);
     kills_.erase(task.id);
   } else {
     cut_off_.erase(task.id);
@@ -270,6 +268,17 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
       Duration(static_cast<int64_t>(static_cast<double>(half.count()) * random_.Unit()));
   group.resting.Insert(id.index);
   resting_.emplace(member.rests_until, id);
+}
+
+// How long it is waited for while its agent is cut off. None: for ever, as where its member's data
+// are, or no longer.
+std::optional<Duration> Lifecycle::UnreachableWait(const Task& task) {
+  if (GivenUp(task) || !task.resources.volumes.empty()) return std::nullopt;
+  const JobRecord* record = RecordOf(task);
+  const Duration wait = record != nullptr && record->job.unreachable_wait
+                            ? *record->job.unreachable_wait
+                            : settings_.unreachable_wait;
+  return wait == kForever ? std::nullopt : std::optional(wait);
 }
 
 // Its agent has been cut off for too long: another attempt may begin, and this one is killed when

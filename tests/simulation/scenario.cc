@@ -99,6 +99,7 @@ class Maker {
     load.work_min = Between(milliseconds(200), seconds(5));
     load.work_max = load.work_min + Between(Duration(0), seconds(60));
     if (Chance(3)) load.fails = 0.3 * random_.Unit();
+    if (Chance(4)) load.job.unreachable_wait = Chance(2) ? Duration(0) : kForever;
     if (Chance(10)) load.killed = load.submitted + Between(Duration(0), minutes(2));
     for (uint64_t i = Chance(4) ? Below(3) : 0; i > 0; --i) {
       load.tasks_killed.push_back(load.submitted + Between(Duration(0), minutes(2)));
@@ -312,6 +313,10 @@ std::string ToText(const Scenario& scenario) {
     if (!load.job.role.empty()) text += ", role " + load.job.role;
     if (!group.volumes.empty()) text += ", volume of " + FormatBytes(group.volumes[0].size);
     if (group.revocable) text += ", revocable";
+    if (load.job.unreachable_wait) {
+      text += *load.job.unreachable_wait == kForever ? ", waits" : ", is replaced";
+      text += " where agents are cut off";
+    }
     if (load.job.gang_members > 0) text += fmt::format(", gang of {}", load.job.gang_members);
     text += fmt::format(", priority {}, runs {} to {}", load.job.priority,
                         FormatDuration(load.work_min), FormatDuration(load.work_max));

@@ -374,7 +374,7 @@ class Simulation {
     if (!leader_->up()) return "the scheduler is dead";
     if (hosts_[0].up() && hosts_[1].up()) return "two schedulers live";
     const State& state = leader_->get()->state();
-    OperateVolumes(state);
+    Operate(state);
     std::string open;
     for (const auto& [name, record] : state.jobs) {
       if (IsEnded(record.phase)) continue;
@@ -401,16 +401,22 @@ class Simulation {
     return {};
   }
 
-  // Agents that do not come back are given up by their operator, and where Mesos has forgotten them
-  // the job by its user.
-  void OperateVolumes(const State& state) {
+  // Agents that do not come back, and that somebody waits for, are given up by their operator, and
+  // where Mesos has forgotten them the job by its user.
+  void Operate(const State& state) {
+    if (stage_.history.Elapsed() < scenario_.healed + minutes(5)) return;
     std::set<std::string> agents;
     for (const Site& site : sites_) agents.insert(site.machine->agent_id());
-    for (const auto& [id, volume] : state.volumes) {
-      if (agents.contains(volume.agent.text)) continue;
-      if (stage_.history.Elapsed() < scenario_.healed + minutes(5)) continue;
-      if (given_up_.insert(volume.agent.text).second) GiveUp(volume.agent.text);
-      if (stage_.history.Elapsed() > scenario_.healed + minutes(10)) EndOnce(volume.member.job);
+    const auto give_up = [&](const AgentId& agent, const std::string& job) {
+      if (agents.contains(agent.text)) return;
+      if (given_up_.insert(agent.text).second) GiveUp(agent.text);
+      if (stage_.history.Elapsed() > scenario_.healed + minutes(10)) EndOnce(job);
+    };
+    for (const auto& [id, volume] : state.volumes) give_up(volume.agent, volume.member.job);
+    for (const auto& [id, task] : state.tasks) {
+      if (task.state == TaskState::kUnreachable && !scheduler::GivenUp(task)) {
+        give_up(task.agent, task.member.job);
+      }
     }
   }
 

@@ -183,6 +183,7 @@ v1::Job ToProto(const Job& job) {
   proto.mutable_labels()->insert(job.labels.begin(), job.labels.end());
   proto.set_pool(job.pool);
   proto.set_not_preemptible(!job.preemptible);
+  if (job.unreachable_wait) proto.set_unreachable_wait(job.unreachable_wait->count());
   return proto;
 }
 
@@ -199,6 +200,7 @@ Result<Job> FromProto(const v1::Job& proto) {
           .after = {proto.after().begin(), proto.after().end()},
           .pool = proto.pool(),
           .labels = {proto.labels().begin(), proto.labels().end()}};
+  if (proto.has_unreachable_wait()) job.unreachable_wait = Duration(proto.unreachable_wait());
   for (const v1::Group& group : proto.groups()) {
     KILN_TRY(Group one, Get(group));
     job.groups.push_back(std::move(one));

@@ -64,6 +64,7 @@ Job FullJob() {
   job.gang_require = "zone";
   job.gang_prefer = "rack";
   job.preemptible = false;
+  job.unreachable_wait = kForever;
   job.retries = 1;
   job.after = {"before"};
   job.pool = "warm";

@@ -351,6 +351,51 @@ Form::SpecialParts GangParts(Job& job) {
           }};
 }
 
+constexpr const char* kUnreachable = "unreachable";
+constexpr std::pair<const char*, std::optional<Duration>> kWaitWords[] = {
+    {"usual", std::nullopt}, {"wait", kForever}, {"replace", Duration(0)}};
+
+void DescribeWait(Form& form, Duration& wait) { form.Time({kUnreachable, ""}, wait); }
+
+void DescribeBlankWait(Form& form) {
+  Duration blank = kForever;
+  DescribeWait(form, blank);
+}
+
+Form::SpecialParts UnreachableParts(Job& job) {
+  return {[&job](const Json& json, const std::string& path) -> Status {
+            for (const auto& [word, wait] : kWaitWords) {
+              if (json != word) continue;
+              job.unreachable_wait = wait;
+              return {};
+            }
+            Duration wait{};
+            const Status read = ReadForm(Json{{kUnreachable, json}}, "",
+                                         [&wait](Form& form) { DescribeWait(form, wait); });
+            if (!read || wait > kUnreachableWaitMax) {
+              return FailField(
+                  path, "{} is {}: expected usual, wait, replace, or a time of at most {}d",
+                  kUnreachable, DumpJson(json), kUnreachableWaitMax / std::chrono::hours(24));
+            }
+            job.unreachable_wait = wait;
+            return {};
+          },
+          [&job]() -> Json {
+            for (const auto& [word, wait] : kWaitWords) {
+              if (job.unreachable_wait == wait) return word;
+            }
+            Duration wait = *job.unreachable_wait;
+            return WriteForm([&wait](Form& form) { DescribeWait(form, wait); },
+                             DescribeBlankWait)[kUnreachable];
+          },
+          [] {
+            Json time = SchemaOfForm(DescribeBlankWait)["properties"][kUnreachable];
+            time.erase("default");
+            time.erase("description");
+            return Json{{"anyOf", {{{"enum", {"usual", "wait", "replace"}}}, std::move(time)}}};
+          }};
+}
+
 void DescribeJob(Form& form, Job& job) {
   form.Text({"name", "1 to 63 of a-z, 0-9 and '-'", true}, job.name);
   Choice(form, {"kind", "what the job is for", true}, job.kind, kKinds);
@@ -359,6 +404,11 @@ void DescribeJob(Form& form, Job& job) {
   List(form, {"groups", "identical members each", true}, job.groups, DescribeGroup, {}, 1);
   form.Special({"gang", "which members start together or not at all"}, GangParts(job));
   form.Flag({"preemptible", "others of the role may evict it by priority"}, job.preemptible);
+  form.Special({kUnreachable,
+                "members on agents that Mesos does not reach: wait for them, replace them at once "
+                "or after a time; usual: after kiln-scheduler --unreachable-wait. Members with "
+                "volumes are waited for"},
+               UnreachableParts(job));
   Int(form, {"retries", "of one member, after failures of its own"}, job.retries, 0, 1000);
   form.Texts({"after", "jobs that must have finished"}, job.after);
   form.Text({"pool", "jobs with the same pool share warm executors; empty: executors of its own"},

@@ -85,6 +85,30 @@ TEST(JobCodec, AGroupMayAskForRevocableCpus) {
   EXPECT_EQ(faulty.error().field, "groups[0].revocable");
 }
 
+TEST(JobCodec, SaysHowLongAMemberIsWaitedForThatIsCutOff) {
+  const auto with = [](const std::string& text) {
+    return "{name: a, kind: service, unreachable: " + text +
+           ", groups: [{name: g, run: {command: ls}}]}";
+  };
+  const std::pair<const char*, std::optional<Duration>> cases[] = {
+      {"usual", std::nullopt},
+      {"wait", kForever},
+      {"replace", Duration(0)},
+      {"90s", std::chrono::seconds(90)}};
+  for (const auto& [text, wait] : cases) {
+    const Job job = Read(with(text));
+    EXPECT_EQ(job.unreachable_wait, wait) << text;
+    EXPECT_EQ(JobToJson(job).value("unreachable", "usual"), text);
+  }
+  for (const char* text : {"soon", "5", "[]", "400d", "-1s"}) {
+    const auto faulty = DecodeJob("# job\n" + with(text));
+    ASSERT_FALSE(faulty) << text;
+    EXPECT_EQ(faulty.error().field, "unreachable");
+    EXPECT_THAT(faulty.error().message,
+                testing::EndsWith("expected usual, wait, replace, or a time of at most 365d"));
+  }
+}
+
 TEST(JobCodec, ReadsAJobFile) {
   auto job = DecodeJob(kTraining);
   ASSERT_TRUE(job) << job.error().field << ": " << job.error().message;
@@ -117,6 +141,7 @@ TEST(JobCodec, WhatItWritesItReadsBack) {
                 "run: {command: ls}"),
       WithGang("{members: 3, prefer: rack}"),
       WithGang("{require: zone, prefer: rack}"),
+      "{name: a, kind: service, unreachable: wait, groups: [{name: g, run: {command: ls}}]}",
       WithGroup("serving", "run: {serve: {models: [digits, {model: other, version: 2}]}}"),
       WithGroup("scoring", "run: {score: {model: m, data: d, output: o, key: k, partitions: 8}}"),
       WithGroup("scoring",
