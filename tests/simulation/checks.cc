@@ -79,6 +79,11 @@ Instant EvictedBy(const State& state, const scheduler::Change& change) {
   return record->second.evicted.back();
 }
 
+bool IsLive(const State& state, const TaskId& id) {
+  const auto task = state.tasks.find(id);
+  return task != state.tasks.end() && !IsTerminal(task->second.state);
+}
+
 Resources TotalOf(const Scenario& scenario, const std::string& hostname) {
   const size_t machine = std::stoul(hostname.substr(1));  // m0 and so on
   const auto parsed = local::ParseResources(scenario.machines.at(machine).resources);
@@ -116,6 +121,7 @@ void Checks::Committed(std::span<const scheduler::Change> changes, const State* 
       stage_.history.Violate("I12", applied.error().message);
     }
     if (EvictedBy(durable_, change) > evicted) preemptors.insert(change.key);
+    if (change.kind == "task" && !IsLive(durable_, {change.key})) ended_.erase({change.key});
     if (!is_new) continue;
     const Task& task = durable_.tasks.at({change.key});
     started.insert(task.member.job);
@@ -168,6 +174,8 @@ void Checks::CheckRoom(const std::set<std::string>& preemptors) {
   for (const std::string& name : preemptors) {
     const auto record = durable_.jobs.find(name);
     if (record == durable_.jobs.end() || !record->second.claim) continue;
+    const auto is_ahead = [this](const AgentId& agent) { return ahead_.contains(agent); };
+    if (std::ranges::any_of(record->second.claim->agents, is_ahead)) continue;
     const std::string lack = LackOfRoom(durable_, record->second, totals_, stage_.scenario.sharing);
     if (lack.empty()) continue;
     stage_.history.Violate("I9",
@@ -271,6 +279,10 @@ void Checks::EventArrives(uint64_t life, const Event& event, Instant now) {
   for (const auto& offer : event.offers().offers()) {
     const AgentId agent{offer.agent_id().value()};
     if (!totals_.contains(agent)) totals_[agent] = TotalOf(stage_.scenario, offer.hostname());
+    const bool is_ahead = std::ranges::any_of(
+        ended_, [&](const TaskId& id) { return durable_.tasks.at(id).agent == agent; });
+    if (is_ahead) ahead_.insert(agent);
+    if (!is_ahead) ahead_.erase(agent);
   }
   if (event.type() != Event::UPDATE) return;
   const auto& status = event.update().status();
@@ -363,7 +375,10 @@ void Checks::CheckDevices(const std::string& id, const LiveWork& work) {
   }
 }
 
-void Checks::WorkEnds(const std::string& task) { live_.erase(task); }
+void Checks::WorkEnds(const std::string& task) {
+  live_.erase(task);
+  if (IsLive(durable_, {task})) ended_.insert({task});
+}
 
 std::vector<std::string> Checks::LiveOf(const std::string& job) const {
   std::vector<std::string> tasks;

@@ -27,7 +27,9 @@ namespace kiln::simulation {
 // I5  nothing is launched before Mesos was heard of every task that was live at the subscription.
 // I6  members of a gang start together.
 // I8  no device, share of a device or port is used twice.
-// I9  who has others evicted fits into what they leave.
+// I9  who has others evicted fits into what they leave, where the scheduler can know: Mesos may
+// offer
+//     what a task has left before it tells of its end.
 // I10 a device in quarantine gets no task.
 // I12 the records that were written, in their order, give the state in memory.
 //
@@ -91,6 +93,8 @@ class Checks {
   scheduler::State durable_;
   std::set<std::string> submitted_;
   std::map<AgentId, Resources> totals_;   // of agents that have been offered
+  std::set<TaskId> ended_;                // of which the disk does not know that yet
+  std::set<AgentId> ahead_;               // that offered what is left of such tasks
   std::map<std::string, LiveWork> live_;  // by task
   std::set<std::string> given_up_;        // volumes
   std::map<MemberId, std::string> data_;  // the volume that the member has begun on

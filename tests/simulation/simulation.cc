@@ -420,12 +420,13 @@ class Simulation {
     }
   }
 
-  // Something between the scheduler and an agent may have got lost.
+  // Something between the scheduler and an agent may have got lost, or is not known to who has
+  // taken over while Mesos kept to what the former leader had declined.
   bool LosesCalls() const {
     static const std::set<FaultKind> kinds = {FaultKind::kCutScheduler, FaultKind::kDivideScheduler,
                                               FaultKind::kCutAgent,     FaultKind::kDivideAgent,
                                               FaultKind::kRestartAgent, FaultKind::kKillMaster,
-                                              FaultKind::kSlowNetwork};
+                                              FaultKind::kSlowNetwork,  FaultKind::kTakeOver};
     return std::any_of(scenario_.faults.begin(), scenario_.faults.end(),
                        [](const Fault& fault) { return kinds.contains(fault.kind); });
   }
