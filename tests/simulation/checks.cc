@@ -318,16 +318,16 @@ void Checks::WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v
 void Checks::CheckData(const MemberId& member, const std::string& volume) {
   const auto [data, fresh] = data_.emplace(member, volume);
   if (fresh || data->second == volume) return;
-  if (!given_up_.contains(data->second)) {
+  if (!lost_.contains(data->second)) {
     stage_.history.Violate("data", fmt::format("{} begins on volume {} and has its data on {}",
                                                NameOf(member), volume, data->second));
   }
   data->second = volume;
 }
 
-void Checks::GivenUp(const std::string& agent) {
+void Checks::DiskLost(const std::string& agent) {
   for (const auto& [id, volume] : durable_.volumes) {
-    if (volume.agent.text == agent) given_up_.insert(id);
+    if (volume.agent.text == agent) lost_.insert(id);
   }
 }
 

@@ -33,7 +33,7 @@ namespace kiln::simulation {
 // I10 a device in quarantine gets no task.
 // I12 the records that were written, in their order, give the state in memory.
 //
-// data: a member goes on with the volume that it began with, unless its agent is given up, and no
+// data: a member goes on with the volume that it began with, unless the disk is lost, and no
 //     volume goes before its job has ended.
 //
 // I7 and I11 need the scheduler itself: simulation.cc.
@@ -56,8 +56,8 @@ class Checks {
 
   void WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v1::Work& work);
   void WorkEnds(const std::string& task);
-  // An operator has: what is on the agent's disk is lost.
-  void GivenUp(const std::string& agent);
+  // What was on the disk of an agent that is given up, or whose machine is replaced.
+  void DiskLost(const std::string& agent);
   size_t Live() const { return live_.size(); }
   // Live tasks of a job.
   std::vector<std::string> LiveOf(const std::string& job) const;
@@ -96,7 +96,7 @@ class Checks {
   std::set<TaskId> ended_;                // of which the disk does not know that yet
   std::set<AgentId> ahead_;               // that offered what is left of such tasks
   std::map<std::string, LiveWork> live_;  // by task
-  std::set<std::string> given_up_;        // volumes
+  std::set<std::string> lost_;            // volumes
   std::map<MemberId, std::string> data_;  // the volume that the member has begun on
   std::map<uint64_t, Session> sessions_;  // by life
 };

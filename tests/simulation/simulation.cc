@@ -247,9 +247,12 @@ class Simulation {
       case FaultKind::kRestartAgent:
         site.machine->KillAgent();
         return later([&site] { site.machine->Start(); });
-      case FaultKind::kLoseMachine:
       case FaultKind::kReplaceMachine:
-        site.machine->Lose(fault.kind == FaultKind::kReplaceMachine);
+        checks_.DiskLost(site.machine->agent_id());
+        site.machine->Lose(true);
+        return later([&site] { site.machine->Start(); });
+      case FaultKind::kLoseMachine:
+        site.machine->Lose(false);
         return later([&site] { site.machine->Start(); });
       case FaultKind::kLeave:
         return site.machine->Leave();
@@ -297,7 +300,7 @@ class Simulation {
   }
 
   void GiveUp(const std::string& agent_id) {
-    checks_.GivenUp(agent_id);
+    checks_.DiskLost(agent_id);
     master_.MarkGone(agent_id);
   }
 
