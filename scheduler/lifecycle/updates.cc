@@ -270,8 +270,8 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
   resting_.emplace(member.rests_until, id);
 }
 
-// How long it is waited for while its agent is cut off. None: for ever, as where its member's data
-// are, or no longer.
+// How long it is waited for while its agent is cut off. None: it has been given up, or is waited
+// for for ever, as where its member's data are.
 std::optional<Duration> Lifecycle::UnreachableWait(const Task& task) {
   if (GivenUp(task) || !task.resources.volumes.empty()) return std::nullopt;
   const JobRecord* record = RecordOf(task);

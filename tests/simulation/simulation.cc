@@ -247,12 +247,9 @@ class Simulation {
       case FaultKind::kRestartAgent:
         site.machine->KillAgent();
         return later([&site] { site.machine->Start(); });
-      case FaultKind::kReplaceMachine:
-        checks_.DiskLost(site.machine->agent_id());
-        site.machine->Lose(true);
-        return later([&site] { site.machine->Start(); });
       case FaultKind::kLoseMachine:
-        site.machine->Lose(false);
+      case FaultKind::kReplaceMachine:
+        LoseMachine(*site.machine, fault.kind == FaultKind::kReplaceMachine);
         return later([&site] { site.machine->Start(); });
       case FaultKind::kLeave:
         return site.machine->Leave();
@@ -290,6 +287,11 @@ class Simulation {
     stage_.timeline.After(length, [this] {
       if (!master_.up()) master_.Start();
     });
+  }
+
+  void LoseMachine(Machine& machine, bool with_its_disk) {
+    if (with_its_disk) checks_.DiskLost(machine.agent_id());
+    machine.Lose(with_its_disk);
   }
 
   void TakeOver() {
