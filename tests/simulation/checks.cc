@@ -108,6 +108,7 @@ std::string Difference(const State& memory, const State& disk) {
 }
 
 void Checks::Committed(std::span<const scheduler::Change> changes, const State* memory) {
+  std::vector<const Task*> fresh;
   std::set<std::string> started;     // jobs of which a gang may have
   std::set<std::string> preemptors;  // jobs that have others evicted
   for (const scheduler::Change& change : changes) {
@@ -123,10 +124,11 @@ void Checks::Committed(std::span<const scheduler::Change> changes, const State* 
     if (EvictedBy(durable_, change) > evicted) preemptors.insert(change.key);
     if (change.kind == "task" && !IsLive(durable_, {change.key})) ended_.erase({change.key});
     if (!is_new) continue;
-    const Task& task = durable_.tasks.at({change.key});
-    started.insert(task.member.job);
-    CheckQuarantine(task);
+    fresh.push_back(&durable_.tasks.at({change.key}));
+    started.insert(fresh.back()->member.job);
   }
+  // What else is written with it may be the end of a quarantine.
+  for (const Task* task : fresh) CheckQuarantine(*task);
   CheckGangs(started);
   CheckRoom(preemptors);
   if (memory == nullptr) return;
