@@ -393,14 +393,19 @@ class Simulation {
     }
     if (!open.empty()) return open;
     if (checks_.Live() > 0) return fmt::format("{} tasks still run", checks_.Live());
-    for (const Site& site : sites_) {
-      if (site.machine->containers() == 0) continue;
-      // A SHUTDOWN that was lost is made good with the next offers.
-      const bool settled = stage_.history.Elapsed() > scenario_.healed + minutes(5);
-      if (settled && LosesCalls() && !std::exchange(swept_, true)) Submit(scenario_.last);
-      return "executors still run";
+    const std::string left = Leftovers();
+    // A SHUTDOWN or DESTROY of what nobody knows, and that was lost, is made good with the next
+    // offers.
+    const bool settled = stage_.history.Elapsed() > scenario_.healed + minutes(5);
+    if (!left.empty() && settled && LosesCalls() && !std::exchange(swept_, true)) {
+      Submit(scenario_.last);
     }
+    return left;
+  }
+
+  std::string Leftovers() const {
     for (const Site& site : sites_) {
+      if (site.machine->containers() > 0) return "executors still run";
       if (site.machine->Reserves()) return "a volume is left";
     }
     return {};

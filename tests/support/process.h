@@ -69,7 +69,7 @@ RunOutcome RunProgram(const std::vector<std::string>& argv,
 
 // Asks again and again until the answer is true or the deadline has passed; the last answer.
 bool Eventually(const std::function<bool()>& condition,
-                std::chrono::milliseconds deadline = std::chrono::seconds(20));
+                std::chrono::milliseconds deadline = std::chrono::seconds(60));
 
 std::string ReadFile(const std::filesystem::path& path);
 // Resident memory of a process in bytes, from /proc; 0 when it is gone.
