@@ -8,8 +8,8 @@
 namespace kiln::scheduler {
 namespace {
 
-using std::chrono::minutes;
 using std::chrono::hours;
+using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -366,6 +366,28 @@ TEST(Lifecycle, TheJobSaysHowLongACutOffTaskIsWaitedFor) {
       h.Tell(old, replaced ? TaskState::kKilled : TaskState::kGone);
       h.Advance(hours(1));
       EXPECT_THAT(h.PlaceAll("a3"), SizeIs(replaced ? 0 : 1)) << ToSeconds(wait);
+    }
+  }
+}
+
+TEST(Lifecycle, ACutOffTaskThatHasFinishedIsNotStartedAgain) {
+  for (const bool started_again : {false, true}) {
+    for (const bool restarted : {false, true}) {
+      Harness h;
+      h.Submit(CommandJob("j", 1));
+      const TaskId old = h.PlaceAll("a1")[0];
+      h.Tell(old, TaskState::kRunning);
+      h.Tell(old, TaskState::kUnreachable);
+      h.Advance(seconds(61));
+      std::vector<TaskId> fresh;
+      if (started_again) fresh = h.PlaceAll("a2");
+      h.Tell(old, TaskState::kFinished);
+      if (restarted) h.Restart();
+      if (restarted) h.Connect();
+      EXPECT_EQ(h.Phase("j"), started_again ? JobPhase::kRunning : JobPhase::kSucceeded);
+      EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
+      for (const TaskId& task : fresh) h.Tell(task, TaskState::kFinished);
+      EXPECT_EQ(h.Phase("j"), JobPhase::kSucceeded);
     }
   }
 }

@@ -212,7 +212,7 @@ void Lifecycle::FreeMember(const Task& task, Instant now) {
   const auto [group, member] = Find(task.member);
   if (member == nullptr) return;
   member->ended.push_back(task.id);
-  if (member->live != &task) return;
+  if (member->live != &task) return FinishAfterAll(task, *group, *member);
   member->live = nullptr;
   --group->live;
   JobRecord& record = *RecordOf(task);
@@ -233,6 +233,19 @@ void Lifecycle::FreeMember(const Task& task, Instant now) {
       // A service that ends by itself is begun again, but not without a pause.
       return Rest(task.member, *group, *member, task.kill_wanted ? 0 : ++member->losses, now);
   }
+}
+
+// It was given up while its agent was cut off, and had done its work before another attempt began.
+void Lifecycle::FinishAfterAll(const Task& task, GroupRun& group, Member& member) {
+  const JobRecord& record = *RecordOf(task);
+  const bool newest = member.live == nullptr && member.attempts == task.attempt + 1;
+  if (!newest || task.state != TaskState::kFinished || !EndsByItself(record.job.kind)) return;
+  if (record.phase == JobPhase::kKilling) return;
+  group.ready.Erase(task.member.index);
+  group.resting.Erase(task.member.index);
+  member.finished = true;
+  ++group.finished;
+  running_.Finish(task.member);
 }
 
 // One more failure of the job's own.
