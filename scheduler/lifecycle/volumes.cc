@@ -187,7 +187,7 @@ void Volumes::SetPhase(VolumeRecord& volume, VolumePhase phase, const std::strin
   if (phase == VolumePhase::kUnwanted) {
     Untie(volume);
     unwanted_.insert(volume.id);
-    SoonSeek(now);
+    SoonSeek(now + RestOf(volume));
   } else {
     unwanted_.erase(volume.id);
   }
@@ -282,7 +282,7 @@ std::optional<RemovalCall> Volumes::Offered(const Offer& offer, Instant now) {
     if (volume.phase == VolumePhase::kMaking && offered.made) {
       SetPhase(volume, VolumePhase::kHeld, "", now);
     }
-    if (volume.phase != VolumePhase::kUnwanted) continue;
+    if (volume.phase != VolumePhase::kUnwanted || now - volume.since < RestOf(volume)) continue;
     ++volume.removals;
     volume.steps.clear();
     RemovalCall::One one{.volume = volume.id};
@@ -306,6 +306,14 @@ std::optional<RemovalCall> Volumes::Offered(const Offer& offer, Instant now) {
   if (call.volumes.empty()) return std::nullopt;
   SoonAsk(now);
   return call;
+}
+
+// Before it is removed again when that has failed, but for the first time, which may have told what
+// is there: otherwise each try would bring the offer for the next one.
+Duration Volumes::RestOf(const VolumeRecord& volume) const {
+  if (volume.removals < 2) return Duration(0);
+  const int doublings = std::min(volume.removals - 2, 20);
+  return std::min(settings_.seek_volumes_min * (1 << doublings), settings_.seek_volumes_max);
 }
 
 void Volumes::SoonSeek(Instant now) {

@@ -91,6 +91,7 @@ class Volumes {
   void Erase(const std::string& id, const char* state, const std::string& message);
   void Untie(const VolumeRecord& volume);
   VolumeRecord& Adopt(const OfferedVolume& offered, const Offer& offer, Instant now);
+  Duration RestOf(const VolumeRecord& volume) const;
   void SoonSeek(Instant now);
   void SoonAsk(Instant now);
 

@@ -332,6 +332,29 @@ TEST(Volumes, AMemberWaitsForTheAgentThatHasItsData) {
   EXPECT_TRUE(world.Runs());
 }
 
+TEST(Volumes, ARemovalThatFailsIsTriedAgainAtOnceAndThenMoreAndMoreRarely) {
+  const Settings settings = TestSettings();
+  State state{.framework_id = "f"};
+  Effects effects;
+  Volumes volumes(settings, state, effects);
+  const Offer offer{.id = {"o"}, .role = kRole, .volumes = {{.id = "kiln.f.lost"}}};
+  Instant now;
+  for (const int rests : {0, 0, 1, 2, 4}) {
+    const Duration rest = rests * settings.seek_volumes_min;
+    if (rest.count() > 0) {
+      EXPECT_FALSE(volumes.Offered(offer, now + rest - milliseconds(1)));
+      EXPECT_THAT(volumes.Seek(now + rest - milliseconds(1)), IsEmpty());
+    }
+    now = now + rest;
+    volumes.Seek(now);
+    const auto call = volumes.Offered(offer, now);
+    ASSERT_TRUE(call) << ToSeconds(rest);
+    for (const std::string& step : {call->volumes[0].destroy, call->volumes[0].unreserve}) {
+      volumes.Told({.operation = step, .state = OperationUpdate::State::kFailed}, now);
+    }
+  }
+}
+
 TEST(Volumes, WhoIsCutOffIsNotReplacedElsewhere) {
   World world;
   world.Submit(JobWithVolume("j"));
