@@ -195,7 +195,6 @@ class Lifecycle {
   Charge Judge(const Task& task, TaskState state, const std::string& reason);
   uint64_t LikenessOfWork(const Task& task);
   void FreeMember(const Task& task, Instant now);
-  void FinishAfterAll(const Task& task, GroupRun& group, Member& member);
   void Spend(const Task& task, GroupRun& group, Member& member, Instant now);
   void Rest(const MemberId& id, GroupRun& group, Member& member, int times, Instant now);
   std::optional<Duration> UnreachableWait(const Task& task);

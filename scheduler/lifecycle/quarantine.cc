@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/units.h"
+#include "scheduler/lifecycle/pause.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -237,12 +238,9 @@ bool Quarantine::MayCondemn(const Suspect& suspect) const {
 
 void Quarantine::Condemn(Entry entry, Instant now) {
   Suspicion& suspicion = entry->second;
-  Duration pause = settings_.min;
-  for (int i = 0; i < suspicion.times && pause < settings_.max; ++i) pause *= 2;
-  ++suspicion.times;
   suspicion.standing = Standing::kQuarantined;
   suspicion.since = now;
-  suspicion.until = now + std::min(pause, settings_.max);
+  suspicion.until = now + DoubledPause(settings_.min, suspicion.times++, settings_.max);
   suspicion.probe = {};
   Tell(entry, "QUARANTINED", ToText(entry->first, suspicion));
 }

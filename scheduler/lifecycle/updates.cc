@@ -3,6 +3,7 @@
 
 #include "scheduler/lifecycle/charge.h"
 #include "scheduler/lifecycle/lifecycle.h"
+#include "scheduler/lifecycle/pause.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -212,13 +213,24 @@ void Lifecycle::FreeMember(const Task& task, Instant now) {
   const auto [group, member] = Find(task.member);
   if (member == nullptr) return;
   member->ended.push_back(task.id);
-  if (member->live != &task) return FinishAfterAll(task, *group, *member);
-  member->live = nullptr;
-  --group->live;
-  JobRecord& record = *RecordOf(task);
-  if (!task.preempted_by.empty()) Evicted(task, *group, *member);
-  if (record.phase == JobPhase::kKilling) return;
-  if (task.state == TaskState::kFinished && EndsByItself(record.job.kind)) {
+  const JobRecord& record = *RecordOf(task);
+  const bool killing = record.phase == JobPhase::kKilling;
+  const bool finished =
+      !killing && task.state == TaskState::kFinished && EndsByItself(record.job.kind);
+  if (member->live == &task) {
+    member->live = nullptr;
+    --group->live;
+    if (!task.preempted_by.empty()) Evicted(task, *group, *member);
+    if (killing) return;
+  } else {
+    // It was given up while its agent was cut off: what it has done counts until another attempt
+    // begins.
+    const bool newest = member->live == nullptr && member->attempts == task.attempt + 1;
+    if (!finished || !newest) return;
+    group->ready.Erase(task.member.index);
+    group->resting.Erase(task.member.index);
+  }
+  if (finished) {
     member->finished = true;
     ++group->finished;
     running_.Finish(task.member);
@@ -233,19 +245,6 @@ void Lifecycle::FreeMember(const Task& task, Instant now) {
       // A service that ends by itself is begun again, but not without a pause.
       return Rest(task.member, *group, *member, task.kill_wanted ? 0 : ++member->losses, now);
   }
-}
-
-// It was given up while its agent was cut off, and had done its work before another attempt began.
-void Lifecycle::FinishAfterAll(const Task& task, GroupRun& group, Member& member) {
-  const JobRecord& record = *RecordOf(task);
-  const bool newest = member.live == nullptr && member.attempts == task.attempt + 1;
-  if (!newest || task.state != TaskState::kFinished || !EndsByItself(record.job.kind)) return;
-  if (record.phase == JobPhase::kKilling) return;
-  group.ready.Erase(task.member.index);
-  group.resting.Erase(task.member.index);
-  member.finished = true;
-  ++group.finished;
-  running_.Finish(task.member);
 }
 
 // One more failure of the job's own.
@@ -272,10 +271,7 @@ void Lifecycle::Rest(const MemberId& id, GroupRun& group, Member& member, int ti
     group.ready.Insert(id.index);
     return;
   }
-  Duration pause = settings_.rest_min;
-  for (int i = 1; i < times && pause < settings_.rest_max; ++i) pause *= 2;
-  pause = std::min(pause, settings_.rest_max);
-  const Duration half = pause / 2;
+  const Duration half = DoubledPause(settings_.rest_min, times - 1, settings_.rest_max) / 2;
   member.rests_until =
       now + half +
       Duration(static_cast<int64_t>(static_cast<double>(half.count()) * random_.Unit()));

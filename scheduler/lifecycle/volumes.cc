@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/lifecycle/pause.h"
 #include "scheduler/placement/constraints.h"
 
 namespace kiln::scheduler {
@@ -312,8 +313,7 @@ std::optional<RemovalCall> Volumes::Offered(const Offer& offer, Instant now) {
 // is there: otherwise each try would bring the offer for the next one.
 Duration Volumes::RestOf(const VolumeRecord& volume) const {
   if (volume.removals < 2) return Duration(0);
-  const int doublings = std::min(volume.removals - 2, 20);
-  return std::min(settings_.seek_volumes_min * (1 << doublings), settings_.seek_volumes_max);
+  return DoubledPause(settings_.seek_volumes_min, volume.removals - 2, settings_.seek_volumes_max);
 }
 
 void Volumes::SoonSeek(Instant now) {
