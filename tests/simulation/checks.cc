@@ -125,10 +125,12 @@ void Checks::Committed(std::span<const scheduler::Change> changes, const State* 
     if (change.kind == "task" && !IsLive(durable_, {change.key})) ended_.erase({change.key});
     if (!is_new) continue;
     fresh.push_back(&durable_.tasks.at({change.key}));
-    started.insert(fresh.back()->member.job);
   }
   // What else is written with it may be the end of a quarantine.
-  for (const Task* task : fresh) CheckQuarantine(*task);
+  for (const Task* task : fresh) {
+    CheckQuarantine(*task);
+    started.insert(task->member.job);
+  }
   CheckGangs(started);
   CheckRoom(preemptors);
   if (memory == nullptr) return;
