@@ -320,8 +320,7 @@ Objection ValidateInGroup(const TaskInfo& task) {
   if (container.network_infos_size() > 0 &&
       (check == HealthCheck::HTTP || check == HealthCheck::TCP)) {
     return "HTTP and TCP health checks are not supported for nested containers not joining "
-           "parent's "
-           "network";
+           "parent's network";
   }
   if (task.has_container() && container.type() == mesos::v1::ContainerInfo::DOCKER) {
     return "Docker ContainerInfo is not supported on the task";

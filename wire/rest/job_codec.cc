@@ -369,15 +369,13 @@ Form::SpecialParts UnreachableParts(Job& job) {
               job.unreachable_wait = wait;
               return {};
             }
-            Duration wait{};
-            const Status read = ReadForm(Json{{kUnreachable, json}}, "",
-                                         [&wait](Form& form) { DescribeWait(form, wait); });
-            if (!read || wait > kUnreachableWaitMax) {
+            const auto wait = ParseDuration(json.is_string() ? json.get<std::string>() : "");
+            if (!wait || *wait > kUnreachableWaitMax) {
               return FailField(
                   path, "{} is {}: expected usual, wait, replace, or a time of at most {}d",
                   kUnreachable, DumpJson(json), kUnreachableWaitMax / std::chrono::hours(24));
             }
-            job.unreachable_wait = wait;
+            job.unreachable_wait = *wait;
             return {};
           },
           [&job]() -> Json {
@@ -392,7 +390,9 @@ Form::SpecialParts UnreachableParts(Job& job) {
             Json time = SchemaOfForm(DescribeBlankWait)["properties"][kUnreachable];
             time.erase("default");
             time.erase("description");
-            return Json{{"anyOf", {{{"enum", {"usual", "wait", "replace"}}}, std::move(time)}}};
+            Json words = Json::array();
+            for (const auto& [word, wait] : kWaitWords) words.push_back(word);
+            return Json{{"anyOf", {{{"enum", std::move(words)}}, std::move(time)}}};
           }};
 }
 
