@@ -236,11 +236,17 @@ bool Quarantine::MayCondemn(const Suspect& suspect) const {
   return out < std::max(most, 1L);
 }
 
+// Of the last quarantine.
+Duration Quarantine::LengthOf(const Suspicion& suspicion) const {
+  return DoubledPause(settings_.min, suspicion.times - 1, settings_.max);
+}
+
 void Quarantine::Condemn(Entry entry, Instant now) {
   Suspicion& suspicion = entry->second;
   suspicion.standing = Standing::kQuarantined;
   suspicion.since = now;
-  suspicion.until = now + DoubledPause(settings_.min, suspicion.times++, settings_.max);
+  ++suspicion.times;
+  suspicion.until = now + LengthOf(suspicion);
   suspicion.probe = {};
   Tell(entry, "QUARANTINED", ToText(entry->first, suspicion));
 }
@@ -330,7 +336,8 @@ std::optional<Instant> Quarantine::Due(const Suspicion& suspicion) const {
     case Standing::kProbation:
       break;
   }
-  if (suspicion.probe.empty()) return suspicion.since + settings_.max;
+  // Gangs, who may not try it, may be all that waits for it.
+  if (suspicion.probe.empty()) return suspicion.since + LengthOf(suspicion);
   const auto task = state_.tasks.find(suspicion.probe);
   if (task == state_.tasks.end() || IsTerminal(task->second.state)) return Instant{};
   if (task->second.started == Instant{}) return std::nullopt;

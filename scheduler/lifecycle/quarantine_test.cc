@@ -233,6 +233,22 @@ TEST(Quarantine, AProbeThatRunsForAMinuteHasDoneWell) {
   EXPECT_THAT(world.Ill(), IsEmpty());
 }
 
+// It may be that only a gang waits for it.
+TEST(Quarantine, AProbationThatNothingTriesLastsAsLongAsTheQuarantine) {
+  World world;
+  world.Run(kThree);
+  world.Run("wait 2min; wait 119s");
+  EXPECT_THAT(world.Ill(), ElementsAre(testing::HasSubstr("probation")));
+  EXPECT_EQ(world.q().Next(), world.now() + seconds(1));
+  world.Run("wait 1s");
+  EXPECT_THAT(world.Ill(), IsEmpty());
+  world.Run(kThree);
+  world.Run("wait 4min; wait 239s");
+  EXPECT_THAT(world.Ill(), ElementsAre(testing::HasSubstr("probation")));
+  world.Run("wait 1s");
+  EXPECT_THAT(world.Ill(), IsEmpty());
+}
+
 TEST(Quarantine, AProbeThatFailsEverywhereIsNoProbe) {
   World world;
   world.Run(kThree);
