@@ -189,6 +189,7 @@ class Lifecycle {
   void UpdateUnknown(const StatusUpdate& update, Instant now);
   void Progress(Task& task, const StatusUpdate& update, Instant now);
   void HasRun(const Task& task, Instant now);
+  void TellFreed(const Task& task);
   void End(Task& task, TaskState state, const std::string& reason, const std::string& message,
            Instant now);
   void JudgeExecutor(const Task& task, TaskState state, const std::string& reason);

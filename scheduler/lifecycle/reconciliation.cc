@@ -53,8 +53,11 @@ std::vector<ReconcileCall> Reconciliation::Ask(const TasksAsked& tasks, Instant 
   return {{std::vector<std::pair<TaskId, AgentId>>(tasks.begin(), tasks.end())}};
 }
 
-void Reconciliation::Answered(const TaskId& task) {
-  if (unanswered_.erase(task) > 0) CheckFirst();
+bool Reconciliation::Answered(const TaskId& task) {
+  const bool first = first_round_;
+  const bool asked = unanswered_.erase(task) > 0;
+  if (asked) CheckFirst();
+  return first && (asked || more_);
 }
 
 bool Reconciliation::Settled(Instant now) const {

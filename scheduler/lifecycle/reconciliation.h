@@ -28,8 +28,9 @@ class Reconciliation {
   void End();
   // These too.
   std::vector<ReconcileCall> Ask(const TasksAsked& tasks, Instant now);
-  // An update came for it, or it needs none any more.
-  void Answered(const TaskId& task);
+  // An update came for it, or it needs none any more. Gives whether it may be the first word of a
+  // task since the subscription.
+  bool Answered(const TaskId& task);
   bool Running() const { return running_; }
   // The first round since Begin is answered, or has been waited for long enough.
   bool Settled(Instant now) const;

@@ -199,6 +199,24 @@ TEST(Recovery, AFailureOfAnAgentOrExecutorIsAskedAboutAndEndsNoTask) {
   }
 }
 
+// Mesos frees what a task has before it offers it, and a subscription begins with offers: what had
+// ended by then, or never began, is in them.
+TEST(Recovery, WhatEndedBeforeTheSubscriptionFreesNothing) {
+  Harness h;
+  h.Submit(CommandJob("j", 2));
+  const auto tasks = h.PlaceAll("a1");
+  h.Restart();
+  h.Connect();
+  h.Tell(tasks[0], TaskState::kRunning);
+  h.Tell(tasks[1], TaskState::kGone);
+  EXPECT_THAT(h.Take().freed, IsEmpty());
+  h.Tell(tasks[0], TaskState::kFinished);
+  EXPECT_THAT(h.Take().freed, SizeIs(1));
+  const TaskId again = h.PlaceAll("a1")[0];
+  h.Tell(again, TaskState::kDropped);
+  EXPECT_THAT(h.Take().freed, SizeIs(1));
+}
+
 // Mesos hands on what an executor tells and keeps none of it: reconciliation brings the state
 // alone.
 TEST(Recovery, WhatAnExecutorToldIsRememberedHere) {

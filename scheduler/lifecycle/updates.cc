@@ -43,7 +43,7 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
   if (!update.uuid.empty()) {
     effects_.acknowledgements.push_back({update.task, update.agent, update.uuid});
   }
-  reconciliation_.Answered(update.task);
+  const bool first_word = reconciliation_.Answered(update.task);
   const auto found = state_.tasks.find(update.task);
   if (found != state_.tasks.end() && !update.result.empty()) {
     // The master may have told of the end before the executor does, who knows the result.
@@ -63,10 +63,20 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
   const TaskState state = update.state == TaskState::kUnknown ? TaskState::kLost : update.state;
   if (IsTerminal(state)) {
     if (update.fraction) task.fraction = *update.fraction;
+    // What has ended before the subscription is in the offers that came with it.
+    if (!first_word) TellFreed(task);
     End(task, state, update.reason, update.message, now);
   } else {
     Progress(task, update, now);
   }
+}
+
+void Lifecycle::TellFreed(const Task& task) {
+  const JobRecord* record = RecordOf(task);
+  if (record == nullptr) return;
+  Resources freed = task.resources;
+  freed.gpu_shares.clear();  // no resource of Mesos
+  effects_.freed.push_back({task.agent, OfferRole(record->job.role), std::move(freed)});
 }
 
 // A task that the state has not, or that it believes to have ended: if it lives, it is one copy too
@@ -159,11 +169,6 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   cut_off_.erase(task.id);
   reconciliation_.Answered(task.id);
   executors_.Ended(task.executor, task.resources, now);
-  if (const JobRecord* record = RecordOf(task)) {
-    Resources freed = task.resources;
-    freed.gpu_shares.clear();  // no resource of Mesos
-    effects_.freed.push_back({task.agent, OfferRole(record->job.role), std::move(freed)});
-  }
   const auto run = runs_.find(task.member.job);
   if (run != runs_.end()) run->second.live.erase(task.id);
   quarantine_.Ended(task, LikenessOfWork(task), now);
