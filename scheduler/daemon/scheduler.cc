@@ -54,8 +54,8 @@ Status Scheduler::Load() {
   KILN_TRY(State state, ledger_.Load());
   cycle_.Restart();
   for (AskedDryRun& asked : dry_runs_) asked.run->Restart();
-  // The master offers anew to whoever suppresses nothing, and offers tell of executors.
   book_ = OfferBook(BookSettings(options_), options_.roles);
+  if (!state.framework_id.empty()) book_.AskForAll();
   lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), world_.seed());
   return {};
 }

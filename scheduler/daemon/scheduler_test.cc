@@ -391,6 +391,21 @@ TEST_F(SchedulerTest, AReviveNamesTheRolesOfTheSubscription) {
             R"({"framework_id":{"value":"f-1"},"type":"REVIVE","revive":{"roles":["*"]}})");
 }
 
+// The master may not know yet that the former one is dead, and keep to what that declined.
+TEST_F(SchedulerTest, ALaterLifeAsksForAllOffersOnce) {
+  OpenSubscribed();
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return scheduler_->Agents().size() == 1; }));
+  EXPECT_THAT(master_.CallsOf(Call::REVIVE), IsEmpty());
+  scheduler_->Stop();
+  scheduler_.reset();
+  Open();
+  ASSERT_TRUE(Until([&] { return !master_.CallsOf(Call::REVIVE).empty(); }));
+  master_.Offer("o2", 4, 1024);
+  ASSERT_TRUE(Until([&] { return scheduler_->Agents().size() == 1; }));
+  EXPECT_THAT(master_.CallsOf(Call::REVIVE), SizeIs(1));
+}
+
 TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {
   OpenSubscribed();
   const auto change = [this](bool set, const std::string& agent) {

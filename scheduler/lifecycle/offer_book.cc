@@ -229,12 +229,14 @@ void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::
   std::set<std::string> roles;
   for (const std::string& role : roles_) {
     const bool returns = suppressed_.contains(role) && wanted.contains(role);
-    if (returns || elsewhere.contains(role)) roles.insert(role);
+    const bool forgotten = ask_for_all_ && !suppressed_.contains(role);
+    if (returns || forgotten || elsewhere.contains(role)) roles.insert(role);
   }
   revive_later_ = !roles.empty() && now < ReviveDue();
   if (roles.empty() || revive_later_) return;
   calls.revive.assign(roles.begin(), roles.end());
   for (const std::string& role : roles) suppressed_.erase(role);
+  ask_for_all_ = false;
   revive_pause_ = answered_ ? Duration(std::chrono::seconds(1))
                             : std::min(2 * revive_pause_, settings_.revive_max);
   revived_ = now;

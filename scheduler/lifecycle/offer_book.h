@@ -57,6 +57,9 @@ class OfferBook {
 
   // A subscription began: all offers are void; the master takes `suppressed` from the subscription.
   void Clear(Instant now);
+  // A former life may have declined what is free, and the master keeps to that while it takes the
+  // two for one. Offers tell of executors, too.
+  void AskForAll() { ask_for_all_ = true; }
   void Add(Offer offer);
   void Rescind(const OfferId& offer);
   void DropAgent(const AgentId& agent);
@@ -143,6 +146,7 @@ class OfferBook {
   Duration revive_pause_{};
   bool answered_ = true;  // offers have come since
   bool revive_later_ = false;
+  bool ask_for_all_ = false;
 };
 
 }  // namespace kiln::scheduler

@@ -150,6 +150,13 @@ TEST_F(OfferBookTest, ASubscriptionVoidsAllOffers) {
   EXPECT_FALSE(book_.HasHand());
 }
 
+TEST_F(OfferBookTest, WhatAnEarlierLifeDeclinedIsAskedForOnce) {
+  book_.AskForAll();
+  EXPECT_THAT(Settle().revive, ElementsAre("*"));
+  clock_.Advance(seconds(1));
+  EXPECT_EQ(Settle(), OfferCalls{});
+}
+
 TEST_F(OfferBookTest, ADeviceThatTheInventoryLeavesOutIsADevice) {
   book_.Add({.id = {"o"}, .agent = {.id = {"a"}}, .role = "*", .resources = {.gpu_ids = {{"g"}}}});
   EXPECT_THAT(book_.LendHand()[0].agent.gpus, ElementsAre(Gpu{.id = {"g"}}));

@@ -430,13 +430,12 @@ class Simulation {
     }
   }
 
-  // Something between the scheduler and an agent may have got lost, or is not known to who has
-  // taken over while Mesos kept to what the former leader had declined.
+  // Something between the scheduler and an agent may have got lost.
   bool LosesCalls() const {
     static const std::set<FaultKind> kinds = {FaultKind::kCutScheduler, FaultKind::kDivideScheduler,
                                               FaultKind::kCutAgent,     FaultKind::kDivideAgent,
                                               FaultKind::kRestartAgent, FaultKind::kKillMaster,
-                                              FaultKind::kSlowNetwork,  FaultKind::kTakeOver};
+                                              FaultKind::kSlowNetwork};
     return std::any_of(scenario_.faults.begin(), scenario_.faults.end(),
                        [](const Fault& fault) { return kinds.contains(fault.kind); });
   }
