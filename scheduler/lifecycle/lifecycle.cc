@@ -178,13 +178,13 @@ void Lifecycle::FrameworkRemoved(Instant now) {
 }
 
 void Lifecycle::AgentLost(const AgentId& agent, Instant now) {
-  executors_.DropAgent(agent);
+  executors_.RetireAgent(agent);
   quarantine_.AgentLost(agent);
   Call(reconciliation_.Ask(LiveTasks([&](const Task& task) { return task.agent == agent; }), now));
 }
 
 void Lifecycle::ExecutorLost(const ExecutorId& executor, const AgentId& agent, Instant now) {
-  executors_.Drop(executor);
+  executors_.Retire(executor);
   const auto carried = [&](const Task& task) {
     return task.agent == agent && task.executor == executor;
   };
@@ -193,6 +193,7 @@ void Lifecycle::ExecutorLost(const ExecutorId& executor, const AgentId& agent, I
 
 void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId>& executors,
                               Instant now) {
+  executors_.Seen(agent, executors);
   if (!executors.empty()) seen_[agent] = executors;
   if (Settled(now)) ShutDownStrangers();
 }

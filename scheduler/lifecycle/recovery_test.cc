@@ -369,6 +369,20 @@ TEST(Executors, ARefusalBecauseTheExecutorNeverCameIsChargedToTheClusterOnce) {
   EXPECT_EQ(h.TaskAt(second).charge, Charge::kJob);
 }
 
+TEST(Executors, ARefusalOfATaskForOneThatRunsIsChargedToTheClusterOnce) {
+  Harness h;
+  h.Submit(TrainingJob("j", 3));
+  const auto tasks = h.PlaceAll("a1");
+  h.Tell(tasks[0], TaskState::kRunning);
+  h.Tell(tasks[2], TaskState::kError);
+  EXPECT_EQ(h.TaskAt(tasks[2]).charge, Charge::kJob) << "the executor's own word";
+  h.Tell(tasks[1], TaskState::kError, "TASK_INVALID");
+  EXPECT_EQ(h.TaskAt(tasks[1]).charge, Charge::kCluster);
+  EXPECT_THAT(h.life().Warm().On({"a1"}), SizeIs(1));
+  h.Tell(h.PlaceAll("a1").at(0), TaskState::kError, "TASK_INVALID");
+  EXPECT_EQ(h.life().state().tasks.rbegin()->second.charge, Charge::kJob);
+}
+
 TEST(Executors, ThoseOfAnEarlierLifeAreEndedWhenTheirTasksAre) {
   Harness h;
   h.Submit(TrainingJob("j", 1));
@@ -381,6 +395,45 @@ TEST(Executors, ThoseOfAnEarlierLifeAreEndedWhenTheirTasksAre) {
   h.Take();
   h.Advance(seconds(1));
   EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{h.TaskAt(task).executor, {"a1"}}));
+}
+
+// An agent that registers again while the launch is on its way to it makes the master forget the
+// executor, and refuse further tasks for it.
+TEST(Executors, OneThatAnOfferDoesNotTellOfGetsNoFurtherTask) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  const ExecutorId executor = h.TaskAt(task).executor;
+  h.life().ExecutorsSeen({"a1"}, {}, h.now());
+  EXPECT_THAT(h.life().Warm().On({"a1"}), SizeIs(1)) << "the offer may be older than the launch";
+  h.Tell(task, TaskState::kRunning);
+  h.life().ExecutorsSeen({"a1"}, {executor}, h.now());
+  EXPECT_THAT(h.life().Warm().On({"a1"}), SizeIs(1));
+  h.life().ExecutorsSeen({"a1"}, {}, h.now());
+  EXPECT_THAT(h.life().Warm().On({"a1"}), IsEmpty());
+  h.Take();
+  h.Tell(task, TaskState::kFinished);
+  h.Advance(seconds(1));
+  EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{executor, {"a1"}}));
+}
+
+// Mesos says so as well of one that it has lost sight of: its tasks run on.
+TEST(Executors, OneThatIsSaidToBeGoneIsEndedWhenItsTasksAre) {
+  for (const bool whole_agent : {true, false}) {
+    Harness h;
+    h.Submit(TrainingJob("j", 1));
+    const TaskId task = h.PlaceAll("a1")[0];
+    h.Tell(task, TaskState::kRunning);
+    const ExecutorId executor = h.TaskAt(task).executor;
+    if (whole_agent) h.life().AgentLost({"a1"}, h.now());
+    if (!whole_agent) h.life().ExecutorLost(executor, {"a1"}, h.now());
+    EXPECT_THAT(h.life().Warm().On({"a1"}), IsEmpty());
+    h.Advance(seconds(1));
+    EXPECT_THAT(h.Take().shutdowns, IsEmpty());
+    h.Tell(task, TaskState::kFinished);
+    h.Advance(seconds(1));
+    EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{executor, {"a1"}}));
+  }
 }
 
 TEST(Executors, StrangersAreShutDown) {

@@ -105,20 +105,28 @@ void SharedExecutors::Retire(const ExecutorId& executor) {
   Enter(executor, found->second);
 }
 
+void SharedExecutors::RetireAgent(const AgentId& agent) {
+  for (const auto& [id, entry] : entries_) {
+    if (entry.agent == agent) Retire(id);
+  }
+}
+
+void SharedExecutors::Seen(const AgentId& agent, const std::vector<ExecutorId>& there) {
+  const auto open = open_.find(agent);
+  if (open == open_.end()) return;
+  std::vector<ExecutorId> missing;
+  for (const auto& [pool, executor] : open->second) {
+    const bool seen = std::find(there.begin(), there.end(), executor) != there.end();
+    if (!seen && Confirmed(executor)) missing.push_back(executor);
+  }
+  for (const ExecutorId& executor : missing) Retire(executor);
+}
+
 void SharedExecutors::Drop(const ExecutorId& executor) {
   const auto found = entries_.find(executor);
-  if (found == entries_.end()) return;
   Leave(executor, found->second);
   Close(found->second);
   entries_.erase(found);
-}
-
-void SharedExecutors::DropAgent(const AgentId& agent) {
-  std::vector<ExecutorId> there;
-  for (const auto& [id, entry] : entries_) {
-    if (entry.agent == agent) there.push_back(id);
-  }
-  for (const ExecutorId& executor : there) Drop(executor);
 }
 
 std::vector<ShutdownCall> SharedExecutors::TakeIdle(Instant now, Duration idle) {

@@ -44,11 +44,13 @@ class SharedExecutors {
   void Confirm(const ExecutorId& executor);
   bool Confirmed(const ExecutorId& executor) const;
   bool Known(const ExecutorId& executor) const { return entries_.contains(executor); }
-  // Gets no further task. It is shut down when its last one has ended.
+  // Gets no further task. It is shut down when its last one has ended: also when it is said to be
+  // gone, as Mesos says so as well of one that it has lost sight of, and never offers that again.
   void Retire(const ExecutorId& executor);
-  // It is gone.
-  void Drop(const ExecutorId& executor);
-  void DropAgent(const AgentId& agent);
+  void RetireAgent(const AgentId& agent);
+  // All that an offer of the agent tells of. One that has spoken and is not among them is unknown
+  // to the master, who would refuse tasks for it.
+  void Seen(const AgentId& agent, const std::vector<ExecutorId>& there);
 
   // Those without a task for this long, who are dropped by this.
   std::vector<ShutdownCall> TakeIdle(Instant now, Duration idle);
@@ -68,6 +70,7 @@ class SharedExecutors {
   void Leave(const ExecutorId& executor, const Entry& entry);
   void Enter(const ExecutorId& executor, const Entry& entry);
   void Close(Entry& entry);
+  void Drop(const ExecutorId& executor);
 
   std::unordered_map<ExecutorId, Entry> entries_;
   std::set<std::pair<Instant, ExecutorId>> idle_;  // without tasks, that get further ones

@@ -183,10 +183,10 @@ uint64_t Lifecycle::LikenessOfWork(const Task& task) {
 }
 
 // A task that never reached a shared executor may be refused because the launch that was to bring
-// that executor failed: once, that is the cluster's doing.
+// that executor failed, or because Mesos has lost sight of it: once, that is the cluster's doing.
 Charge Lifecycle::Judge(const Task& task, TaskState state, const std::string& reason) {
-  if (state == TaskState::kError && executors_.Known(task.executor) &&
-      !executors_.Confirmed(task.executor)) {
+  const bool refused = state == TaskState::kError && reason == "TASK_INVALID";
+  if (refused && executors_.Known(task.executor)) {
     const auto [group, member] = Find(task.member);
     if (member != nullptr && member->losses == 0) return Charge::kCluster;
   }
