@@ -198,6 +198,12 @@ void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId
   if (Settled(now)) ShutDownStrangers();
 }
 
+Bars Lifecycle::GetBars() const {
+  Bars bars = quarantine_.GetBars();
+  executors_.AddHeld(bars);
+  return bars;
+}
+
 void Lifecycle::ShutDownStrangers() {
   for (const auto& [agent, executors] : std::exchange(seen_, {})) {
     for (const ExecutorId& executor : executors) {

@@ -123,7 +123,7 @@ class Lifecycle {
   std::string OfferRole(const std::string& role) const;
   const WarmExecutors& Warm() const { return executors_.Warm(); }
   const SharedExecutors::Shared& FreeShares() const { return executors_.FreeShares(); }
-  Bars GetBars() const { return quarantine_.GetBars(); }
+  Bars GetBars() const;
   bool KnowsAgent(const AgentId& agent) const { return agents_.contains(agent); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
   // Nothing is launched before: subscribed, and the tasks that were there are accounted for.

@@ -339,6 +339,21 @@ TEST(Executors, MembersThatShareADeviceShareTheExecutorThatHoldsIt) {
   EXPECT_EQ(h.Take().shutdowns.size(), 1U);
 }
 
+// Mesos offers what an executor holds that it has lost sight of.
+TEST(Executors, ADeviceIsNobodysUntilTheTasksThereHaveEnded) {
+  Harness h;
+  const TaskId task = StartWithShare(h, "a", 500);
+  h.Tell(task, TaskState::kRunning);
+  EXPECT_EQ(h.life().GetBars(), Bars{});
+  h.life().ExecutorsSeen({"a1"}, {}, h.now());
+  EXPECT_EQ(h.life().FreeShares(), SharedExecutors::Shared{});
+  const std::string held =
+      "gpu g0 of agent a1 is held by executor " + h.TaskAt(task).executor.text;
+  EXPECT_EQ(h.life().GetBars(), (Bars{{{"a1"}, {"", false, {{{"g0"}, held}}}}}));
+  h.Tell(task, TaskState::kFinished);
+  EXPECT_EQ(h.life().GetBars(), Bars{});
+}
+
 // What an executor of an earlier life has free is nobody's: its description is not known.
 TEST(Executors, ADeviceSharedBeforeARestartGetsNoFurtherMember) {
   Harness h;

@@ -40,6 +40,7 @@ void SharedExecutors::Leave(const ExecutorId& executor, const Entry& entry) {
     done_.erase(executor);
   }
   if (entry.free.id.empty()) return;
+  holding_.erase(executor);
   const auto shared = shared_.find({entry.agent, entry.role});
   if (shared == shared_.end()) return;
   std::erase_if(shared->second, [&](const GpuShare& one) { return one.id == entry.free.id; });
@@ -50,9 +51,19 @@ void SharedExecutors::Enter(const ExecutorId& executor, const Entry& entry) {
   const bool open = !entry.pool.empty();
   if (entry.tasks == 0 && open) idle_.emplace(entry.idle_since, executor);
   if (entry.tasks == 0 && !open) done_.insert(executor);
+  if (entry.tasks > 0 && !open && !entry.free.id.empty()) holding_.insert(executor);
   if (!open || entry.free.milli <= 0) return;
   std::vector<GpuShare>& shares = shared_[{entry.agent, entry.role}];
   shares.insert(std::upper_bound(shares.begin(), shares.end(), entry.free), entry.free);
+}
+
+void SharedExecutors::AddHeld(Bars& bars) const {
+  for (const ExecutorId& executor : holding_) {
+    const Entry& entry = entries_.at(executor);
+    bars[entry.agent].gpus.emplace(
+        entry.free.id, fmt::format("gpu {} of agent {} is held by executor {}", entry.free.id.text,
+                                   entry.agent.text, executor.text));
+  }
 }
 
 void SharedExecutors::Adopt(const ExecutorId& executor, const AgentId& agent) {

@@ -25,6 +25,9 @@ class SharedExecutors {
   // Of the devices of executors that get further tasks.
   using Shared = SharedDevices;
   const Shared& FreeShares() const { return shared_; }
+  // Adds the devices of executors with tasks that get no further one: Mesos may have lost sight of
+  // them, and offer what they hold.
+  void AddHeld(Bars& bars) const;
 
   // The executor for a further task; `fresh` names it when there is none yet.
   struct Use {
@@ -75,6 +78,7 @@ class SharedExecutors {
   std::unordered_map<ExecutorId, Entry> entries_;
   std::set<std::pair<Instant, ExecutorId>> idle_;  // without tasks, that get further ones
   std::set<ExecutorId> done_;                      // without tasks, that get none
+  std::set<ExecutorId> holding_;                   // with tasks and a device, that get no more
   Shared shared_;
   std::unordered_map<AgentId, std::map<std::string, ExecutorId>> open_;  // by agent and pool
   WarmExecutors warm_;                                                   // of open_
