@@ -123,6 +123,10 @@ void Checks::Committed(std::span<const scheduler::Change> changes, const State* 
     }
     if (EvictedBy(durable_, change) > evicted) preemptors.insert(change.key);
     if (change.kind == "task" && !IsLive(durable_, {change.key})) ended_.erase({change.key});
+    const auto volume = durable_.volumes.find(change.kind == "volume" ? change.key : "");
+    const bool held = volume != durable_.volumes.end() &&
+                      volume->second.phase == scheduler::VolumePhase::kHeld;
+    if (held) held_.insert(change.key);
     if (!is_new) continue;
     fresh.push_back(&durable_.tasks.at({change.key}));
   }
@@ -322,7 +326,8 @@ void Checks::WorkStarts(size_t machine, const mesos::v1::TaskInfo& task, const v
 void Checks::CheckData(const MemberId& member, const std::string& volume) {
   const auto [data, fresh] = data_.emplace(member, volume);
   if (fresh || data->second == volume) return;
-  if (!lost_.contains(data->second)) {
+  // What nobody has heard of is as if it had not been: the agent left before it was told.
+  if (held_.contains(data->second) && !lost_.contains(data->second)) {
     stage_.history.Violate("data", fmt::format("{} begins on volume {} and has its data on {}",
                                                NameOf(member), volume, data->second));
   }

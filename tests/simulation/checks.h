@@ -96,6 +96,7 @@ class Checks {
   std::set<TaskId> ended_;                // of which the disk does not know that yet
   std::set<AgentId> ahead_;               // that offered what is left of such tasks
   std::map<std::string, LiveWork> live_;  // by task
+  std::set<std::string> held_;            // volumes that the disk has told of as made
   std::set<std::string> lost_;            // volumes
   std::map<MemberId, std::string> data_;  // the volume that the member has begun on
   std::map<uint64_t, Session> sessions_;  // by life
