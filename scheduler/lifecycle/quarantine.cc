@@ -132,9 +132,17 @@ void Quarantine::Ended(const Task& task, uint64_t work, Instant now) {
   for (const Suspect& suspect : SuspectsOf(task)) {
     const auto entry = state_.suspicions.find(suspect);
     if (entry == state_.suspicions.end() || entry->second.probe != task.id) continue;
-    entry->second.probe = {};
-    Touch(suspect);
+    Unprobed(entry, now);
   }
+}
+
+// The time for another one begins.
+void Quarantine::Unprobed(Entry entry, Instant now) {
+  Suspicion& suspicion = entry->second;
+  suspicion.probe = {};
+  suspicion.until = now + (suspicion.until - suspicion.since);
+  suspicion.since = now;
+  Touch(entry->first);
 }
 
 void Quarantine::Good(const Task& task, uint64_t work, Instant now) {
@@ -236,17 +244,11 @@ bool Quarantine::MayCondemn(const Suspect& suspect) const {
   return out < std::max(most, 1L);
 }
 
-// Of the last quarantine.
-Duration Quarantine::LengthOf(const Suspicion& suspicion) const {
-  return DoubledPause(settings_.min, suspicion.times - 1, settings_.max);
-}
-
 void Quarantine::Condemn(Entry entry, Instant now) {
   Suspicion& suspicion = entry->second;
   suspicion.standing = Standing::kQuarantined;
   suspicion.since = now;
-  ++suspicion.times;
-  suspicion.until = now + LengthOf(suspicion);
+  suspicion.until = now + DoubledPause(settings_.min, suspicion.times++, settings_.max);
   suspicion.probe = {};
   Tell(entry, "QUARANTINED", ToText(entry->first, suspicion));
 }
@@ -337,7 +339,7 @@ std::optional<Instant> Quarantine::Due(const Suspicion& suspicion) const {
       break;
   }
   // Gangs, who may not try it, may be all that waits for it.
-  if (suspicion.probe.empty()) return suspicion.since + LengthOf(suspicion);
+  if (suspicion.probe.empty()) return suspicion.until;
   const auto task = state_.tasks.find(suspicion.probe);
   if (task == state_.tasks.end() || IsTerminal(task->second.state)) return Instant{};
   if (task->second.started == Instant{}) return std::nullopt;
@@ -360,12 +362,13 @@ void Quarantine::Tick(Entry entry, Instant now) {
       suspicion = {.hostname = suspicion.hostname,
                    .standing = Standing::kProbation,
                    .times = suspicion.times,
-                   .since = now};
+                   .since = now,
+                   .until = now + std::max(suspicion.until - suspicion.since, settings_.min)};
       return;
     case Standing::kProbation:
       if (suspicion.probe.empty()) return Acquit(entry, "nothing has come to try it", {}, now);
       if (*due == Instant{}) {
-        suspicion.probe = {};
+        Unprobed(entry, now);
       } else {
         Acquit(entry, fmt::format("task {} runs well on it", suspicion.probe.text), {}, now);
       }

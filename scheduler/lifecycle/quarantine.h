@@ -63,7 +63,7 @@ class Quarantine {
   bool AtFault(uint64_t work) const;
   int Evidence(const Suspicion& suspicion) const;
   bool MayCondemn(const Suspect& suspect) const;
-  Duration LengthOf(const Suspicion& suspicion) const;
+  void Unprobed(Entry entry, Instant now);
   void Condemn(Entry entry, Instant now);
   // `strikes` stay all the same.
   void Acquit(Entry entry, const std::string& why, std::vector<Strike> strikes, Instant now);

@@ -233,6 +233,19 @@ TEST(Quarantine, AProbeThatRunsForAMinuteHasDoneWell) {
   EXPECT_THAT(world.Ill(), IsEmpty());
 }
 
+TEST(Quarantine, AProbeThatTellsNothingLeavesTimeForAnother) {
+  World world;
+  world.Run(kThree);
+  world.Run("wait 2min; wait 100s");
+  const Task probe = world.Start("p", "a");
+  world.Run("wait 30s");
+  world.End(probe, "lost");
+  world.Run("wait 119s");
+  EXPECT_THAT(world.Ill(), ElementsAre(testing::HasSubstr("probation")));
+  world.Run("wait 1s");
+  EXPECT_THAT(world.Ill(), IsEmpty());
+}
+
 // It may be that only a gang waits for it.
 TEST(Quarantine, AProbationThatNothingTriesLastsAsLongAsTheQuarantine) {
   World world;

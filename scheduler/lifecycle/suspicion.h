@@ -43,8 +43,8 @@ struct Suspicion {
   Standing standing = Standing::kHealthy;
   std::vector<Strike> strikes;  // the oldest first
   int times = 0;                // quarantined without a good end since
-  Instant since;                // of the standing
-  Instant until;                // of a quarantine; zero: until somebody lifts it
+  Instant since;                // of the standing, or of the time without a probe
+  Instant until;                // zero: of a quarantine that somebody has to lift
   std::string reason;           // of an operator or a report; empty: the strikes
   TaskId probe;                 // on probation, the work that tries it; empty: none does
 
