@@ -200,6 +200,7 @@ void OfferBook::Decline(const Plan& plan, const std::set<std::string>& wanted, I
       continue;
     }
     decline.offers.push_back(offer->first);
+    offer->second.entry->seen = now;
     offer = Drop(offer);
   }
   if (!decline.offers.empty()) calls.declines.push_back(std::move(decline));
@@ -219,7 +220,7 @@ void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::
     if (now - asked.second < settings_.revive_answer) return false;
     // Whoever had something free has offered it by then, whatever others have offered since.
     for (auto& [key, entry] : known_) {
-      const bool silent = entry.seen < asked.second && entry.in_hand.empty();
+      const bool silent = entry.seen <= asked.second && entry.in_hand.empty();
       if (silent && key.second == asked.first) SetFree(entry, {});
     }
     return true;

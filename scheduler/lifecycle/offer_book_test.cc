@@ -157,6 +157,18 @@ TEST_F(OfferBookTest, WhatAnEarlierLifeDeclinedIsAskedForOnce) {
   EXPECT_EQ(Settle(), OfferCalls{});
 }
 
+TEST_F(OfferBookTest, WhatIsDeclinedAfterAReviveIsKnownAllTheSame) {
+  Add("o1", "a1", 1000);
+  clock_.Advance(milliseconds(1));
+  book_.AskForAll();
+  Settle();
+  clock_.Advance(milliseconds(1));
+  EXPECT_THAT(Settle(Refused(Blocker::kCpus), {"*"}).declines, SizeIs(1));
+  clock_.Advance(settings_.revive_answer);
+  Settle();
+  EXPECT_EQ(book_.Free()[0], 1000);
+}
+
 TEST_F(OfferBookTest, ADeviceThatTheInventoryLeavesOutIsADevice) {
   book_.Add({.id = {"o"}, .agent = {.id = {"a"}}, .role = "*", .resources = {.gpu_ids = {{"g"}}}});
   EXPECT_THAT(book_.LendHand()[0].agent.gpus, ElementsAre(Gpu{.id = {"g"}}));
