@@ -9,7 +9,7 @@ ReconcileCall Reconciliation::CallForSome() const {
   ReconcileCall call;
   for (const auto& task : unanswered_) {
     if (call.tasks.size() == settings_.reconcile_portion) break;
-    call.tasks.push_back(task);
+    call.tasks.emplace_back(task.first, task.second.agent);
   }
   return call;
 }
@@ -19,6 +19,7 @@ void Reconciliation::CheckFirst() {
 }
 
 std::vector<ReconcileCall> Reconciliation::Begin(TasksAsked tasks, bool more, Instant now) {
+  of_the_start_ = !running_;
   if (!running_) {
     running_ = true;
     first_round_ = true;
@@ -34,7 +35,7 @@ std::vector<ReconcileCall> Reconciliation::Continue(const TasksAsked& tasks, boo
                                                     Instant now) {
   more_ = more;
   next_portion_ = now + settings_.reconcile_pause;
-  std::vector<ReconcileCall> calls = Ask(tasks, now);
+  std::vector<ReconcileCall> calls = Ask(tasks, of_the_start_, now);
   CheckFirst();
   return calls;
 }
@@ -46,18 +47,26 @@ void Reconciliation::End() {
 }
 
 std::vector<ReconcileCall> Reconciliation::Ask(const TasksAsked& tasks, Instant now) {
+  return Ask(tasks, false, now);
+}
+
+std::vector<ReconcileCall> Reconciliation::Ask(const TasksAsked& tasks, bool first, Instant now) {
   if (!running_ || tasks.empty()) return {};
-  unanswered_.insert(tasks.begin(), tasks.end());
+  for (const auto& [task, agent] : tasks) {
+    unanswered_.emplace_hint(unanswered_.end(), task, Unanswered{agent, first});
+  }
   pause_ = settings_.reconcile_again_min;
   next_try_ = now + pause_;
   return {{std::vector<std::pair<TaskId, AgentId>>(tasks.begin(), tasks.end())}};
 }
 
 bool Reconciliation::Answered(const TaskId& task) {
-  const bool first = first_round_;
-  const bool asked = unanswered_.erase(task) > 0;
-  if (asked) CheckFirst();
-  return first && (asked || more_);
+  const auto asked = unanswered_.find(task);
+  if (asked == unanswered_.end()) return of_the_start_ && more_;
+  const bool first = asked->second.first;
+  unanswered_.erase(asked);
+  CheckFirst();
+  return first;
 }
 
 bool Reconciliation::Settled(Instant now) const {

@@ -28,8 +28,8 @@ class Reconciliation {
   void End();
   // These too.
   std::vector<ReconcileCall> Ask(const TasksAsked& tasks, Instant now);
-  // An update came for it, or it needs none any more. Gives whether it may be the first word of a
-  // task since the subscription.
+  // An update came for it, or it needs none any more. Gives whether it is the first word of a task
+  // since the subscription.
   bool Answered(const TaskId& task);
   bool Running() const { return running_; }
   // The first round since Begin is answered, or has been waited for long enough.
@@ -40,17 +40,24 @@ class Reconciliation {
   std::optional<Instant> Next(Instant now) const;
 
  private:
+  struct Unanswered {
+    AgentId agent;
+    bool first;  // nothing has been heard of it since the subscription
+  };
+
   ReconcileCall CallForSome() const;
+  std::vector<ReconcileCall> Ask(const TasksAsked& tasks, bool first, Instant now);
   void CheckFirst();
 
   const Settings& settings_;
   bool running_ = false;
-  bool first_round_ = false;
+  bool first_round_ = false;   // and not all of it is answered
+  bool of_the_start_ = false;  // the round is the first
   Instant first_ends_;
   bool more_ = false;  // the round goes on
   bool rest_ = false;  // what nobody asked for is to be asked for
   Instant next_portion_;
-  TasksAsked unanswered_;
+  std::map<TaskId, Unanswered> unanswered_;
   Duration pause_{};
   Instant next_try_;
   Instant next_round_;

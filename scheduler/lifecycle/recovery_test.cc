@@ -213,8 +213,11 @@ TEST(Recovery, WhatEndedBeforeTheSubscriptionFreesNothing) {
   h.Tell(tasks[0], TaskState::kFinished);
   EXPECT_THAT(h.Take().freed, SizeIs(1));
   const TaskId again = h.PlaceAll("a1")[0];
-  h.Tell(again, TaskState::kDropped);
-  EXPECT_THAT(h.Take().freed, SizeIs(1));
+  h.Tell(again, TaskState::kRunning);
+  h.Take();
+  h.life().AgentLost({"a1"}, h.now());
+  h.Tell(again, TaskState::kLost);
+  EXPECT_THAT(h.Take().freed, SizeIs(1)) << "it was heard of before it was asked for";
 }
 
 // Mesos hands on what an executor tells and keeps none of it: reconciliation brings the state
