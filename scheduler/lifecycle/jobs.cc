@@ -169,6 +169,12 @@ void Lifecycle::Forget(std::string job) {
     cut_off_.erase(task->first);
     kills_.erase(task->first);
     reconciliation_.Answered(task->first);
+    if (!IsTerminal(task->second.state)) {
+      // It may come back as a stranger: its executor gets nothing beside it.
+      executors_.Retire(task->second.executor);
+      executors_.Ended(task->second.executor, task->second.resources, found->second.ended);
+    }
+    Uncount(task->second);
     task = state_.tasks.erase(task);
   }
   runs_.erase(job);

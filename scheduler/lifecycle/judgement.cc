@@ -44,6 +44,7 @@ Snapshot SnapshotOf(const Lifecycle& lifecycle, const OfferBook& book, std::vect
                     std::vector<WaitingJob> jobs,
                     std::vector<std::pair<const Group*, size_t>> usual, const Outlook& outlook) {
   const Instant now = outlook.now;
+  Bars bars = lifecycle.BarsFor(offers);
   SharedDevices shared = SharedIn(offers, lifecycle.FreeShares());
   Snapshot snapshot{.offers = std::move(offers),
                     .jobs = std::move(jobs),
@@ -52,7 +53,7 @@ Snapshot SnapshotOf(const Lifecycle& lifecycle, const OfferBook& book, std::vect
                     .levels = lifecycle.settings().topology,
                     .warm = &lifecycle.Warm(),
                     .shared = std::move(shared),
-                    .bars = lifecycle.GetBars(),
+                    .bars = std::move(bars),
                     .claims = lifecycle.Claims(),
                     .usual = std::move(usual),
                     .outlook = &outlook,

@@ -39,11 +39,14 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
   effects_.meta = true;
   std::unordered_map<std::string, std::vector<const Task*>> tasks;
   std::unordered_set<AgentId> agents;
+  counts_ = CountStates(state_);
   for (const auto& [id, task] : state_.tasks) {
     tasks[task.member.job].push_back(&task);
     agents.insert(task.agent);
     if (IsTerminal(task.state)) continue;
-    if (task.executor.text != task.id.text) executors_.Adopt(task.executor, task.agent);
+    if (task.executor.text != task.id.text) {
+      executors_.Adopt(task.executor, task.agent, task.resources);
+    }
     if (task.kill_wanted) kills_[id] = {task.agent, {}};
     if (task.state == TaskState::kUnreachable && UnreachableWait(task)) cut_off_[id] = {};
   }
@@ -198,9 +201,9 @@ void Lifecycle::ExecutorsSeen(const AgentId& agent, const std::vector<ExecutorId
   if (Settled(now)) ShutDownStrangers();
 }
 
-Bars Lifecycle::GetBars() const {
+Bars Lifecycle::BarsFor(const std::vector<Offer>& offers) const {
   Bars bars = quarantine_.GetBars();
-  executors_.AddHeld(bars);
+  executors_.AddHeld(offers, bars);
   return bars;
 }
 
@@ -277,6 +280,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     ++group->live;
     ComesBack(launch.member);
     while (member->ended.size() > settings_.attempts_kept) {
+      Uncount(state_.tasks.at(member->ended.front()));
       state_.tasks.erase(member->ended.front());
       effects_.tasks.insert(member->ended.front());
       member->ended.erase(member->ended.begin());
@@ -286,6 +290,7 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     const auto behind = before == state_.tasks.end() ? before : std::next(before);
     before = state_.tasks.try_emplace(behind, task.id, std::move(task));
     const Task& known = before->second;
+    ++CountOf(counts_, known.state);
     usage_.Start(record.job.role, AmountsOf(known.resources), now);
     StartRunning(record.job, run->second, known);
     Touch(known);
@@ -322,13 +327,13 @@ void Lifecycle::Tick(Instant now) {
       if (kill.second <= now) again.emplace_back(id, kill.first);
     }
     for (const auto& [id, agent] : again) SendKill(id, agent, now);
+    for (ShutdownCall& call : executors_.TakeIdle(now, settings_.executor_idle)) {
+      effects_.shutdowns.push_back(std::move(call));
+    }
   }
   quarantine_.Tick(now);
   volumes_.Tick(now);
   TickClaims(now);
-  for (ShutdownCall& call : executors_.TakeIdle(now, settings_.executor_idle)) {
-    effects_.shutdowns.push_back(std::move(call));
-  }
   if (reconciliation_.RoundDue(now)) BeginRound(now);
   if (reconciliation_.ContinueDue(now)) ContinueRound(now);
   Call(reconciliation_.Tick(now));
@@ -343,8 +348,8 @@ std::optional<Instant> Lifecycle::NextTick(Instant now) const {
   for (const auto& [id, until] : cut_off_) earlier(until);
   if (Settled(now)) {
     for (const auto& [id, kill] : kills_) earlier(kill.second);
+    if (const auto idle = executors_.NextIdle(settings_.executor_idle)) earlier(*idle);
   }
-  if (const auto idle = executors_.NextIdle(settings_.executor_idle)) earlier(*idle);
   if (const auto due = quarantine_.Next()) earlier(*due);
   if (const auto due = volumes_.Next()) earlier(*due);
   for (const std::string& job : claimants_) earlier(state_.jobs.at(job).claim->until);

@@ -123,7 +123,9 @@ class Lifecycle {
   std::string OfferRole(const std::string& role) const;
   const WarmExecutors& Warm() const { return executors_.Warm(); }
   const SharedExecutors::Shared& FreeShares() const { return executors_.FreeShares(); }
-  Bars GetBars() const;
+  // For a snapshot with these offers.
+  Bars BarsFor(const std::vector<Offer>& offers) const;
+  const TaskCounts& TasksByState() const { return counts_; }
   bool KnowsAgent(const AgentId& agent) const { return agents_.contains(agent); }
   bool KnowsExecutor(const ExecutorId& executor) const { return executors_.Known(executor); }
   // Nothing is launched before: subscribed, and the tasks that were there are accounted for.
@@ -190,6 +192,8 @@ class Lifecycle {
   void Progress(Task& task, const StatusUpdate& update, Instant now);
   void HasRun(const Task& task, Instant now);
   void TellFreed(const Task& task);
+  void SetState(Task& task, TaskState state);
+  void Uncount(const Task& task) { --CountOf(counts_, task.state); }
   void End(Task& task, TaskState state, const std::string& reason, const std::string& message,
            Instant now);
   void JudgeExecutor(const Task& task, TaskState state, const std::string& reason);
@@ -256,6 +260,7 @@ class Lifecycle {
   TaskId asked_;  // the last one of the round so far
   Quarantine quarantine_;
   Running running_;
+  TaskCounts counts_{};
   std::unordered_map<AgentId, const Agent*> agents_;  // of the state
   Durations durations_;
   std::set<std::string> claimants_;  // jobs with a claim

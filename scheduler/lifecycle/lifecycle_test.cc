@@ -122,16 +122,16 @@ TEST(Lifecycle, AnAgentThatFailsUnlikeJobsIsBarredAndProbed) {
   h.Restart();
   h.Connect();
   h.Advance(std::chrono::seconds(5));
-  ASSERT_TRUE(h.life().GetBars().contains({"a1"}));
-  EXPECT_FALSE(h.life().GetBars().at({"a1"}).probe);
+  ASSERT_TRUE(h.life().BarsFor({}).contains({"a1"}));
+  EXPECT_FALSE(h.life().BarsFor({}).at({"a1"}).probe);
   h.Advance(minutes(2));
-  EXPECT_TRUE(h.life().GetBars().at({"a1"}).probe);
+  EXPECT_TRUE(h.life().BarsFor({}).at({"a1"}).probe);
   const TaskId probe = h.PlaceAll("a1")[0];
-  EXPECT_FALSE(h.life().GetBars().at({"a1"}).probe);
+  EXPECT_FALSE(h.life().BarsFor({}).at({"a1"}).probe);
   h.Tell(probe, TaskState::kRunning);
   EXPECT_LE(h.life().NextTick(h.now()), h.now() + minutes(1));
   h.Advance(minutes(1));
-  EXPECT_THAT(h.life().GetBars(), IsEmpty());
+  EXPECT_THAT(h.life().BarsFor({}), IsEmpty());
 }
 
 TEST(Lifecycle, AResultIsKeptThoughTheMasterToldOfTheEndBefore) {

@@ -100,6 +100,12 @@ std::vector<Offer> OfferBook::Known() const {
   return offers;
 }
 
+std::set<AgentId> OfferBook::KnownAgents() const {
+  std::set<AgentId> agents;
+  for (const auto& [key, entry] : known_) agents.insert(agents.end(), key.first);
+  return agents;
+}
+
 bool OfferBook::CopyKnown(size_t count, std::vector<Offer>& copied) const {
   auto entry = copied.empty() ? known_.begin()
                               : known_.upper_bound({copied.back().agent.id, copied.back().role});

@@ -90,6 +90,7 @@ class OfferBook {
   // What agents have free, in hand or not, as far as is known.
   const Amounts& Free() const { return free_; }
   size_t KnownSize() const { return known_.size(); }
+  std::set<AgentId> KnownAgents() const;
   // Whether a gang may hold offers at this moment.
   bool MayHold(const std::string& job, Instant now) const;
   const std::set<std::string>& suppressed() const { return suppressed_; }

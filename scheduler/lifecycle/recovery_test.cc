@@ -292,6 +292,20 @@ TEST(Executors, APoolKeepsThemWarmBetweenJobs) {
   EXPECT_THAT(h.life().Warm().On({"a1"}), IsEmpty());
 }
 
+TEST(Executors, IdleOnesAreShutDownWhenThatIsHeard) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  const TaskId task = h.PlaceAll("a1")[0];
+  h.Tell(task, TaskState::kFinished);
+  h.Take();
+  h.life().Disconnected();
+  h.Advance(seconds(61));
+  EXPECT_THAT(h.Take().shutdowns, IsEmpty());
+  h.Connect();
+  h.Advance(seconds(1));
+  EXPECT_THAT(h.Take().shutdowns, ElementsAre(ShutdownCall{h.TaskAt(task).executor, {"a1"}}));
+}
+
 TEST(Executors, OneThatFailedGetsNoFurtherTask) {
   const std::pair<TaskState, const char*> ends[] = {{TaskState::kFailed, "EXECUTOR_TERMINATED"},
                                                     {TaskState::kDropped, "INVALID_OFFERS"},
@@ -346,15 +360,37 @@ TEST(Executors, MembersThatShareADeviceShareTheExecutorThatHoldsIt) {
 TEST(Executors, ADeviceIsNobodysUntilTheTasksThereHaveEnded) {
   Harness h;
   const TaskId task = StartWithShare(h, "a", 500);
+  const std::vector<Offer> offers{
+      {.agent = {.id = {"a1"}, .hostname = "h1"}, .resources = {.gpu_ids = {{"g0"}, {"g1"}}}}};
+  EXPECT_EQ(h.life().BarsFor({}), Bars{});
+  const std::string held = "gpu g0 of agent h1 is held by executor " + h.TaskAt(task).executor.text;
+  const Bars bars{{{"a1"}, {"", false, {{{"g0"}, held}}}}};
+  EXPECT_EQ(h.life().BarsFor(offers), bars);
   h.Tell(task, TaskState::kRunning);
-  EXPECT_EQ(h.life().GetBars(), Bars{});
   h.life().ExecutorsSeen({"a1"}, {}, h.now());
-  EXPECT_EQ(h.life().FreeShares(), SharedExecutors::Shared{});
-  const std::string held =
-      "gpu g0 of agent a1 is held by executor " + h.TaskAt(task).executor.text;
-  EXPECT_EQ(h.life().GetBars(), (Bars{{{"a1"}, {"", false, {{{"g0"}, held}}}}}));
+  EXPECT_EQ(h.life().BarsFor(offers), bars);
+  h.Restart();
+  EXPECT_EQ(h.life().BarsFor(offers), bars);
   h.Tell(task, TaskState::kFinished);
-  EXPECT_EQ(h.life().GetBars(), Bars{});
+  EXPECT_EQ(h.life().BarsFor(offers), Bars{});
+}
+
+TEST(Executors, WhatAForgottenTaskLeavesIsShutDown) {
+  Harness h;
+  h.Submit(TrainingJob("j", 1));
+  const TaskId old = h.PlaceAll("a1")[0];
+  h.Tell(old, TaskState::kRunning);
+  const ExecutorId executor = h.TaskAt(old).executor;
+  h.Tell(old, TaskState::kUnreachable);
+  h.Advance(seconds(3600));
+  const TaskId task = h.PlaceAll("a2").at(0);
+  h.Tell(task, TaskState::kFinished);
+  ASSERT_EQ(h.Phase("j"), JobPhase::kSucceeded);
+  h.Take();
+  h.Submit(TrainingJob("j", 1), 2);
+  EXPECT_FALSE(h.life().state().tasks.contains(old));
+  h.Advance(seconds(1));
+  EXPECT_THAT(h.Take().shutdowns, testing::Contains(ShutdownCall{executor, {"a1"}}));
 }
 
 // What an executor of an earlier life has free is nobody's: its description is not known.

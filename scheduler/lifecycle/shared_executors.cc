@@ -40,7 +40,11 @@ void SharedExecutors::Leave(const ExecutorId& executor, const Entry& entry) {
     done_.erase(executor);
   }
   if (entry.free.id.empty()) return;
-  holding_.erase(executor);
+  if (const auto held = held_.find(entry.agent); held != held_.end()) {
+    const auto device = held->second.find(entry.free.id);
+    if (device != held->second.end() && device->second == executor) held->second.erase(device);
+    if (held->second.empty()) held_.erase(held);
+  }
   const auto shared = shared_.find({entry.agent, entry.role});
   if (shared == shared_.end()) return;
   std::erase_if(shared->second, [&](const GpuShare& one) { return one.id == entry.free.id; });
@@ -51,25 +55,33 @@ void SharedExecutors::Enter(const ExecutorId& executor, const Entry& entry) {
   const bool open = !entry.pool.empty();
   if (entry.tasks == 0 && open) idle_.emplace(entry.idle_since, executor);
   if (entry.tasks == 0 && !open) done_.insert(executor);
-  if (entry.tasks > 0 && !open && !entry.free.id.empty()) holding_.insert(executor);
+  if (entry.tasks > 0 && !entry.free.id.empty()) held_[entry.agent][entry.free.id] = executor;
   if (!open || entry.free.milli <= 0) return;
   std::vector<GpuShare>& shares = shared_[{entry.agent, entry.role}];
   shares.insert(std::upper_bound(shares.begin(), shares.end(), entry.free), entry.free);
 }
 
-void SharedExecutors::AddHeld(Bars& bars) const {
-  for (const ExecutorId& executor : holding_) {
-    const Entry& entry = entries_.at(executor);
-    bars[entry.agent].gpus.emplace(
-        entry.free.id, fmt::format("gpu {} of agent {} is held by executor {}", entry.free.id.text,
-                                   entry.agent.text, executor.text));
+void SharedExecutors::AddHeld(const std::vector<Offer>& offers, Bars& bars) const {
+  if (held_.empty()) return;
+  for (const Offer& offer : offers) {
+    const auto held = held_.find(offer.agent.id);
+    if (held == held_.end()) continue;
+    for (const GpuId& id : offer.resources.gpu_ids) {
+      const auto device = held->second.find(id);
+      if (device == held->second.end()) continue;
+      bars[offer.agent.id].gpus.emplace(
+          id, fmt::format("gpu {} of agent {} is held by executor {}", id.text,
+                          offer.agent.hostname, device->second.text));
+    }
   }
 }
 
-void SharedExecutors::Adopt(const ExecutorId& executor, const AgentId& agent) {
+void SharedExecutors::Adopt(const ExecutorId& executor, const AgentId& agent,
+                            const Resources& has) {
   Entry& entry = entries_[executor];
   Leave(executor, entry);
   entry.agent = agent;
+  if (!has.gpu_shares.empty()) entry.free.id = has.gpu_shares[0].id;
   ++entry.tasks;
   Enter(executor, entry);
 }

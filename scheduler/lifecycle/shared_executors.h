@@ -25,9 +25,8 @@ class SharedExecutors {
   // Of the devices of executors that get further tasks.
   using Shared = SharedDevices;
   const Shared& FreeShares() const { return shared_; }
-  // Adds the devices of executors with tasks that get no further one: Mesos may have lost sight of
-  // them, and offer what they hold.
-  void AddHeld(Bars& bars) const;
+  // Adds the devices of these offers that an executor with tasks holds: Mesos has lost sight of it.
+  void AddHeld(const std::vector<Offer>& offers, Bars& bars) const;
 
   // The executor for a further task; `fresh` names it when there is none yet.
   struct Use {
@@ -40,7 +39,7 @@ class SharedExecutors {
                const ExecutorId& fresh);
   // An executor of an earlier life carries this task: it is counted, but gets no further one, since
   // its ExecutorInfo is not known to be the same.
-  void Adopt(const ExecutorId& executor, const AgentId& agent);
+  void Adopt(const ExecutorId& executor, const AgentId& agent, const Resources& has);
   // A task of the executor ended. Nothing for an executor that is not shared.
   void Ended(const ExecutorId& executor, const Resources& had, Instant now);
   // The executor has spoken.
@@ -78,7 +77,7 @@ class SharedExecutors {
   std::unordered_map<ExecutorId, Entry> entries_;
   std::set<std::pair<Instant, ExecutorId>> idle_;  // without tasks, that get further ones
   std::set<ExecutorId> done_;                      // without tasks, that get none
-  std::set<ExecutorId> holding_;                   // with tasks and a device, that get no more
+  std::unordered_map<AgentId, std::map<GpuId, ExecutorId>> held_;  // devices of those with tasks
   Shared shared_;
   std::unordered_map<AgentId, std::map<std::string, ExecutorId>> open_;  // by agent and pool
   WarmExecutors warm_;                                                   // of open_

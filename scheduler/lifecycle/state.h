@@ -1,6 +1,7 @@
 // All that the scheduler knows and must not forget, as values.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -80,5 +81,19 @@ struct State {
 
   bool operator==(const State&) const = default;
 };
+
+// Tasks by state.
+using TaskCounts = std::array<uint64_t, static_cast<size_t>(TaskState::kGoneByOperator) + 1>;
+
+inline uint64_t& CountOf(TaskCounts& counts, TaskState state) {
+  return counts[static_cast<size_t>(state)];
+}
+
+// Looks at each task.
+inline TaskCounts CountStates(const State& state) {
+  TaskCounts counts{};
+  for (const auto& [id, task] : state.tasks) ++CountOf(counts, task.state);
+  return counts;
+}
 
 }  // namespace kiln::scheduler

@@ -177,6 +177,7 @@ class Storm {
     }
     Effects effects = life_->TakeEffects();
     EXPECT_TRUE(effects.starts.empty() || life_->Settled(clock_.Now())) << "I5";
+    EXPECT_EQ(life_->TasksByState(), CountStates(life_->state()));
     durable_ = life_->state();
     return effects;
   }

@@ -71,6 +71,12 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
   }
 }
 
+void Lifecycle::SetState(Task& task, TaskState state) {
+  --CountOf(counts_, task.state);
+  task.state = state;
+  ++CountOf(counts_, state);
+}
+
 void Lifecycle::TellFreed(const Task& task) {
   const JobRecord* record = RecordOf(task);
   if (record == nullptr) return;
@@ -96,13 +102,13 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
   const TaskState before = task.state;
   const bool counted = Counts(task);
   if (update.state == TaskState::kUnreachable) {
-    task.state = update.state;
+    SetState(task, update.state);
     if (const auto wait = UnreachableWait(task)) cut_off_.emplace(task.id, now + *wait);
     kills_.erase(task.id);
   } else {
     cut_off_.erase(task.id);
     if (before == TaskState::kUnreachable || Rank(update.state) > Rank(before)) {
-      task.state = update.state;
+      SetState(task, update.state);
     }
     if (task.kill_wanted && !kills_.contains(task.id)) SendKill(task.id, task.agent, now);
   }
@@ -149,7 +155,7 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   task.charge = Judge(task, state, reason);
   JudgeExecutor(task, state, reason);
   const bool counted = Counts(task);
-  task.state = state;
+  SetState(task, state);
   Count(task, counted, now);
   task.reason = reason;
   task.message = MessageOf(task, message);

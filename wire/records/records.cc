@@ -351,6 +351,12 @@ Status Decode(std::string_view bytes, State& state) {
       return {};
     }
     case v1::Record::kTask: {
+      const int state_number = record.task().state();
+      if (state_number < 0 || state_number > static_cast<int>(TaskState::kGoneByOperator)) {
+        return Fail(ErrorCode::kDataLoss, "task {} has state {}, expected at most {}",
+                    record.task().id(), state_number,
+                    static_cast<int>(TaskState::kGoneByOperator));
+      }
       Task task = Take(*record.mutable_task());
       TaskId id = task.id;
       // Most come in their order.

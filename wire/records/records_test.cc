@@ -200,6 +200,15 @@ TEST(Records, ANewerVersionIsRefused) {
             "a record has version 2, expected at most 1: a newer kiln-scheduler wrote it");
 }
 
+TEST(Records, AStateThatNoTaskHasIsDataLoss) {
+  v1::Record record;
+  ASSERT_TRUE(record.ParseFromString(Encode(Task{.id = {"t"}})));
+  record.mutable_task()->set_state(15);
+  State state;
+  EXPECT_EQ(Decode(record.SerializeAsString(), state),
+            Fail(ErrorCode::kDataLoss, "task t has state 15, expected at most 14"));
+}
+
 TEST(Records, BytesThatAreNoRecordAreDataLoss) {
   State state;
   for (const char* bytes : {"", "\xff\xff\xff", "hello"}) {
