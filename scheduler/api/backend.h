@@ -69,6 +69,10 @@ class Backend {
 
   virtual const State& state() const = 0;
   virtual std::vector<AgentView> Agents() const = 0;
+  // As Agents() and the state tell, but without a look at each task: who only has tasks that were
+  // given up may be left out.
+  virtual size_t AgentCount() const = 0;
+  virtual TaskCounts TasksByState() const = 0;
   // Those of the framework, those that are set, and those above them, by name.
   virtual std::vector<RoleShare> Roles() const = 0;
   virtual Health GetHealth() const = 0;

@@ -34,7 +34,10 @@ void MetricByLabel(std::string& text, const char* name, const char* label, const
 std::string MetricsText(const Backend& backend) {
   std::map<std::string, uint64_t> phases, states;
   for (const auto& [name, record] : backend.state().jobs) ++phases[JobPhaseName(record.phase)];
-  for (const auto& [id, task] : backend.state().tasks) ++states[TaskStateName(task.state)];
+  const TaskCounts tasks = backend.TasksByState();
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    if (tasks[i] > 0) states[TaskStateName(static_cast<TaskState>(i))] += tasks[i];
+  }
   std::map<std::string, uint64_t> agents_out, gpus_out;
   for (const auto& [suspect, suspicion] : backend.state().suspicions) {
     if (suspicion.standing == Standing::kHealthy) continue;
@@ -48,7 +51,7 @@ std::string MetricsText(const Backend& backend) {
   MetricByLabel(text, "kiln_tasks", "state", "tasks by state", states);
   Metric(text, "kiln_models", "gauge", "models in the registry",
          count(backend.state().models.size()));
-  Metric(text, "kiln_agents", "gauge", "agents seen", count(backend.Agents().size()));
+  Metric(text, "kiln_agents", "gauge", "agents seen", count(backend.AgentCount()));
   MetricByLabel(text, "kiln_agents_suspect", "standing", "agents that get no work, or little",
                 agents_out);
   MetricByLabel(text, "kiln_gpus_suspect", "standing", "devices that get no work, or little",

@@ -1,5 +1,6 @@
 // The scheduler as the REST routes see it.
 #include <algorithm>
+#include <set>
 
 #include "scheduler/daemon/scheduler.h"
 #include "scheduler/daemon/state_views.h"
@@ -97,6 +98,13 @@ void Scheduler::Teardown(Done done) {
     Later({}, done);
   });
   Wake();
+}
+
+size_t Scheduler::AgentCount() const {
+  std::set<AgentId> agents = book_.KnownAgents();
+  for (const auto& [agent, tasks] : lifecycle_->GetRunning().Agents()) agents.insert(agent);
+  for (const auto& [suspect, suspicion] : state().suspicions) agents.insert(suspect.agent);
+  return agents.size();
 }
 
 std::vector<AgentView> Scheduler::Agents() const {

@@ -45,6 +45,8 @@ class Scheduler final : public Backend {
 
   const State& state() const override { return lifecycle_->state(); }
   std::vector<AgentView> Agents() const override;
+  size_t AgentCount() const override;
+  TaskCounts TasksByState() const override { return lifecycle_->TasksByState(); }
   std::vector<RoleShare> Roles() const override;
   Health GetHealth() const override;
   Counters GetCounters() const override { return counters_; }

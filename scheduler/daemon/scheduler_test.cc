@@ -396,6 +396,7 @@ TEST_F(SchedulerTest, ALaterLifeAsksForAllOffersOnce) {
   OpenSubscribed();
   master_.Offer("o1", 4, 1024);
   ASSERT_TRUE(Until([&] { return scheduler_->Agents().size() == 1; }));
+  EXPECT_EQ(scheduler_->AgentCount(), 1U);
   EXPECT_THAT(master_.CallsOf(Call::REVIVE), IsEmpty());
   scheduler_->Stop();
   scheduler_.reset();

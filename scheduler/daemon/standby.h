@@ -33,6 +33,8 @@ class Standby final : public Backend {
 
   const State& state() const override { return state_; }
   std::vector<AgentView> Agents() const override;
+  size_t AgentCount() const override { return Agents().size(); }
+  TaskCounts TasksByState() const override { return CountStates(state_); }
   std::vector<RoleShare> Roles() const override { return {}; }
   Health GetHealth() const override;
   Counters GetCounters() const override { return {}; }

@@ -28,6 +28,8 @@ class FakeBackend final : public Backend {
 
   const State& state() const override { return data; }
   std::vector<AgentView> Agents() const override { return agents; }
+  size_t AgentCount() const override { return agents.size(); }
+  TaskCounts TasksByState() const override { return CountStates(data); }
   std::vector<RoleShare> Roles() const override { return roles; }
   Health GetHealth() const override { return health; }
   Counters GetCounters() const override { return {.launches = 3}; }
