@@ -38,11 +38,37 @@ endif()
 set(KILN_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers
     -Wno-dangling-else -Werror)
 
+# What most files begin with, and every test, compiled once. With GCC alone: Clang takes no header that was compiled with
+# other definitions, and sees that files include what they use.
+set(KILN_HEADERS <algorithm> <functional> <map> <memory> <optional> <set> <string> <variant> <vector> <fmt/format.h>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  file(CONFIGURE OUTPUT headers.cc CONTENT "")
+  add_library(kiln_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/headers.cc)
+  target_precompile_headers(kiln_headers PRIVATE ${KILN_HEADERS})
+  add_library(kiln_test_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/headers.cc)
+  target_link_libraries(kiln_test_headers PRIVATE GTest::gmock)
+  target_precompile_headers(kiln_test_headers PRIVATE ${KILN_HEADERS} <gmock/gmock.h>)
+endif()
+
+# target's files begin with the precompiled headers of another.
+function(kiln_precompiled target from)
+  # GCC forgets there which headers are the system's, whose faults it would not tell.
+  target_compile_options(${target} PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    # As the header is, for libraries.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${from})
+endfunction()
+
 # kiln_library(wire_net DEPS kiln_base PRIVATE_DEPS Boost::headers)
 #
 # The library kiln_<name> of this folder: every *.cc but *_test.cc and main.cc. Every *_test.cc goes into kiln_<name>_test,
 # with TEST_DEPS, and is a test of that name. A folder without sources gives an interface library. PRECOMPILED names the
-# target whose precompiled headers all of them begin with.
+# target whose precompiled headers all of them begin with, where that is not the usual ones.
 function(kiln_library name)
   cmake_parse_arguments(ARG "" "PRECOMPILED" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -71,17 +97,17 @@ function(kiln_library name)
     endif()
     set_tests_properties(${name} PROPERTIES TIMEOUT ${limit})
   endif()
+  set(from kiln_headers)
+  set(tests_from kiln_test_headers)
   if(ARG_PRECOMPILED)
-    # GCC forgets there which headers are the system's, whose faults it would not tell.
-    set(quiet $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>)
-    target_compile_options(${target} PRIVATE "${quiet}")
-    target_precompile_headers(${target} REUSE_FROM ${ARG_PRECOMPILED})
-    if(tests)
-      # As the header is, for libraries.
-      set_target_properties(${target}_test PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-      target_compile_options(${target}_test PRIVATE -fPIC "${quiet}")
-      target_precompile_headers(${target}_test REUSE_FROM ${ARG_PRECOMPILED})
-    endif()
+    set(from ${ARG_PRECOMPILED})
+    set(tests_from ${ARG_PRECOMPILED})
+  endif()
+  if(sources AND TARGET ${from})
+    kiln_precompiled(${target} ${from})
+  endif()
+  if(tests AND TARGET ${tests_from})
+    kiln_precompiled(${target}_test ${tests_from})
   endif()
 endfunction()
 
