@@ -39,8 +39,8 @@ Lifecycle::Lifecycle(State state, Settings settings, uint64_t seed)
   effects_.meta = true;
   std::unordered_map<std::string, std::vector<const Task*>> tasks;
   std::unordered_set<AgentId> agents;
-  counts_ = CountStates(state_);
   for (const auto& [id, task] : state_.tasks) {
+    ++CountOf(counts_, task.state);
     tasks[task.member.job].push_back(&task);
     agents.insert(task.agent);
     if (IsTerminal(task.state)) continue;
@@ -280,8 +280,9 @@ void Lifecycle::LaunchAll(const std::vector<Launch>& launches,
     ++group->live;
     ComesBack(launch.member);
     while (member->ended.size() > settings_.attempts_kept) {
-      Uncount(state_.tasks.at(member->ended.front()));
-      state_.tasks.erase(member->ended.front());
+      const auto oldest = state_.tasks.find(member->ended.front());
+      Uncount(oldest->second);
+      state_.tasks.erase(oldest);
       effects_.tasks.insert(member->ended.front());
       member->ended.erase(member->ended.begin());
     }

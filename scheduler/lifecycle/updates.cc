@@ -173,7 +173,6 @@ void Lifecycle::End(Task& task, TaskState state, const std::string& reason,
   effects_.notices.push_back({"task", task.id.text, TaskStateName(state), task.message});
   kills_.erase(task.id);
   cut_off_.erase(task.id);
-  reconciliation_.Answered(task.id);
   executors_.Ended(task.executor, task.resources, now);
   const auto run = runs_.find(task.member.job);
   if (run != runs_.end()) run->second.live.erase(task.id);
