@@ -80,6 +80,14 @@ class Harness {
                   now());
   }
 
+  // All that the job has begins on the agent; gives the first task, which runs.
+  TaskId Start(const Job& job, const std::string& agent) {
+    Submit(job);
+    const TaskId task = PlaceAll(agent).at(0);
+    Tell(task, TaskState::kRunning);
+    return task;
+  }
+
   JobPhase Phase(const std::string& job) const { return life_->state().jobs.at(job).phase; }
   const Task& TaskAt(const TaskId& task) const { return life_->state().tasks.at(task); }
   // Why a group waits that is not in the hands of placement.

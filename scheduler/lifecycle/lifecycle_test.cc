@@ -326,9 +326,7 @@ TEST(Lifecycle, AKilledTaskIsReplacedWithoutCharge) {
 
 TEST(Lifecycle, ACutOffTaskIsReplacedAfterAWhileAndKilledWhenItComesBack) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId old = h.PlaceAll("a1")[0];
-  h.Tell(old, TaskState::kRunning);
+  const TaskId old = h.Start(CommandJob("j", 1), "a1");
   h.Tell(old, TaskState::kUnreachable);
   h.Advance(seconds(50));
   EXPECT_THAT(h.PlaceAll("a2"), IsEmpty());
@@ -351,9 +349,7 @@ TEST(Lifecycle, TheJobSaysHowLongACutOffTaskIsWaitedFor) {
       Harness h;
       Job job = CommandJob("j", 1);
       job.unreachable_wait = wait;
-      h.Submit(job);
-      const TaskId old = h.PlaceAll("a1")[0];
-      h.Tell(old, TaskState::kRunning);
+      const TaskId old = h.Start(job, "a1");
       h.Tell(old, TaskState::kUnreachable);
       if (restarted) h.Restart();
       if (restarted) h.Connect();
@@ -374,9 +370,7 @@ TEST(Lifecycle, ACutOffTaskThatHasFinishedIsNotStartedAgain) {
   for (const bool started_again : {false, true}) {
     for (const bool restarted : {false, true}) {
       Harness h;
-      h.Submit(CommandJob("j", 1));
-      const TaskId old = h.PlaceAll("a1")[0];
-      h.Tell(old, TaskState::kRunning);
+      const TaskId old = h.Start(CommandJob("j", 1), "a1");
       h.Tell(old, TaskState::kUnreachable);
       h.Advance(seconds(61));
       std::vector<TaskId> fresh;
@@ -394,9 +388,7 @@ TEST(Lifecycle, ACutOffTaskThatHasFinishedIsNotStartedAgain) {
 
 TEST(Lifecycle, ASecondKillOfATaskIsWrittenToo) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(CommandJob("j", 1), "a1");
   EXPECT_TRUE(h.life().KillTask(task, h.now()));
   h.Take();
   h.Advance(seconds(1));
@@ -408,9 +400,7 @@ TEST(Lifecycle, ASecondKillOfATaskIsWrittenToo) {
 TEST(Lifecycle, ATaskThatAUserKillsWhileItIsCutOffIsReplacedToo) {
   for (const bool killed_first : {true, false}) {
     Harness h;
-    h.Submit(CommandJob("j", 1));
-    const TaskId old = h.PlaceAll("a1")[0];
-    h.Tell(old, TaskState::kRunning);
+    const TaskId old = h.Start(CommandJob("j", 1), "a1");
     if (killed_first) EXPECT_TRUE(h.life().KillTask(old, h.now()));
     h.Tell(old, TaskState::kUnreachable);
     if (!killed_first) EXPECT_TRUE(h.life().KillTask(old, h.now()));
@@ -426,9 +416,7 @@ TEST(Lifecycle, ATaskThatAUserKillsWhileItIsCutOffIsReplacedToo) {
 
 TEST(Lifecycle, ACutOffTaskThatComesBackInTimeGoesOn) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(CommandJob("j", 1), "a1");
   h.Tell(task, TaskState::kUnreachable);
   h.Advance(seconds(30));
   h.Tell(task, TaskState::kRunning);
@@ -459,9 +447,7 @@ TEST(Lifecycle, StrangersAndGhostsAreKilledUntilTheyEnd) {
 
 TEST(Lifecycle, LateNewsDoNotTurnATaskBack) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(CommandJob("j", 1), "a1");
   h.Tell(task, TaskState::kStarting);
   EXPECT_EQ(h.TaskAt(task).state, TaskState::kRunning);
   h.Tell(task, TaskState::kFinished);

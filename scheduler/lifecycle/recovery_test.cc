@@ -43,9 +43,7 @@ TEST(Recovery, SilenceIsWaitedForOnlySoLong) {
 // A master that has just begun to lead says nothing of an agent until that has come back to it.
 TEST(Recovery, SilenceOfANewMasterEndsNoTask) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(CommandJob("j", 1), "a1");
   h.life().Disconnected();
   h.Connect();
   for (int i = 0; i < 20; ++i) {
@@ -111,9 +109,7 @@ TEST(Recovery, ARoundAsksForSomeTasksAtATime) {
 
 TEST(Recovery, WhatIsToldAgainIsNotWrittenAgain) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(CommandJob("j", 1), "a1");
   EXPECT_THAT(h.Take().tasks, ElementsAre(task));
   h.Tell(task, TaskState::kRunning, "RECONCILIATION");
   EXPECT_FALSE(h.Take().Durable());
@@ -155,9 +151,7 @@ TEST(Recovery, IdsAreNeverUsedTwice) {
 
 TEST(Recovery, AWantedKillOutlivesTheScheduler) {
   Harness h;
-  h.Submit(CommandJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(CommandJob("j", 1), "a1");
   ASSERT_TRUE(h.life().Kill("j", h.now()));
   h.Restart();
   h.Connect();
@@ -186,9 +180,7 @@ TEST(Recovery, ARemovedFrameworkLosesItsTasksAndTheyAreRetried) {
 TEST(Recovery, AFailureOfAnAgentOrExecutorIsAskedAboutAndEndsNoTask) {
   for (const bool whole_agent : {true, false}) {
     Harness h;
-    h.Submit(CommandJob("j", 1));
-    const TaskId id = h.PlaceAll("a1")[0];
-    h.Tell(id, TaskState::kRunning);
+    const TaskId id = h.Start(CommandJob("j", 1), "a1");
     h.Take();
     const Task task = h.TaskAt(id);
     if (whole_agent) h.life().AgentLost({"a1"}, h.now());
@@ -377,9 +369,7 @@ TEST(Executors, ADeviceIsNobodysUntilTheTasksThereHaveEnded) {
 
 TEST(Executors, WhatAForgottenTaskLeavesIsShutDown) {
   Harness h;
-  h.Submit(TrainingJob("j", 1));
-  const TaskId old = h.PlaceAll("a1")[0];
-  h.Tell(old, TaskState::kRunning);
+  const TaskId old = h.Start(TrainingJob("j", 1), "a1");
   const ExecutorId executor = h.TaskAt(old).executor;
   h.Tell(old, TaskState::kUnreachable);
   h.Advance(seconds(3600));
@@ -405,9 +395,7 @@ TEST(Executors, ADeviceSharedBeforeARestartGetsNoFurtherMember) {
 
 TEST(Executors, WorkThatFailedByItselfLeavesItsExecutorWarm) {
   Harness h;
-  h.Submit(TrainingJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(TrainingJob("j", 1), "a1");
   h.Tell(task, TaskState::kFailed, "", "row 3 has a hole");
   EXPECT_THAT(h.life().Warm().On({"a1"}), SizeIs(1));
 }
@@ -439,9 +427,7 @@ TEST(Executors, ARefusalOfATaskForOneThatRunsIsChargedToTheClusterOnce) {
 
 TEST(Executors, ThoseOfAnEarlierLifeAreEndedWhenTheirTasksAre) {
   Harness h;
-  h.Submit(TrainingJob("j", 1));
-  const TaskId task = h.PlaceAll("a1")[0];
-  h.Tell(task, TaskState::kRunning);
+  const TaskId task = h.Start(TrainingJob("j", 1), "a1");
   h.Restart();
   h.Connect();
   EXPECT_THAT(h.life().Warm().On({"a1"}), IsEmpty());
@@ -475,9 +461,7 @@ TEST(Executors, OneThatAnOfferDoesNotTellOfGetsNoFurtherTask) {
 TEST(Executors, OneThatIsSaidToBeGoneIsEndedWhenItsTasksAre) {
   for (const bool whole_agent : {true, false}) {
     Harness h;
-    h.Submit(TrainingJob("j", 1));
-    const TaskId task = h.PlaceAll("a1")[0];
-    h.Tell(task, TaskState::kRunning);
+    const TaskId task = h.Start(TrainingJob("j", 1), "a1");
     const ExecutorId executor = h.TaskAt(task).executor;
     if (whole_agent) h.life().AgentLost({"a1"}, h.now());
     if (!whole_agent) h.life().ExecutorLost(executor, {"a1"}, h.now());
