@@ -129,15 +129,17 @@ class Crowd {
     const bool first = one.step++ == 0;
     switch (kind) {
       case kSlowHead:
-        return Say(one, first ? "GET /v1/jobs HTTP/1.1\r\n" : "X-More: and more\r\n");
+        return Say(one, first ? "GET /v1/jobs HTTP/1.1\r\nHost: h\r\n" : "X-More: and more\r\n");
       case kSlowBody:
-        return Say(one, first ? "POST /v1/jobs HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n" : "{");
+        return Say(
+            one,
+            first ? "POST /v1/jobs HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n" : "{");
       case kIdle:
-        if (first) Say(one, "GET /v1/health HTTP/1.1\r\n\r\n");
+        if (first) Say(one, "GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n");
         return;
       case kHalfClosed:
         if (!first) return;
-        Say(one, "GET /v1/jobs HTTP/1.1\r\n\r\n");
+        Say(one, "GET /v1/jobs HTTP/1.1\r\nHost: h\r\n\r\n");
         shutdown(one.fd, SHUT_WR);
         return;
       case kGarbage: {
@@ -146,10 +148,10 @@ class Crowd {
         return Say(one, bytes);
       }
       case kEvents:
-        if (first) Say(one, "GET /v1/events?after=0 HTTP/1.1\r\n\r\n");
+        if (first) Say(one, "GET /v1/events?after=0 HTTP/1.1\r\nHost: h\r\n\r\n");
         return;
       case kPipeline:
-        for (int i = 0; i < 8; ++i) Say(one, "GET /v1/openapi.json HTTP/1.1\r\n\r\n");
+        for (int i = 0; i < 8; ++i) Say(one, "GET /v1/openapi.json HTTP/1.1\r\nHost: h\r\n\r\n");
         return;
       case kKinds:
         return;

@@ -59,6 +59,10 @@ class ExchangeImpl final : public Exchange {
   void BeginStream(Response head) override {
     if (answer_->state != Answer::State::kWaiting) return;
     Head(head, answer_->old_http ? Framing::kUntilEnd : Framing::kChunked, 0);
+    if (answer_->head_only) {
+      answer_->state = Answer::State::kDone;
+      return Pump();
+    }
     if (!head.body.empty() && Wanted(head)) AddPiece(head.body);
     answer_->state = Answer::State::kStreaming;
     if (auto connection = connection_.lock()) connection->StreamBegins();
@@ -66,14 +70,14 @@ class ExchangeImpl final : public Exchange {
   }
 
   void Write(std::string_view piece) override {
-    if (answer_->state != Answer::State::kStreaming || piece.empty() || answer_->head_only) return;
+    if (answer_->state != Answer::State::kStreaming || piece.empty()) return;
     AddPiece(piece);
     Pump();
   }
 
   void EndStream() override {
     if (answer_->state != Answer::State::kStreaming) return;
-    if (answer_->framing == Framing::kChunked && !answer_->head_only) Add(std::string(kLastChunk));
+    if (answer_->framing == Framing::kChunked) Add(std::string(kLastChunk));
     answer_->state = Answer::State::kDone;
     if (auto connection = connection_.lock()) connection->StreamEnds();
     Pump();

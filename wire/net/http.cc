@@ -13,10 +13,6 @@ namespace {
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-bool SameName(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, Lower, Lower);
-}
-
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   c = Lower(c);
@@ -75,11 +71,20 @@ Status ParseAuthority(std::string_view text, bool port_needed, Url& url) {
 
 }  // namespace
 
+bool SameName(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, Lower, Lower);
+}
+
 std::optional<std::string_view> Headers::Get(std::string_view name) const {
   for (const auto& [key, value] : lines_) {
     if (SameName(key, name)) return value;
   }
   return std::nullopt;
+}
+
+size_t Headers::Count(std::string_view name) const {
+  return static_cast<size_t>(
+      std::ranges::count_if(lines_, [&](const auto& line) { return SameName(line.first, name); }));
 }
 
 void Headers::Set(std::string_view name, std::string_view value) {
@@ -177,6 +182,7 @@ std::string_view ReasonPhrase(int status) {
       {411, "Length Required"},
       {412, "Precondition Failed"},
       {413, "Payload Too Large"},
+      {414, "URI Too Long"},
       {415, "Unsupported Media Type"},
       {416, "Range Not Satisfiable"},
       {422, "Unprocessable Entity"},

@@ -11,6 +11,9 @@
 
 namespace kiln::net {
 
+// Whether they are the same but for the case of ASCII letters.
+bool SameName(std::string_view a, std::string_view b);
+
 // Header lines in their order; names compare without case.
 class Headers {
  public:
@@ -20,6 +23,7 @@ class Headers {
   // The first value of that name; nothing if there is none (an empty value is a value).
   std::optional<std::string_view> Get(std::string_view name) const;
   bool Has(std::string_view name) const { return Get(name).has_value(); }
+  size_t Count(std::string_view name) const;
   void Set(std::string_view name, std::string_view value);  // replaces all of that name
   void Add(std::string_view name, std::string_view value);
   void Remove(std::string_view name);

@@ -1,5 +1,6 @@
 #include "wire/net/parser.h"
 
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
@@ -9,6 +10,8 @@ namespace {
 namespace http = boost::beast::http;
 using boost::beast::error_code;
 using boost::beast::string_view;
+
+constexpr size_t kLinesMax = 1000;  // each takes far more memory than its bytes
 
 std::string_view View(string_view text) { return {text.data(), text.size()}; }
 
@@ -20,6 +23,7 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
     this->body_limit(boost::none);
   }
   std::optional<Error>& refusal() { return refusal_; }
+  bool HasFirstLine() const { return !head_.target.empty() || head_.status != 0; }
 
  private:
   void Check(Status status, error_code& ec) {
@@ -37,7 +41,19 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
     head_.status = code;
     head_.old_http = version < 11;
   }
-  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
+  void on_field_impl(http::field field, string_view name, string_view value,
+                     error_code& ec) override {
+    if (head_.headers.Lines().size() == kLinesMax) {
+      return Check(
+          Fail(ErrorCode::kResourceExhausted, "header: expected at most {} lines", kLinesMax), ec);
+    }
+    // Beast takes a body in another coding for none, and what follows for the next request.
+    if (kIsRequest && field == http::field::transfer_encoding &&
+        (head_.headers.Has("Transfer-Encoding") || !boost::beast::iequals(value, "chunked"))) {
+      return Check(Fail(ErrorCode::kInvalidArgument,
+                        "Transfer-Encoding is {}: expected chunked, once", View(value)),
+                   ec);
+    }
     head_.headers.Add(View(name), View(value));
   }
   void on_header_impl(error_code& ec) override {
@@ -62,8 +78,8 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
   std::optional<Error> refusal_;
 };
 
-// The least that is left of a body in chunks where one has to begin. Beast, which has seen a part of
-// it, asserts that the next look at it shows so much.
+// The least that is left of a body in chunks where one has to begin. Beast, which has seen a part
+// of it, asserts that the next look at it shows so much.
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 template <bool kIsRequest>
@@ -83,12 +99,13 @@ class ParserOf final : public MessageParser {
       size_t count = parser_.put({bytes.data() + taken, bytes.size() - taken}, ec);
       taken += count;
       waits_ = ec == http::error::need_more;
+      const bool head_ended = parser_.is_header_done();
+      if (!head_ended) head_bytes_ += count;
+      if (ec == http::error::header_limit || (!head_ended && head_bytes_ > header_limit_)) {
+        return Failure(TooLong());
+      }
       if (waits_) break;
       if (parser_.refusal()) return Failure(*std::move(parser_.refusal()));
-      if (ec == http::error::header_limit) {
-        return Fail(ErrorCode::kResourceExhausted, "header lines: expected at most {} bytes",
-                    header_limit_);
-      }
       if (ec) return Fail(ErrorCode::kInvalidArgument, "bytes are no HTTP: {}", ec.message());
       if (count == 0) break;
     }
@@ -108,8 +125,19 @@ class ParserOf final : public MessageParser {
   bool Done() const override { return parser_.is_done(); }
 
  private:
+  Error TooLong() const {
+    if (parser_.HasFirstLine()) {
+      return {ErrorCode::kResourceExhausted,
+              fmt::format("header lines: expected at most {} bytes", header_limit_),
+              {}};
+    }
+    return {ErrorCode::kResourceExhausted,
+            fmt::format("first line: expected at most {} bytes", header_limit_), "target"};
+  }
+
   BeastParser<kIsRequest> parser_;
   size_t header_limit_;
+  size_t head_bytes_ = 0;
   bool waits_ = false;  // for more of what it has looked at
 };
 

@@ -34,8 +34,8 @@ class MessageEvents {
 class MessageParser {
  public:
   enum class Kind { kRequest, kAnswer, kAnswerToHead };
-  // `events` outlives the parser. kResourceExhausted when the header lines exceed header_limit
-  // bytes.
+  // `events` outlives the parser. kResourceExhausted when the head exceeds header_limit bytes or
+  // a thousand lines; of the field "target" while its first line goes on.
   static std::unique_ptr<MessageParser> Make(Kind kind, MessageEvents& events, size_t header_limit);
   virtual ~MessageParser() = default;
 

@@ -24,7 +24,26 @@ constexpr size_t kUnsentMax = 256 << 10;  // bytes of answers before the next re
 constexpr size_t kFilePiece = 64 << 10;   // of a file, read at once
 constexpr size_t kBodyReserveMax = 1 << 20;  // what a promised length may claim beforehand
 constexpr auto kLingerTime = std::chrono::seconds(2);
+constexpr std::string_view kContinue = "100-continue";
 constexpr char kHandshakeRecord = 22;  // of TLS: its first byte
+
+// A target is a path, or a whole URL, as proxies get it, or "*".
+Status ToPath(std::string& target) {
+  if (target.starts_with('/') || target == "*") return {};
+  if (target.find("://") == std::string::npos) {
+    return FailField("target", "target is {}: expected a path or a URL", target);
+  }
+  KILN_TRY(Url url, ParseUrl(target));
+  target = std::move(url.target);
+  return {};
+}
+
+// Every request of HTTP/1.1 names its host once (RFC 9112, 3.2).
+Status CheckHost(const MessageHead& head) {
+  const auto count = head.headers.Count("Host");
+  if (count == 1 || (count == 0 && head.old_http)) return {};
+  return Fail(ErrorCode::kInvalidArgument, "header Host: found {}, expected one", count);
+}
 
 // A sink stores: what it lacks is room.
 Response SinkRefusal(const Error& error) {
@@ -203,6 +222,13 @@ size_t ServerConnection::ParseSome(std::string_view bytes) {
   size_t taken = 0;
   while (taken < bytes.size() && MayParse()) {
     if (!parser_) {
+      // Some clients end a body with a line of its own (RFC 9112, 2.2).
+      const std::string_view rest = bytes.substr(taken);
+      if (rest == "\r") break;
+      if (rest.starts_with("\r\n")) {
+        taken += 2;
+        continue;
+      }
       parser_ =
           MessageParser::Make(MessageParser::Kind::kRequest, *this, shared_->options.header_limit);
       request_ = Request();
@@ -223,6 +249,8 @@ size_t ServerConnection::ParseSome(std::string_view bytes) {
 
 Status ServerConnection::OnHead(MessageHead head) {
   const ServerOptions& options = shared_->options;
+  KILN_TRY_OK(ToPath(head.target));
+  if (!options.answer_inside_streams) KILN_TRY_OK(CheckHost(head));
   request_.method = std::move(head.method);
   request_.target = std::move(head.target);
   request_.headers = std::move(head.headers);
@@ -245,7 +273,8 @@ Status ServerConnection::OnHead(MessageHead head) {
   if (!sink_ && length > options.body_limit) return TooLarge(std::to_string(length));
   if (!sink_) request_.body.reserve(std::min<size_t>(length, kBodyReserveMax));
   // Only where no other bytes can get between this and the answer.
-  if (request_.headers.Has("Expect") && answers_.empty() && !options.answer_inside_streams) {
+  const bool waits = !old_http_ && SameName(request_.headers.Get("Expect").value_or(""), kContinue);
+  if (waits && answers_.empty() && !options.answer_inside_streams) {
     Push("HTTP/1.1 100 Continue\r\n\r\n");
     StartWrite();
   }
@@ -280,7 +309,7 @@ void ServerConnection::Refuse(Error error) {
   if (refusal_) return RefuseWith(*std::exchange(refusal_, std::nullopt));
   if (error.code == ErrorCode::kResourceExhausted) {
     Response response = ErrorResponse(error);
-    response.status = 431;
+    response.status = error.field == "target" ? 414 : 431;
     return RefuseWith(std::move(response));
   }
   if (!shared_->options.answer_inside_streams) return RefuseWith(ErrorResponse(error));

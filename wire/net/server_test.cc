@@ -139,7 +139,8 @@ TEST_F(ServerTest, AnswersCarryDateLinesAndLengthInThatOrder) {
 TEST_F(ServerTest, HeadHasTheLengthAndNoBody) {
   Listen({}, Echo);
   RawClient client(loop_, server_->port());
-  client.Send("HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  client.Send(
+      "HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(WithoutDate(client.ReadToEnd()),
             "HTTP/1.1 200 OK\r\nX-Case: Kept\r\nContent-Length: 5\r\n\r\n"
             "HTTP/1.1 200 OK\r\nX-Case: Kept\r\nContent-Length: 4\r\n\r\nGET ");
@@ -149,7 +150,8 @@ TEST_F(ServerTest, ARequestMayComeByteByByteAndChunked) {
   Listen({}, Echo);
   RawClient client(loop_, server_->port());
   std::string request =
-      "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\na;x=y\r\n0123456789\r\n"
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\na;x=y\r\n0123456789\r\n"
       "0\r\nTrailer: t\r\n\r\n";
   for (char c : request) {
     client.Send({&c, 1});
@@ -162,7 +164,7 @@ TEST_F(ServerTest, PipelinedRequestsAreAnsweredInTheirOrder) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
   std::string requests;
-  for (int i = 0; i < 100; ++i) requests += fmt::format("GET /{} HTTP/1.1\r\n\r\n", i);
+  for (int i = 0; i < 100; ++i) requests += fmt::format("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", i);
   client.Send(requests);
   WaitFor(64);  // no more are taken before some are answered
   for (size_t i = 64; i-- > 0;) kept_[i]->Respond({200, {}, kept_[i]->request().target + ";"});
@@ -179,7 +181,7 @@ TEST_F(ServerTest, PipelinedRequestsAreAnsweredInTheirOrder) {
 TEST_F(ServerTest, AStreamIsOneChunkAWriteAndEndsWithTheLastChunk) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET /s HTTP/1.1\r\nConnection: close\r\n\r\n");
+  client.Send("GET /s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   WaitFor(1);
   kept_[0]->BeginStream({200, {{"Transfer-Encoding", "chunked"}, {"Content-Type", "t"}}, {}});
   kept_[0]->Write("20\n{\"type\":\"HEARTBEAT\"}");
@@ -195,10 +197,10 @@ TEST_F(ServerTest, AStreamIsOneChunkAWriteAndEndsWithTheLastChunk) {
 TEST_F(ServerTest, RequestsBehindAStreamWaitForItsEnd) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  client.Send("GET /s HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(1);
   kept_[0]->BeginStream({});
-  client.Send("GET /next HTTP/1.1\r\n\r\n");
+  client.Send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
   loop_.RunFor(milliseconds(10));
   EXPECT_EQ(kept_.size(), 1u);
   kept_[0]->EndStream();
@@ -212,12 +214,12 @@ TEST_F(ServerTest, AnswersInsideStreamsStandBetweenTwoChunks) {
   options.answer_inside_streams = true;
   ListenAndKeep(options);
   RawClient client(loop_, server_->port());
-  client.Send("POST /s HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+  client.Send("POST /s HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
   WaitFor(1);
   kept_[0]->BeginStream({});
   kept_[0]->Write("one");
   client.ReadTo("one\r\n");
-  client.Send("POST /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\n\r\n");
+  client.Send("POST /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(3);
   kept_[2]->Respond({202, {}, {}});
   kept_[0]->Write("two");
@@ -231,7 +233,7 @@ TEST_F(ServerTest, AnswersInsideStreamsStandBetweenTwoChunks) {
 TEST_F(ServerTest, AStreamThatIsDroppedOrAbortedCutsTheConnection) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  client.Send("GET /s HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(1);
   kept_[0]->BeginStream({});
   kept_[0]->Write("one");
@@ -243,7 +245,7 @@ TEST_F(ServerTest, AStreamThatIsDroppedOrAbortedCutsTheConnection) {
 TEST_F(ServerTest, ARequestDroppedWithoutAnAnswerGives500) {
   Listen({}, [](std::shared_ptr<Exchange>) {});
   RawClient client(loop_, server_->port());
-  client.Send("GET / HTTP/1.1\r\n\r\n");
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_THAT(client.ReadTo("}}"), StartsWith("HTTP/1.1 500 Internal Server Error"));
 }
 
@@ -257,7 +259,7 @@ TEST_F(ServerTest, ABodyBeyondTheLimitIsRefusedBeforeItComes) {
   };
   for (const auto& [rest, found] : kCases) {
     RawClient client(loop_, server_->port());
-    client.Send("POST / HTTP/1.1\r\n" + rest);
+    client.Send("POST / HTTP/1.1\r\nHost: a\r\n" + rest);
     std::string body = R"({"error":{"code":"RESOURCE_EXHAUSTED","message":"request body: found )" +
                        found + R"( bytes, expected at most 10"}})";
     EXPECT_EQ(WithoutDate(client.ReadToEnd()),
@@ -266,7 +268,7 @@ TEST_F(ServerTest, ABodyBeyondTheLimitIsRefusedBeforeItComes) {
                           body.size(), body));
   }
   RawClient client(loop_, server_->port());
-  client.Send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n0123456789");
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789");
   EXPECT_THAT(client.ReadTo("0123456789"), StartsWith("HTTP/1.1 200 OK"));
 }
 
@@ -283,13 +285,14 @@ TEST_F(ServerTest, ARefusalComesBeforeTheBodyAndTheSink) {
   };
   Listen(options, [](std::shared_ptr<Exchange> e) { e->Respond({200, {}, "in;"}); });
   RawClient client(loop_, server_->port());
-  client.Send("PUT /x HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+  client.Send(
+      "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
   const std::string answer = client.ReadToEnd();
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 Unauthorized"));
   EXPECT_THAT(answer, HasSubstr("WWW-Authenticate: Bearer"));
   EXPECT_EQ(sinks, 0);
   RawClient second(loop_, server_->port());
-  second.Send("GET /x HTTP/1.1\r\nAuthorization: x\r\n\r\n");
+  second.Send("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\n\r\n");
   EXPECT_THAT(second.ReadTo("in;"), StartsWith("HTTP/1.1 200 OK"));
 }
 
@@ -310,23 +313,23 @@ TEST_F(ServerTest, ASinkTakesTheBodyPieceByPiece) {
     e->Respond({200, {}, fmt::format("{} {};", e->sink() != nullptr, e->request().body.size())});
   });
   RawClient client(loop_, server_->port());
-  client.Send("PUT /sink HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" +
+  client.Send("PUT /sink HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" +
               std::string(1'000'000, 'x'));
   EXPECT_THAT(client.ReadTo(";"), HasSubstr("true 0;"));
   EXPECT_EQ(taken, std::string(1'000'000, 'x'));
-  client.Send("PUT /memory HTTP/1.1\r\nContent-Length: 2\r\n\r\nab");
+  client.Send("PUT /memory HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab");
   EXPECT_THAT(client.ReadTo(";"), HasSubstr("false 2;"));
-  client.Send("PUT /sink HTTP/1.1\r\nContent-Length: 200\r\n\r\n!");
+  client.Send("PUT /sink HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n!");
   EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 409 Conflict"));
   RawClient second(loop_, server_->port());
-  second.Send("PUT /refused HTTP/1.1\r\nContent-Length: 200\r\n\r\n");
+  second.Send("PUT /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n");
   EXPECT_THAT(second.ReadToEnd(), StartsWith("HTTP/1.1 404 Not Found"));
 }
 
 TEST_F(ServerTest, ExpectContinueIsAnsweredOnlyWhereStreamsAreNotInterrupted) {
   Listen({}, Echo);
   RawClient client(loop_, server_->port());
-  client.Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
   EXPECT_EQ(client.ReadTo("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   client.Send("x");
   EXPECT_THAT(client.ReadTo("POST x"), StartsWith("HTTP/1.1 200"));
@@ -334,7 +337,7 @@ TEST_F(ServerTest, ExpectContinueIsAnsweredOnlyWhereStreamsAreNotInterrupted) {
   options.answer_inside_streams = true;
   Listen(options, Echo);
   RawClient second(loop_, server_->port());
-  second.Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx");
+  second.Send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx");
   EXPECT_THAT(second.ReadTo("POST x"), StartsWith("HTTP/1.1 200"));
 }
 
@@ -343,10 +346,11 @@ TEST_F(ServerTest, WhatIsNoHttpIsRefusedAndClosesTheConnection) {
     ServerOptions options;
     options.answer_inside_streams = silent;
     ListenAndKeep(options);
-    for (const char* bytes : {"hello\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n", "GET /\r\n\r\n",
-                              "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-                              "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\nx",
-                              "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
+    for (const char* bytes :
+         {"hello\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n", "GET /\r\n\r\n",
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\nx",
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
       RawClient client(loop_, server_->port());
       client.Send(bytes);
       const std::string answer = client.ReadToEnd();
@@ -361,7 +365,7 @@ TEST_F(ServerTest, WhatIsNoHttpIsRefusedAndClosesTheConnection) {
   }
   // What was asked for before is still answered.
   RawClient client(loop_, server_->port());
-  client.Send("GET /a HTTP/1.1\r\n\r\n");
+  client.Send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(1);
   client.Send("junk\r\n\r\n");
   loop_.RunFor(milliseconds(10));
@@ -369,12 +373,101 @@ TEST_F(ServerTest, WhatIsNoHttpIsRefusedAndClosesTheConnection) {
   EXPECT_THAT(client.ReadToEnd(), HasSubstr("answer"));
 }
 
+// What a proxy in front takes for a body must not be taken for a request.
+TEST_F(ServerTest, ABodyInAnotherCodingIsRefused) {
+  Listen({}, Echo);
+  for (const char* coding : {"gzip", "identity", "xchunked", "gzip, chunked", "chunked, gzip",
+                             "chunked\r\nTransfer-Encoding: chunked"}) {
+    RawClient client(loop_, server_->port());
+    client.Send(
+        fmt::format("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {}\r\n\r\n"
+                    "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n",
+                    coding));
+    const std::string answer = client.ReadToEnd();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << coding;
+    EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << coding;
+  }
+}
+
+TEST_F(ServerTest, ARequestNamesItsHostOnce) {
+  Listen({}, Echo);
+  for (const char* bytes :
+       {"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"}) {
+    RawClient client(loop_, server_->port());
+    client.Send(bytes);
+    const std::string answer = client.ReadToEnd();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << bytes;
+    EXPECT_THAT(answer, HasSubstr("expected one")) << bytes;
+  }
+  RawClient old(loop_, server_->port());
+  old.Send("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_THAT(old.ReadToEnd(), StartsWith("HTTP/1.1 200 ")) << "and no 100 before it";
+}
+
+TEST_F(ServerTest, ATargetIsAPathOrAUrl) {
+  Listen({}, [](std::shared_ptr<Exchange> e) { e->Respond({200, {}, e->request().target + ";"}); });
+  const auto ask = [&](const std::string& target) {
+    RawClient client(loop_, server_->port());
+    client.Send("GET " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const std::string answer = client.ReadToEnd();
+    return answer.substr(9, 3) + " " + answer.substr(answer.find("\r\n\r\n") + 4);
+  };
+  EXPECT_EQ(ask("/a?b"), "200 /a?b;");
+  EXPECT_EQ(ask("http://k:8080/a?b"), "200 /a?b;");
+  EXPECT_EQ(ask("http://k:8080"), "200 /;");
+  EXPECT_EQ(ask("*"), "200 *;");
+  EXPECT_THAT(ask("a"), HasSubstr("400 "));
+  EXPECT_THAT(ask("k:80"), HasSubstr("target is k:80: expected a path or a URL"));
+  EXPECT_THAT(ask("/" + std::string(100'000, 'a')), StartsWith("414 "));
+}
+
+TEST_F(ServerTest, AnEmptyLineBeforeARequestIsIgnored) {
+  Listen({}, Echo);
+  RawClient client(loop_, server_->port());
+  client.Send("\r");
+  loop_.RunFor(milliseconds(10));
+  client.Send("\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n");
+  EXPECT_THAT(client.ReadTo("POST x"), StartsWith("HTTP/1.1 200 "));
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(client.ReadTo("GET "), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, TheStreamThatHeadAsksForEndsWithItsHead) {
+  ListenAndKeep();
+  RawClient client(loop_, server_->port());
+  client.Send("HEAD /s HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  WaitFor(2);
+  kept_[0]->BeginStream({200, {}, "body"});
+  kept_[0]->Write("more");
+  kept_[1]->Respond({200, {}, "answer"});
+  EXPECT_EQ(WithoutDate(client.ReadTo("answer")),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer");
+}
+
+TEST_F(ServerTest, HeaderLinesBeyondTheLimitAreRefusedHoweverTheyCome) {
+  ServerOptions options;
+  options.header_limit = 20'000;
+  Listen(options, Echo);
+  for (const int count : {999, 2000, 6000}) {
+    RawClient client(loop_, server_->port());
+    client.Send("GET / HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 1; i < count && !client.Ended(); ++i) {
+      client.Send("a:\r\n");
+      if (i % 100 == 0) loop_.RunFor(milliseconds(1));
+    }
+    if (!client.Ended()) client.Send("Connection: close\r\n\r\n");
+    EXPECT_THAT(client.ReadToEnd(), StartsWith(count < 1000 ? "HTTP/1.1 200 " : "HTTP/1.1 431 "));
+  }
+}
+
 TEST_F(ServerTest, HeaderLinesBeyondTheLimitAreRefused) {
   ServerOptions options;
   options.header_limit = 1000;
   Listen(options, Echo);
   RawClient client(loop_, server_->port());
-  client.Send("GET / HTTP/1.1\r\nX: " + std::string(2000, 'x') + "\r\n\r\n");
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(2000, 'x') + "\r\n\r\n");
   EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 431 "));
 }
 
@@ -382,7 +475,7 @@ TEST_F(ServerTest, OnCloseTellsOfTheEndOfThePeer) {
   ListenAndKeep();
   for (bool half : {false, true}) {
     RawClient client(loop_, server_->port());
-    client.Send("GET /s HTTP/1.1\r\n\r\n");
+    client.Send("GET /s HTTP/1.1\r\nHost: a\r\n\r\n");
     kept_.clear();
     WaitFor(1);
     int closed = 0;
@@ -407,7 +500,7 @@ TEST_F(ServerTest, OnCloseTellsOfTheEndOfThePeer) {
 TEST_F(ServerTest, OnCloseComesAlsoBehindTheEndOfAStream) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  client.Send("GET /s HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(1);
   int closed = 0;
   kept_[0]->BeginStream({});
@@ -423,7 +516,7 @@ TEST_F(ServerTest, OnCloseComesAlsoBehindTheEndOfAStream) {
 TEST_F(ServerTest, AClientThatHasEndedSendingStillGetsItsAnswer) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET / HTTP/1.1\r\n\r\n");
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   client.EndSending();
   WaitFor(1);
   loop_.RunFor(milliseconds(5));
@@ -434,7 +527,7 @@ TEST_F(ServerTest, AClientThatHasEndedSendingStillGetsItsAnswer) {
 TEST_F(ServerTest, ASlowReaderShowsInUnsent) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET /s HTTP/1.1\r\n\r\n");
+  client.Send("GET /s HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(1);
   kept_[0]->BeginStream({});
   std::string piece(1 << 20, 'x');
@@ -452,8 +545,8 @@ TEST_F(ServerTest, IdleAndSlowClientsAreCutOff) {
   RawClient silent(loop_, server_->port());
   RawClient slow(loop_, server_->port());
   RawClient waiting(loop_, server_->port());
-  slow.Send("POST / HTTP/1.1\r\nContent-Le");
-  waiting.Send("GET / HTTP/1.1\r\n\r\n");
+  slow.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Le");
+  waiting.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(silent.ReadToEnd(), "");
   EXPECT_EQ(slow.ReadToEnd(), "");
   ASSERT_EQ(kept_.size(), 1u);
@@ -470,9 +563,9 @@ TEST_F(ServerTest, AHeadThatComesSlowlyIsCutOffSoonerThanAConnectionThatWaits) {
   Listen(options, [](auto exchange) { exchange->Respond({200, {}, "x"}); });
   RawClient waits(loop_, server_->port()), slow(loop_, server_->port()),
       silent(loop_, server_->port());
-  waits.Send("GET / HTTP/1.1\r\n\r\n");
+  waits.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   waits.ReadTo("x");
-  slow.Send("GET / HTTP/1.1\r\nA: ");
+  slow.Send("GET / HTTP/1.1\r\nHost: a\r\nA: ");
   EXPECT_EQ(slow.ReadToEnd(), "");
   EXPECT_EQ(silent.ReadToEnd(), "");
   EXPECT_FALSE(waits.Ended());
@@ -485,7 +578,7 @@ TEST_F(ServerTest, WhereThereIsNoRoomTheLongestWaitingGoes) {
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(std::make_unique<RawClient>(loop_, server_->port()));
-    clients.back()->Send("GET / HTTP/1.1\r\n\r\n");
+    clients.back()->Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     clients.back()->ReadTo("x");
   }
   EXPECT_EQ(clients[0]->ReadToEnd(), "");
@@ -498,7 +591,7 @@ TEST_F(ServerTest, WhoHoldsTheMostMemoryGoes) {
   options.memory_max = 1 << 20;
   ListenAndKeep(options);
   RawClient large(loop_, server_->port()), small(loop_, server_->port());
-  const std::string head = "POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n";
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n";
   small.Send(head + std::string(1000, 's'));
   large.Send(head + std::string(2 << 20, 'l'));
   large.ReadToEnd();
@@ -518,7 +611,7 @@ TEST_F(ServerTest, AWriterIsToldWhenAllIsTaken) {
     });
   });
   RawClient client(loop_, server_->port());
-  client.Send("GET / HTTP/1.1\r\n\r\n");
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_THAT(client.ReadTo("3333\r\n"), HasSubstr("2222\r\n"));
   client.Run([&] { return pieces == 4; });
   EXPECT_EQ(pieces, 4);
@@ -537,7 +630,7 @@ TEST_F(ServerTest, AFileIsSentByPiecesAndByRanges) {
   });
   auto get = [&](const std::string& method, const std::string& target) {
     RawClient client(loop_, server_->port());
-    client.Send(method + " " + target + " HTTP/1.1\r\nConnection: close\r\n\r\n");
+    client.Send(method + " " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     std::string all = client.ReadToEnd();
     return all.substr(all.find("\r\n\r\n") + 4);
   };
@@ -569,19 +662,19 @@ TEST_F(ServerTest, AHandlerMayDropTheServer) {
     e->Respond({200, {}, "to nobody"});
   });
   RawClient client(loop_, server_->port());
-  client.Send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(client.ReadToEnd(), "");
 }
 
 TEST_F(ServerTest, CloseConnectionsCutsAllAndKeepsListening) {
   ListenAndKeep();
   RawClient client(loop_, server_->port());
-  client.Send("GET / HTTP/1.1\r\n\r\n");
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(1);
   server_->CloseConnections();
   EXPECT_EQ(client.ReadToEnd(), "");
   RawClient second(loop_, server_->port());
-  second.Send("GET / HTTP/1.1\r\n\r\n");
+  second.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   WaitFor(2);
 }
 
