@@ -188,15 +188,18 @@ class FetchTest : public testing::Test {
 TEST_F(FetchTest, RedirectsAreFollowed) {
   Listen([this](std::shared_ptr<Exchange> e) {
     std::string path = e->request().Path();
-    if (path == "/end") return Echo(e);
+    if (path == "/end" || e->request().target == "/here/next?y") return Echo(e);
     if (path == "/absolute") return e->Respond({302, {{"Location", url_ + "/end"}}, {}});
     if (path == "/relative") return e->Respond({308, {{"Location", "/end"}}, {}});
     if (path == "/mesos") {
       return e->Respond({307, {{"Location", "//" + server_->address() + "/end"}}, {}});
     }
+    if (path == "/here/name") return e->Respond({302, {{"Location", "./next?x"}}, {}});
+    if (path == "/here/next") return e->Respond({302, {{"Location", "?y"}}, {}});
+    if (path == "/here/up") return e->Respond({302, {{"Location", "../end"}}, {}});
     e->Respond({307, {{"Location", "/loop"}}, {}});
   });
-  for (const char* path : {"/absolute", "/relative", "/mesos"}) {
+  for (const char* path : {"/absolute", "/relative", "/mesos", "/here/up", "/here/name"}) {
     auto answer = Fetch(url_ + path, Post("kept"));
     ASSERT_TRUE(answer.has_value()) << path << answer.error().message;
     EXPECT_EQ(answer->body, "kept") << path;

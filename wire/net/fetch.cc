@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "wire/net/answer.h"
 #include "wire/net/blocking_stream.h"
@@ -141,10 +142,29 @@ bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-// Location may be a whole URL, one without a scheme ("//host:port/path"), or a path.
+// Without the parts "." and "..".
+std::string Normal(const std::string& path) {
+  return std::filesystem::path(path).lexically_normal();
+}
+
+// Location may be a whole URL, one without a scheme ("//host:port/path"), a path, or the end of one
+// (RFC 3986, 5.2).
 Result<Url> Follow(const Url& from, std::string_view location) {
-  if (location.starts_with('/') && !location.starts_with("//")) {
-    return Url{from.host, from.port, std::string(location), from.secure};
+  location = location.substr(0, location.find('#'));
+  const bool whole =
+      location.starts_with("//") || location.find("://") < location.find_first_of("/?");
+  if (!whole) {
+    const size_t query = std::min(location.find('?'), location.size());
+    std::string path(location.substr(0, query));
+    const std::string base = from.target.substr(0, from.target.find('?'));
+    if (path.empty()) {
+      path = base;
+    } else if (!path.starts_with('/')) {
+      path = Normal(base.substr(0, base.rfind('/') + 1) + path);
+    }
+    Url to = from;
+    to.target = path + std::string(location.substr(query));
+    return to;
   }
   const char* scheme = location.starts_with("//") && from.secure ? "https:" : "";
   KILN_TRY(Url to, ParseUrl(scheme + std::string(location)));
