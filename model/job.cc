@@ -7,6 +7,7 @@ namespace kiln {
 namespace {
 
 constexpr int kMembersMax = 100'000;  // of one job
+constexpr size_t kGroupsMax = 1'000;  // of one job
 
 bool IsName(std::string_view text) {
   auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
@@ -267,33 +268,34 @@ Status CheckGroup(const Job& job, const std::string& field, const Group& group) 
 
 // Every name in `after` is a group, and following them ends.
 Status CheckOrder(const Job& job) {
-  std::set<std::string> ready;
-  for (size_t round = 0; round < job.groups.size(); ++round) {
-    for (const Group& group : job.groups) {
-      if (std::all_of(group.after.begin(), group.after.end(),
-                      [&](const std::string& name) { return ready.contains(name); })) {
-        ready.insert(group.name);
+  std::map<std::string_view, size_t> index;
+  for (size_t i = 0; i < job.groups.size(); ++i) index.emplace(job.groups[i].name, i);
+  std::vector<std::vector<size_t>> followers(job.groups.size());
+  std::vector<size_t> waits(job.groups.size());  // for how many
+  std::vector<size_t> ready;
+  for (size_t i = 0; i < job.groups.size(); ++i) {
+    const auto& after = job.groups[i].after;
+    for (size_t k = 0; k < after.size(); ++k) {
+      const auto first = index.find(after[k]);
+      if (first == index.end()) {
+        return FailField(fmt::format("groups[{}].after[{}]", i, k),
+                         "after is \"{}\": expected the name of a group of this job", after[k]);
       }
+      followers[first->second].push_back(i);
+    }
+    waits[i] = after.size();
+    if (after.empty()) ready.push_back(i);
+  }
+  for (size_t next = 0; next < ready.size(); ++next) {
+    for (size_t follower : followers[ready[next]]) {
+      if (--waits[follower] == 0) ready.push_back(follower);
     }
   }
-  for (size_t i = 0; i < job.groups.size(); ++i) {
-    if (ready.contains(job.groups[i].name)) continue;
-    for (size_t k = 0; k < job.groups[i].after.size(); ++k) {
-      const std::string& name = job.groups[i].after[k];
-      const std::string field = fmt::format("groups[{}].after[{}]", i, k);
-      const bool known = std::any_of(job.groups.begin(), job.groups.end(),
-                                     [&](const Group& group) { return group.name == name; });
-      if (!known) {
-        return FailField(field, "after is \"{}\": expected the name of a group of this job", name);
-      }
-    }
-  }
-  for (size_t i = 0; i < job.groups.size(); ++i) {
-    if (ready.contains(job.groups[i].name)) continue;
-    return FailField(fmt::format("groups[{}].after", i),
-                     "group {} waits for itself: expected an order that ends", job.groups[i].name);
-  }
-  return {};
+  if (ready.size() == job.groups.size()) return {};
+  const auto first = std::ranges::find_if(waits, [](size_t count) { return count > 0; });
+  const auto i = static_cast<size_t>(first - waits.begin());
+  return FailField(fmt::format("groups[{}].after", i),
+                   "group {} waits for itself: expected an order that ends", job.groups[i].name);
 }
 
 }  // namespace
@@ -310,6 +312,10 @@ Status Validate(const Job& job) {
   KILN_TRY_OK(CheckName("name", "name", job.name));
   if (!job.pool.empty()) KILN_TRY_OK(CheckName("pool", "pool", job.pool));
   if (job.groups.empty()) return FailField("groups", "groups is empty: expected at least one");
+  if (job.groups.size() > kGroupsMax) {
+    return FailField("groups", "the job has {} groups: expected at most {}", job.groups.size(),
+                     kGroupsMax);
+  }
   std::set<std::string> names;
   int64_t members = 0;
   int64_t at_once = 0;  // members of the groups that start together

@@ -1,5 +1,6 @@
 #include "model/job.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -35,6 +36,19 @@ Group Command(std::string name, std::vector<std::string> after = {}) {
 }
 
 TEST(Validate, TakesAGoodJob) { EXPECT_TRUE(Validate(Training(4))); }
+
+TEST(Validate, GroupsWaitInAnyOrderButAreNotTooMany) {
+  Job job;
+  job.name = "j";
+  job.kind = JobKind::kService;
+  for (int i = 0; i < 1000; ++i) {
+    const auto next = i < 999 ? std::vector{fmt::format("g{}", i + 1)} : std::vector<std::string>();
+    job.groups.push_back(Command(fmt::format("g{}", i), next));
+  }
+  EXPECT_TRUE(Validate(job)) << Validate(job).error().message;
+  job.groups.push_back(Command("more"));
+  EXPECT_EQ(Validate(job).error().message, "the job has 1001 groups: expected at most 1000");
+}
 
 const std::string kNameRule =
     ": expected 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends";

@@ -75,6 +75,12 @@ class Converter {
         return Fail(ErrorCode::kInvalidArgument, "line {}: key is no text: expected a name", line);
       }
       const std::string& key = item.first.Scalar();
+      if ((key_work_ += static_cast<int64_t>(map.size())) > kKeyWorkMax) {
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            "line {}: too many keys: expected at most {} in a map, and fewer in each of many", line,
+            kKeysMax);
+      }
       if (map.contains(key)) {
         return Fail(ErrorCode::kInvalidArgument, "line {}: key \"{}\" stands twice: expected once",
                     line, key);
@@ -85,6 +91,7 @@ class Converter {
   }
 
   int nodes_ = 0;
+  int64_t key_work_ = 0;
 };
 
 class IgnoredEvents final : public YAML::EventHandler {

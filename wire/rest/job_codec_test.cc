@@ -317,6 +317,26 @@ TEST(JobCodec, ABadFileGetsOneClearSentence) {
   }
 }
 
+TEST(Document, TooManyKeysAreRefused) {
+  const auto json = [](int objects, int keys) {
+    std::string text = "{\"a\":[";
+    for (int i = 0; i < objects; ++i) {
+      text += i == 0 ? "{" : ",{";
+      for (int k = 0; k < keys; ++k) text += fmt::format("{}\"k{}\":0", k == 0 ? "" : ",", k);
+      text += '}';
+    }
+    return text + "]}";
+  };
+  EXPECT_TRUE(ParseDocument(json(1, 5000)));
+  EXPECT_TRUE(ParseDocument(json(2000, 20)));
+  for (const auto& text : {json(1, 20'000), json(20, 5000)}) {
+    EXPECT_THAT(ParseDocument(text).error().message, testing::HasSubstr("too many keys"));
+  }
+  std::string yaml;
+  for (int i = 0; i < 20'000; ++i) yaml += fmt::format("k{}: 0\n", i);
+  EXPECT_THAT(ParseDocument(yaml).error().message, testing::HasSubstr("too many keys"));
+}
+
 TEST(Document, DeepOrEndlessInputIsRefused) {
   EXPECT_EQ(ParseJson(std::string(100'000, '[')).error().message,
             "nested too deep: expected at most 100 levels");

@@ -1,14 +1,23 @@
 #include "wire/rest/json.h"
 
+#include <array>
+
 namespace kiln::wire {
 namespace {
 
-constexpr int kDepthMax = 100;
+constexpr size_t kDepthMax = 100;
 
-// Deeper than the limit, brackets in strings left out: the parser has no limit of its own and
-// printing is recursive.
-bool TooDeep(std::string_view text) {
-  int depth = 0;
+Failure TooWide() {
+  return Fail(ErrorCode::kInvalidArgument,
+              "too many keys: expected at most {} in an object, and fewer in each of many",
+              kKeysMax);
+}
+
+// What the parser has no limit for, looked for outside of strings. Deep: printing is recursive.
+Status CheckSize(std::string_view text) {
+  size_t depth = 0;
+  std::array<int64_t, kDepthMax + 1> keys{};  // by depth, of what is open
+  int64_t work = 0;
   bool quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -18,12 +27,18 @@ bool TooDeep(std::string_view text) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kDepthMax) return true;
+      if (++depth > kDepthMax) {
+        return Fail(ErrorCode::kInvalidArgument, "nested too deep: expected at most {} levels",
+                    kDepthMax);
+      }
+      keys[depth] = 0;
     } else if (c == ']' || c == '}') {
-      --depth;
+      if (depth > 0) --depth;
+    } else if (c == ':' && (work += keys[depth]++) > kKeyWorkMax) {
+      return TooWide();
     }
   }
-  return false;
+  return {};
 }
 
 // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ...": from
@@ -36,10 +51,7 @@ std::string Reason(std::string_view what) {
 }  // namespace
 
 Result<Json> ParseJson(std::string_view text) {
-  if (TooDeep(text)) {
-    return Fail(ErrorCode::kInvalidArgument, "nested too deep: expected at most {} levels",
-                kDepthMax);
-  }
+  KILN_TRY_OK(CheckSize(text));
   try {
     return Json::parse(text);
   } catch (const Json::exception& error) {

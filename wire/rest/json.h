@@ -10,8 +10,14 @@
 
 namespace kiln::wire {
 
+// How many comparisons with the keys before them the keys of all objects may take, as each of an
+// object is compared with those before it.
+constexpr int64_t kKeyWorkMax = 50'000'000;
+// Of one object, as many as that allows.
+constexpr int64_t kKeysMax = 10'000;
+
 // UTF-8 JSON text. kInvalidArgument with line and column when it is none, or nested deeper than
-// 100 levels.
+// 100 levels, or with more keys than kKeyWorkMax allows.
 Result<Json> ParseJson(std::string_view text);
 
 // A JSON or YAML document in UTF-8: JSON where it starts with '{' and a '"'. YAML is at most 1 MiB,
