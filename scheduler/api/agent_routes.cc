@@ -97,14 +97,16 @@ void AddAgentRoutes(std::vector<Route>& routes, ApiContext& context) {
                     with(SetQuarantine),
                     {},
                     "application/json",
-                    "Quarantine"});
+                    "Quarantine",
+                    false});
   routes.push_back({"POST",
                     "/v1/agents/{id}/release",
                     "work goes to it again, and what it did is forgotten",
                     with(Release),
                     {},
                     "application/json",
-                    "Release"});
+                    "Release",
+                    false});
 }
 
 }  // namespace kiln::scheduler

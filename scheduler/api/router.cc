@@ -1,6 +1,7 @@
 #include "scheduler/api/router.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "scheduler/api/access.h"
@@ -64,8 +65,12 @@ std::string_view MethodOf(const net::Request& head) {
 Json ParameterSchema(std::string_view name) {
   if (name == "file") return {{"enum", {"stdout", "stderr"}}};
   if (name == "follow" || name == "dry_run") return {{"type", "boolean"}};
-  if (name == "offset" || name == "after") return {{"type", "integer"}, {"minimum", 0}};
-  if (name == "version") return {{"type", "integer"}, {"minimum", 1}};
+  const auto integer = [](int64_t min) {
+    constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+    return Json{{"type", "integer"}, {"minimum", min}, {"maximum", kMax}};
+  };
+  if (name == "offset" || name == "after") return integer(0);
+  if (name == "version") return integer(1);
   if (name == "phase") {
     Json names = Json::array();
     for (const JobPhase phase : kJobPhases) names.push_back(JobPhaseName(phase));
@@ -80,11 +85,11 @@ Json Parameter(std::string_view name, const char* in, bool required) {
 
 Json Reference(const std::string& schema) { return {{"$ref", "#/components/schemas/" + schema}}; }
 
-// Nobody is asked for a token where the list is empty.
+// Nobody is asked for a token where the list is empty, nor by a scheduler without a file of them.
 Json Security(const Route& route) {
   const Access access = AccessOf(route);
   if (access == Access::kOpen) return Json::array();
-  return Json::array({{{"token", Json::array({AccessName(access)})}}});
+  return Json::array({{{"token", Json::array({AccessName(access)})}}, Json::object()});
 }
 
 Json Operation(const Route& route) {
@@ -98,8 +103,10 @@ Json Operation(const Route& route) {
   if (route.body != nullptr) {
     Json content = Json::object();
     if (route.schema != nullptr) content["schema"] = Reference(route.schema);
-    operation["requestBody"] = {{"required", route.schema != nullptr},
-                                {"content", {{route.body, std::move(content)}}}};
+    Json types = {{route.body, content}};
+    if (route.body == std::string_view("application/yaml")) types["application/json"] = content;
+    operation["requestBody"] = {{"required", route.schema != nullptr && route.body_required},
+                                {"content", std::move(types)}};
   }
   operation["responses"] = {
       {"2XX", {{"description", "done"}}},

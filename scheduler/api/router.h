@@ -38,6 +38,7 @@ struct Route {
   std::vector<const char*> query = {};  // names of query parameters
   const char* body = nullptr;           // media type that it reads
   const char* schema = nullptr;         // of that body: one of the router's; none takes any bytes
+  bool body_required = true;            // where there is a schema
 };
 
 // Threads: one.

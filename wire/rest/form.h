@@ -26,6 +26,7 @@ class Form {
     const char* name;
     const char* help;
     bool required = false;
+    const char* pattern = nullptr;  // of a text, as JSON Schema has it
   };
   using Members = std::function<void(Form&)>;
   // A value of the type `schema_type` stands for an object with this one member.

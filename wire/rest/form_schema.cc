@@ -23,7 +23,11 @@ Json WithShorthands(const Form::Members& blank, const std::vector<Form::Shorthan
 
 class SchemaWriter final : public Form {
  public:
-  void Text(Key key, std::string& value) override { Put(key, {{"type", "string"}}, value); }
+  void Text(Key key, std::string& value) override {
+    Json schema = {{"type", "string"}};
+    if (key.pattern != nullptr) schema["pattern"] = key.pattern;
+    Put(key, std::move(schema), value);
+  }
   void Flag(Key key, bool& value) override { Put(key, {{"type", "boolean"}}, value); }
   void Integer(Key key, int64_t& value, int64_t min, int64_t max) override {
     Put(key, {{"type", "integer"}, {"minimum", min}, {"maximum", max}}, value);

@@ -12,6 +12,9 @@ namespace {
 
 constexpr int kCountMax = 100'000;
 constexpr int kIntMax = std::numeric_limits<int>::max();
+// As model/job.h checks names.
+constexpr const char* kNamePattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+constexpr const char* kNameOrNonePattern = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$";
 
 const std::vector<const char*> kKinds = {"training", "serving", "scoring", "service"};
 const std::vector<const char*> kAlgorithms = {"random_forest", "random_forest_regression", "linear",
@@ -46,7 +49,7 @@ void DescribeTrain(Form& form, TrainWork& work) {
   Choice(form, {"algorithm", "what is trained", true}, work.algorithm, kAlgorithms);
   DescribeData(form, work.data);
   form.Text({"target", "the column to predict", true}, work.data.target);
-  form.Text({"model", "the name in the model registry", true}, work.model);
+  form.Text({"model", "the name in the model registry", true, kNamePattern}, work.model);
   auto seed = static_cast<int64_t>(work.seed);
   form.Integer({"seed", "the same seed and data give the same model"}, seed, 0,
                std::numeric_limits<int64_t>::max());
@@ -256,7 +259,7 @@ void DescribeSecret(Form& form, SecretUse& secret) {
 }
 
 void DescribeGroup(Form& form, Group& group) {
-  form.Text({"name", "unique in the job", true}, group.name);
+  form.Text({"name", "unique in the job", true, kNamePattern}, group.name);
   Int(form, {"count", "identical members"}, group.count, 1, kCountMax);
   double cpus = static_cast<double>(group.cpus_milli) / 1000;
   form.Number({"cpus", "of each member; a part of one is a share of its time"}, cpus, 0.01, 4096);
@@ -397,7 +400,7 @@ Form::SpecialParts UnreachableParts(Job& job) {
 }
 
 void DescribeJob(Form& form, Job& job) {
-  form.Text({"name", "1 to 63 of a-z, 0-9 and '-'", true}, job.name);
+  form.Text({"name", "1 to 63 of a-z, 0-9 and '-'", true, kNamePattern}, job.name);
   Choice(form, {"kind", "what the job is for", true}, job.kind, kKinds);
   form.Text({"role", "the Mesos role that pays; empty: the scheduler's first"}, job.role);
   Int(form, {"priority", "the higher may preempt the lower"}, job.priority, 0, 100);
@@ -411,7 +414,8 @@ void DescribeJob(Form& form, Job& job) {
                UnreachableParts(job));
   Int(form, {"retries", "of one member, after failures of its own"}, job.retries, 0, 1000);
   form.Texts({"after", "jobs that must have finished"}, job.after);
-  form.Text({"pool", "jobs with the same pool share warm executors; empty: executors of its own"},
+  form.Text({"pool", "jobs with the same pool share warm executors; empty: executors of its own",
+             false, kNameOrNonePattern},
             job.pool);
   form.TextMap({"labels", "for people and tools"}, job.labels);
 }
