@@ -58,6 +58,40 @@ std::optional<std::string> SaidDigest(const net::Request& request) {
   return std::nullopt;
 }
 
+std::string Tag(const std::string& digest) { return '"' + digest + '"'; }
+
+// Whether a list of tags has that of a digest ("": there is none), or is "*". A weak comparison
+// takes W/"tag" too (RFC 9110, 13.1).
+bool Names(std::string_view list, const std::string& digest, bool weak) {
+  if (digest.empty()) return false;
+  if (list == "*") return true;
+  while (!list.empty()) {
+    std::string_view tag = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(list.size(), tag.size() + 1));
+    tag.remove_prefix(std::min(tag.find_first_not_of(" \t"), tag.size()));
+    tag = tag.substr(0, tag.find_last_not_of(" \t") + 1);
+    if (weak && tag.starts_with("W/")) tag.remove_prefix(2);
+    if (tag == Tag(digest)) return true;
+  }
+  return false;
+}
+
+// What the sender of an artifact says of the one that is there, by its digest.
+Status CheckThere(const net::Headers& headers, const std::string& path, const std::string& digest) {
+  const auto none = headers.Get("If-None-Match");
+  if (none && Names(*none, digest, true)) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "artifact {} has the digest {}: expected none of If-None-Match, {}", path, digest,
+                *none);
+  }
+  const auto one = headers.Get("If-Match");
+  if (one && !Names(*one, digest, false)) {
+    return Fail(ErrorCode::kFailedPrecondition, "artifact {} {}: expected one of If-Match, {}",
+                path, digest.empty() ? "is not there" : "has the digest " + digest, *one);
+  }
+  return {};
+}
+
 void AnswerList(const Call& call, const ArtifactStore& store, const std::string& path) {
   auto entries = store.List(path);
   if (!entries) return call.AnswerError(entries.error());
@@ -82,7 +116,7 @@ void Get(ApiContext& context, const Call& call) {
     return AnswerList(call, *context.artifacts, path);
   }
   if (!artifact) return call.AnswerError(artifact.error());
-  const std::string tag = "\"" + artifact->digest + "\"";
+  const std::string tag = Tag(artifact->digest);
   net::Response head{200,
                      {{"Content-Type", "application/octet-stream"},
                       {"Accept-Ranges", "bytes"},
@@ -90,13 +124,13 @@ void Get(ApiContext& context, const Call& call) {
                       {"X-Kiln-Digest", artifact->digest}},
                      {}};
   const auto& headers = call.request().headers;
-  if (headers.Get("If-None-Match") == tag) {
+  if (Names(headers.Get("If-None-Match").value_or(""), artifact->digest, true)) {
     head.status = 304;
     return call.exchange->Respond(std::move(head));
   }
   Range range{0, artifact->size};
-  const bool same = !headers.Has("If-Range") || headers.Get("If-Range") == tag;
-  if (auto wanted = ParseRange(headers.Get("Range").value_or(""), artifact->size); wanted && same) {
+  const bool part = call.request().method == "GET" && headers.Get("If-Range").value_or(tag) == tag;
+  if (auto wanted = ParseRange(headers.Get("Range").value_or(""), artifact->size); wanted && part) {
     if (wanted->begin == wanted->end) {
       auto response = net::ErrorResponse({ErrorCode::kInvalidArgument,
                                           fmt::format("range of {} is {}: expected bytes below {}",
@@ -123,8 +157,10 @@ void Put(ApiContext& context, const Call& call) {
   auto outcome = std::make_shared<Outcome>();
   context.loop.Offload(
       [store = context.artifacts, upload, outcome, path = call.at("path"),
-       said = SaidDigest(call.request())] {
-        outcome->fresh = store->Publish(upload, path, said, &outcome->artifact);
+       headers = call.request().headers, said = SaidDigest(call.request())] {
+        outcome->fresh = store->Publish(
+            upload, path, said, &outcome->artifact,
+            [&](const std::string& digest) { return CheckThere(headers, path, digest); });
       },
       [outcome, call] {
         if (!outcome->fresh) return call.AnswerError(outcome->fresh.error());
@@ -147,6 +183,12 @@ Result<std::unique_ptr<net::BodySink>> ArtifactSink(const ApiContext& context,
   const std::string target = head.target.substr(0, head.target.find('?'));
   if (head.method != "PUT" || !target.starts_with(kPrefix)) return nullptr;
   const std::string path = net::PercentDecode(std::string_view(target).substr(kPrefix.size()));
+  if (auto range = head.headers.Get("Content-Range")) {
+    return Fail(ErrorCode::kInvalidArgument, "Content-Range of {} is {}: expected the whole", path,
+                *range);
+  }
+  const auto there = context.artifacts->Find(path);
+  KILN_TRY_OK(CheckThere(head.headers, path, there ? there->digest : ""));
   const auto length = Number(head.headers.Get("Content-Length").value_or(""));
   KILN_TRY(std::shared_ptr<Upload> upload, context.artifacts->Begin(path, length.value_or(0)));
   return std::make_unique<net::BodySink>(

@@ -130,23 +130,24 @@ Result<std::shared_ptr<Upload>> ArtifactStore::Begin(const std::string& path, ui
 }
 
 Result<bool> ArtifactStore::Publish(const std::shared_ptr<Upload>& upload, const std::string& path,
-                                    const std::optional<std::string>& expected,
-                                    Artifact* published) {
-  auto fresh = Store(*upload, path, expected, published);
+                                    const std::optional<std::string>& expected, Artifact* published,
+                                    const Precondition& precondition) {
+  auto fresh = Store(*upload, path, expected, published, precondition);
   // Whoever is told of the failure finds nothing left, however long the upload is held.
   if (!fresh) unlink(upload->file_.c_str());
   return fresh;
 }
 
 Result<bool> ArtifactStore::Store(Upload& upload, const std::string& path,
-                                  const std::optional<std::string>& expected, Artifact* published) {
+                                  const std::optional<std::string>& expected, Artifact* published,
+                                  const Precondition& precondition) {
   const std::string digest = ToHex(upload.sha_.Finish());
   if (expected && *expected != digest) {
     return Fail(ErrorCode::kInvalidArgument, "SHA-256 of {} is {}: expected {}", path, digest,
                 *expected);
   }
   if (fsync(upload.fd_) != 0) return Failure(FileError("write", upload.file_, errno));
-  KILN_TRY(const bool fresh, Link(upload, path, digest));
+  KILN_TRY(const bool fresh, Link(upload, path, digest, precondition));
   // Outside the lock: names are readable while the disk works.
   KILN_TRY_OK(SyncFolder(folder_ + "/blobs"));
   std::string folder = NameFile(path);
@@ -159,7 +160,7 @@ Result<bool> ArtifactStore::Store(Upload& upload, const std::string& path,
 }
 
 Result<bool> ArtifactStore::Link(const Upload& upload, const std::string& path,
-                                 const std::string& digest) {
+                                 const std::string& digest, const Precondition& precondition) {
   std::lock_guard lock(mutex_);
   const fs::path name = NameFile(path);
   std::error_code error;
@@ -172,6 +173,7 @@ Result<bool> ArtifactStore::Link(const Upload& upload, const std::string& path,
                 error ? "below an artifact" : "a folder");
   }
   const std::string before = DigestOf(name);
+  if (precondition) KILN_TRY_OK(precondition(before));
   const std::string blob = BlobFile(digest);
   const std::string link = upload.file_ + ".link";
   if (rename(upload.file_.c_str(), blob.c_str()) != 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,10 +53,13 @@ class ArtifactStore {
 
   // kResourceExhausted when `size` bytes are more than the disk has.
   Result<std::shared_ptr<Upload>> Begin(const std::string& path, uint64_t size) const;
+  // Looks at the digest that a path has, "" where nothing is; an error keeps it.
+  using Precondition = std::function<Status(const std::string& digest)>;
   // Makes the bytes durable under this path. kInvalidArgument when their digest is not `expected`
   // (none: any). Blocks on the disk. True when the path is new.
   Result<bool> Publish(const std::shared_ptr<Upload>& upload, const std::string& path,
-                       const std::optional<std::string>& expected, Artifact* published);
+                       const std::optional<std::string>& expected, Artifact* published,
+                       const Precondition& precondition = nullptr);
   Result<Artifact> Find(const std::string& path) const;
   Status Remove(const std::string& path);
 
@@ -73,8 +77,10 @@ class ArtifactStore {
   std::string NameFile(const std::string& path) const { return folder_ + "/names/" + path; }
   std::string BlobFile(const std::string& digest) const { return folder_ + "/blobs/" + digest; }
   Result<bool> Store(Upload& upload, const std::string& path,
-                     const std::optional<std::string>& expected, Artifact* published);
-  Result<bool> Link(const Upload& upload, const std::string& path, const std::string& digest);
+                     const std::optional<std::string>& expected, Artifact* published,
+                     const Precondition& precondition);
+  Result<bool> Link(const Upload& upload, const std::string& path, const std::string& digest,
+                    const Precondition& precondition);
   void Drop(const std::string& digest);
 
   const std::string folder_;

@@ -23,6 +23,8 @@ std::shared_ptr<EventFeeds> EventFeeds::Open(net::Loop& loop, Backend& backend) 
 }
 
 void EventFeeds::Add(const std::shared_ptr<net::Exchange>& exchange, uint64_t seen) {
+  // A number that is still to come is of another life of the scheduler.
+  if (seen > last()) seen = 0;
   auto reader = std::make_shared<Reader>(Reader{exchange, std::max(seen, first_ - 1)});
   readers_.push_back(reader);
   exchange->OnTaken([this, self = weak_from_this(), weak = std::weak_ptr(reader)] {

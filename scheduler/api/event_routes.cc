@@ -25,7 +25,7 @@ void Events(EventFeeds& feeds, const Call& call) {
   if (!seen) return call.AnswerError(seen.error());
   call.exchange->BeginStream(
       {200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-cache"}}, ": kiln\n\n"});
-  feeds.Add(call.exchange, *seen);
+  if (call.request().method != "HEAD") feeds.Add(call.exchange, *seen);
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ class LogTail : public std::enable_shared_from_this<LogTail> {
     auto bytes = DecodeFileRead(answer->body);
     if (!bytes) return Fault(bytes.error());
     Begin();
+    if (exchange_->request().method == "HEAD") return End();
     if (bytes->empty()) {
       if (options_.follow && !ended_) return ReadLater();
       exchange_->EndStream();

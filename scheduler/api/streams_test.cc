@@ -71,6 +71,25 @@ TEST_F(StreamsTest, AnArtifactComesBackAsItWasPut) {
   EXPECT_EQ(Ask("GET", "/v1/artifacts/a/hello").body, "");
 }
 
+TEST_F(StreamsTest, AnArtifactIsPutOnConditions) {
+  const std::string tag = fmt::format("\"{}\"", kHelloDigest);
+  const auto put = [&](const net::Headers& headers) {
+    return Ask("PUT", "/v1/artifacts/a/hello", "hello", headers).status;
+  };
+  EXPECT_EQ(put({{"If-Match", "*"}}), 412) << "nothing is there";
+  EXPECT_EQ(put({{"If-None-Match", "*"}}), 201);
+  EXPECT_EQ(put({{"If-None-Match", "*"}}), 412);
+  EXPECT_EQ(put({{"If-None-Match", "\"x\", W/" + tag}}), 412);
+  EXPECT_EQ(put({{"If-Match", "\"x\""}}), 412);
+  EXPECT_EQ(put({{"If-Match", "W/" + tag}}), 412) << "a weak tag matches nothing";
+  EXPECT_EQ(put({{"If-Match", "\"x\" , " + tag}}), 200);
+  EXPECT_EQ(put({{"Content-Range", "bytes 0-4/9"}}), 400);
+  for (const std::string& list : {std::string("*"), "W/" + tag, "\"x\"," + tag}) {
+    EXPECT_EQ(Ask("GET", "/v1/artifacts/a/hello", "", {{"If-None-Match", list}}).status, 304);
+  }
+  EXPECT_EQ(Ask("HEAD", "/v1/artifacts/a/hello", "", {{"Range", "bytes=1-2"}}).status, 200);
+}
+
 TEST_F(StreamsTest, RangesAreParts) {
   Ask("PUT", "/v1/artifacts/a/hello", "hello");
   struct Case {
@@ -223,6 +242,19 @@ TEST_F(StreamsTest, EventsComeAsTheyHappenAndResume) {
       "id: 3\nevent: task\ndata: {\"sequence\":3,\"time\":\"2025-01-31T12:00:00.000Z\","
       "\"type\":\"task\",\"name\":\"t-1\",\"state\":\"TASK_RUNNING\",\"message\":\"\"}\n\n");
   EXPECT_EQ(Ask("GET", "/v1/events?after=x").status, 400);
+}
+
+TEST_F(StreamsTest, AnEventOfAnotherLifeIsFollowedByAllOfThisOne) {
+  host_.Change([](FakeBackend& backend) { backend.Tell("job", "first", "WAITING"); });
+  for (const char* seen : {"500", "18446744073709551615"}) {
+    std::string text;
+    EXPECT_TRUE(
+        net::FetchStream(host_.url() + "/v1/events?after=" + seen, {}, [&](std::string_view piece) {
+          text += piece;
+          return text.find("first") == std::string::npos;
+        }));
+    EXPECT_THAT(text, HasSubstr("id: 1\n")) << seen;
+  }
 }
 
 TEST_F(StreamsTest, AReaderThatIsFarBehindGetsAllEventsInTheirOrder) {
