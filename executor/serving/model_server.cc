@@ -32,8 +32,9 @@ struct Shared {
 };
 
 void Handle(const std::shared_ptr<Shared>& shared, const std::shared_ptr<net::Exchange>& exchange) {
-  if (exchange->request().body.size() <= kLoopBodyBytes) {
-    exchange->Respond(shared->Answer(exchange->request()));
+  const net::Request& request = exchange->request();
+  if (request.body.size() <= kLoopBodyBytes && !request.headers.Has("Content-Encoding")) {
+    exchange->Respond(shared->Answer(request));
     return;
   }
   const auto response = std::make_shared<net::Response>();

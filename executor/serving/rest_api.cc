@@ -1,5 +1,6 @@
 #include "executor/serving/rest_api.h"
 
+#include "base/utf8.h"
 #include "executor/kernels/predict.h"
 #include "executor/serving/metadata.h"
 #include "executor/serving/routes.h"
@@ -116,8 +117,8 @@ Result<std::string> AnswerModel(const ModelRoute& route, std::string_view body,
 
 Result<std::string> UnpackedBody(const net::Request& request, size_t body_limit) {
   const auto encoding = request.headers.Get("Content-Encoding");
-  if (!encoding || *encoding == "identity") return request.body;
-  if (*encoding != "gzip") {
+  if (!encoding || net::SameName(*encoding, "identity")) return request.body;
+  if (!net::SameName(*encoding, "gzip")) {
     return Fail(ErrorCode::kInvalidArgument, "content encoding {} is not known, expected gzip",
                 *encoding);
   }
@@ -137,7 +138,9 @@ RestAnswer AnswerRoute(const ModelRoute& route, const net::Request& request, con
   if (body) {
     answer.response = Json(200, *std::move(body));
   } else {
-    answer.response = RestError(StatusOfCode(body.error().code), body.error().message);
+    const bool large = !unpacked && unpacked.error().code == ErrorCode::kResourceExhausted;
+    answer.response =
+        RestError(large ? 413 : StatusOfCode(body.error().code), body.error().message);
     answer.code = ErrorCodeName(body.error().code);
   }
   return answer;
@@ -154,7 +157,7 @@ net::Response RestError(int status, const std::string& message) {
   JsonWriter writer(buffer);
   writer.StartObject();
   writer.Key("error");
-  WriteText(writer, message);
+  WriteText(writer, ToUtf8(message));
   writer.EndObject();
   return Json(status, {buffer.GetString(), buffer.GetSize()});
 }
@@ -163,20 +166,22 @@ RestAnswer HandleRest(const net::Request& request, const Catalog& catalog,
                       const ServingMetrics& metrics, size_t body_limit) {
   const std::string_view target = request.target;
   const std::string_view path = target.substr(0, target.find('?'));
-  if (request.method == "GET" && path == "/v1/health") {
+  const std::string_view method =
+      request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  if (method == "GET" && path == "/v1/health") {
     bool healthy = true;
     for (const auto& [name, available] : catalog.Models()) healthy = healthy && available;
     return {Json(healthy ? 200 : 503, healthy ? R"({"status":"ok"})" : R"({"status":"loading"})"),
             {},
             {}};
   }
-  if (request.method == "GET" && path == "/monitoring/prometheus/metrics") {
+  if (method == "GET" && path == "/monitoring/prometheus/metrics") {
     return {{200, {{"Content-Type", "text/plain"}}, metrics.Text()}, {}, {}};
   }
   if (!IsUnderV1(path)) {
     return {RestError(404, fmt::format("Not found: {} {}", request.method, path)), {}, {}};
   }
-  const auto route = ParseModelRoute(request.method, path);
+  const auto route = ParseModelRoute(method, path);
   if (!route) return {RestError(400, route.error().message), {}, {}};
   return AnswerRoute(*route, request, catalog, body_limit);
 }

@@ -6,6 +6,8 @@
 
 #include <limits>
 
+#include "base/utf8.h"
+
 namespace kiln::executor {
 namespace {
 
@@ -318,9 +320,24 @@ TEST_F(RestApiTest, BodiesMayBePacked) {
   EXPECT_EQ(Ask("POST", "/v1/models/half:predict",
                 net::GzipCompress(std::string(kBodyLimit + 1, ' ')), gzip)
                 .response.status,
-            429);
+            413);
+  EXPECT_EQ(Text(Ask("POST", "/v1/models/half:predict", net::GzipCompress(body),
+                     {{"Content-Encoding", "GZIP"}})),
+            R"(200 {"predictions":[3.5]})");
   EXPECT_EQ(Text(Ask("POST", "/v1/models/half:predict", body, {{"Content-Encoding", "br"}})),
             R"(400 {"error":"contentencodingbrisnotknown,expectedgzip"})");
+}
+
+TEST_F(RestApiTest, HeadIsAnsweredAsGet) {
+  for (const char* path : {"/v1/health", "/v1/models/half", "/monitoring/prometheus/metrics"}) {
+    EXPECT_EQ(Text(Ask("HEAD", path, "")), Text(Ask("GET", path, ""))) << path;
+  }
+  EXPECT_EQ(Ask("HEAD", "/v1/models/half:predict", "").response.status, 400);
+}
+
+TEST_F(RestApiTest, ErrorsAreUtf8) {
+  const std::string body = Ask("GET", "/v1/models/%ff", "").response.body;
+  EXPECT_EQ(Utf8Length(body), body.size());
 }
 
 TEST_F(RestApiTest, HealthWaitsForEveryModel) {

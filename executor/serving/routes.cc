@@ -8,14 +8,9 @@
 namespace kiln::executor {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// Takes `prefix`, which is in lower case, off the front.
+// Takes `prefix` off the front, in whichever case.
 bool Take(std::string_view& text, std::string_view prefix) {
-  if (text.size() < prefix.size()) return false;
-  for (size_t i = 0; i < prefix.size(); ++i) {
-    if (Lower(text[i]) != prefix[i]) return false;
-  }
+  if (!net::SameName(text.substr(0, prefix.size()), prefix)) return false;
   text.remove_prefix(prefix.size());
   return true;
 }
