@@ -22,9 +22,7 @@ constexpr Duration kQuickWork = std::chrono::milliseconds(2);
 constexpr Duration kKillGrace = std::chrono::seconds(3);  // of Mesos's command executor
 constexpr Duration kProgressPause = std::chrono::seconds(1);
 constexpr Duration kResendPause = std::chrono::milliseconds(500);
-constexpr Duration kAcknowledgeTime = std::chrono::seconds(5);
-constexpr Duration kDefaultAcknowledgeTime =
-    std::chrono::minutes(1);  // of Mesos's default executor
+constexpr Duration kAcknowledgeTime = std::chrono::minutes(1);  // of Mesos's executors
 
 Duration GraceOf(const TaskInfo& info) {
   if (!info.kill_policy().has_grace_period()) return kKillGrace;
@@ -187,8 +185,9 @@ void Protocol::Handle(const WorkStarted& event) {
   task->pid = event.pid;
   task->starting_at.reset();
   if (task->cause != Cause::kNone) return;  // it ends already
-  if (task->info.has_max_completion_time()) {
-    task->deadline = now_ + Duration(task->info.max_completion_time().nanoseconds());
+  // None is no limit, and so is 0.
+  if (const auto limit = task->info.max_completion_time().nanoseconds(); limit > 0) {
+    task->deadline = now_ + Duration(limit);
   }
   task->progress_at = now_ + kProgressPause;
   if (tasks_.size() > kCrowd && event.data.empty() && !task->info.has_command()) {
@@ -215,6 +214,7 @@ void Protocol::Handle(const WorkProgress& event) {
 void Protocol::Handle(const WorkHealth& event) {
   Task* task = Alive(event.task);
   if (task == nullptr || task->cause != Cause::kNone) return;
+  task->probed = event.healthy;
   TaskStatus status = StatusOf(*task, TaskState::TASK_RUNNING);
   status.set_reason(TaskStatus::REASON_TASK_HEALTH_CHECK_STATUS_UPDATED);
   status.set_healthy(event.healthy);
@@ -228,6 +228,8 @@ void Protocol::Handle(const WorkChecked& event) {
   task->check_status = event.status;
   TaskStatus status = StatusOf(*task, TaskState::TASK_RUNNING);
   status.set_reason(TaskStatus::REASON_TASK_CHECK_STATUS_UPDATED);
+  // The master keeps the last update alone.
+  if (task->probed) status.set_healthy(*task->probed);
   Queue(*task, std::move(status));
 }
 
@@ -374,7 +376,7 @@ void Protocol::SendProgress(Task& task) {
 void Protocol::QueueProgress(Task& task) {
   TaskStatus status = StatusOf(task, TaskState::TASK_RUNNING);
   status.set_data(*std::exchange(task.progress, std::nullopt));
-  if (task.healthy) status.set_healthy(*task.healthy);
+  if (const auto healthy = task.healthy ? task.healthy : task.probed) status.set_healthy(*healthy);
   task.progress_at = now_ + kProgressPause;
   Queue(task, std::move(status));
 }
@@ -396,10 +398,12 @@ void Protocol::CheckExit() {
   bool used = !tasks_.empty() || !past_.empty();
   if (!leaving_ || (!used && !shutting_down_)) return;
   bool done = std::ranges::all_of(tasks_, [](const auto& entry) { return entry.second.done; });
-  if (done && !exit_at_) {
-    exit_at_ = now_ + (IsDefault() ? kDefaultAcknowledgeTime : kAcknowledgeTime);
-  } else if (!done && !shutting_down_) {
-    exit_at_.reset();  // another group has come
+  // While the agent is away nobody can acknowledge; one that stays away shuts the executor down.
+  const bool waits = done && connected_;
+  if (waits && !exit_at_) {
+    exit_at_ = now_ + kAcknowledgeTime;
+  } else if (!waits && !shutting_down_) {
+    exit_at_.reset();
   }
   bool acknowledged = tasks_.empty();
   // Over a stream that is lost for good nobody will ever acknowledge.

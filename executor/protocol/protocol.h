@@ -159,8 +159,9 @@ class Protocol {
     std::optional<Instant> force_at;
     std::optional<Instant> deadline;  // max_completion_time
     std::optional<std::string> progress;
-    Instant progress_at;  // not before
-    std::optional<bool> healthy;
+    Instant progress_at;          // not before
+    std::optional<bool> healthy;  // says the work itself
+    std::optional<bool> probed;   // says its health check
     std::optional<mesos::v1::CheckStatusInfo> check_status;
   };
 

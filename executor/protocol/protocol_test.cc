@@ -7,12 +7,15 @@
 namespace kiln::executor {
 namespace {
 
+using mesos::v1::CheckInfo;
+using mesos::v1::CheckStatusInfo;
 using mesos::v1::TaskInfo;
 using mesos::v1::TaskStatus;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 TaskInfo TaskOf(const std::string& id) {
   TaskInfo task;
@@ -185,11 +188,29 @@ TEST_F(ProtocolTest, ABareCommandLeavesWhenItsLastUpdateIsAcknowledged) {
   EXPECT_EQ(protocol_.NextTimer(), std::nullopt);
 }
 
-TEST_F(ProtocolTest, WithoutAnAcknowledgementItLeavesAfterFiveSeconds) {
+TEST_F(ProtocolTest, WithoutAnAcknowledgementItLeavesAfterAMinute) {
   RunTask(CommandTaskOf("t"));
   Do(WorkEnded{.task = "t", .ok = true});
-  EXPECT_THAT(Wait(milliseconds(4999)), IsEmpty());
+  EXPECT_THAT(Wait(milliseconds(59'999)), IsEmpty());
   EXPECT_THAT(Wait(milliseconds(1)), ElementsAre("exit 0"));
+}
+
+TEST_F(ProtocolTest, WhileTheAgentIsAwayItKeepsTheEndAndStays) {
+  RunTask(CommandTaskOf("t"));
+  Do(Disconnected{});
+  EXPECT_THAT(Do(WorkEnded{.task = "t", .ok = true}), IsEmpty());
+  EXPECT_THAT(Wait(seconds(600)), IsEmpty());
+  EXPECT_THAT(protocol_.Subscribe().unacknowledged_updates, SizeIs(1));
+  EXPECT_THAT(Do(Subscribed{}), IsEmpty()) << "the subscription has told it";
+  EXPECT_THAT(Wait(seconds(59)), IsEmpty());
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("exit 0"));
+}
+
+TEST_F(ProtocolTest, AnAgentThatIsGoneForGoodEndsIt) {
+  RunTask(CommandTaskOf("t"));
+  Do(Disconnected{});
+  Do(WorkEnded{.task = "t", .ok = true});
+  EXPECT_THAT(Do(Disconnected{.final = true}), ElementsAre("exit 0"));
 }
 
 TEST_F(ProtocolTest, AKillIsGentleFirstAndForcedBehindTheGrace) {
@@ -252,6 +273,24 @@ TEST_F(ProtocolTest, MaxCompletionTimeFailsTheTaskWithItsReason) {
   EXPECT_THAT(Wait(seconds(1)), ElementsAre("stop t"));
   EXPECT_THAT(Do(WorkEnded{.task = "t", .message = "Command terminated with signal Terminated"}),
               ElementsAre("t FAILED reason=33: Command terminated with signal Terminated"));
+}
+
+TEST_F(ProtocolTest, NoTimeIsNoLimit) {
+  TaskInfo task = CommandTaskOf("t");
+  task.mutable_max_completion_time()->set_nanoseconds(0);
+  RunTask(task);
+  EXPECT_THAT(Wait(seconds(600)), IsEmpty());
+}
+
+TEST_F(ProtocolTest, WhatTheHealthCheckSaidStaysInLaterUpdates) {
+  RunTask(CommandTaskOf("t"));
+  Do(WorkHealth{"t", false});
+  CheckStatusInfo status;
+  status.set_type(CheckInfo::TCP);
+  EXPECT_THAT(Do(WorkChecked{"t", status}), ElementsAre("t RUNNING reason=28 healthy=0 exit=-1"));
+  Acknowledge();
+  Do(WorkProgress{"t", "1"});
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("t RUNNING healthy=0 exit=-1 data=1"));
 }
 
 TEST_F(ProtocolTest, HealthIsToldAndTooMuchSicknessKills) {
