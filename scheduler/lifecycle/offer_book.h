@@ -22,9 +22,11 @@ struct OfferSettings {
   Duration keep_idle = std::chrono::seconds(5);    // offers stay in hand after the last work
   Duration refuse = std::chrono::seconds(300);     // declined offers stay away
   Duration refuse_gang = std::chrono::seconds(5);  // while a gang waits for more of them
-  Duration revive_min = std::chrono::milliseconds(5);  // between two REVIVEs that brought offers
-  Duration revive_max = std::chrono::seconds(30);      // between two that brought none
-  Duration revive_answer = std::chrono::seconds(2);    // after a REVIVE, silence means none free
+  // Between two REVIVEs that brought offers; more each time that none of those was of use, up to
+  // a second.
+  Duration revive_min = std::chrono::milliseconds(5);
+  Duration revive_max = std::chrono::seconds(30);    // between two that brought none
+  Duration revive_answer = std::chrono::seconds(2);  // after a REVIVE, silence means none free
 };
 
 using AgentRole = std::pair<AgentId, std::string>;
@@ -145,7 +147,9 @@ class OfferBook {
   Instant revived_;                       // the last REVIVE
   std::map<std::string, Instant> asked_;  // by role, the first REVIVE that may still be answered
   Duration revive_pause_{};
+  Duration useless_pause_{};
   bool answered_ = true;  // offers have come since
+  bool used_ = true;      // and were launched on
   bool revive_later_ = false;
   bool ask_for_all_ = false;
 };

@@ -82,6 +82,30 @@ TEST_F(OfferBookTest, RevivesThatBringNothingGrowRare) {
       << "an answer makes it quick again";
 }
 
+// The agent that has what fits may be gone, which Mesos does not know yet.
+TEST_F(OfferBookTest, RevivesWhoseOffersAreOfNoUseGrowRare) {
+  Add("o1", "a1", 3000);
+  clock_.Advance(settings_.keep_idle);
+  Settle();
+  const auto revive_for = [&](Duration time) {
+    int count = 0;
+    for (const Instant end = clock_.Now() + time; clock_.Now() < end;) {
+      if (!Settle(Refused(Blocker::kMem), {"*"}, {"*"}).revive.empty()) {
+        ++count;
+        Add(fmt::format("o2-{}-{}", count, clock_.Now().Seconds()), "a2", 1000);
+      }
+      clock_.Advance(milliseconds(1));
+    }
+    return count;
+  };
+  EXPECT_EQ(revive_for(seconds(2)), 9);
+  const std::vector<OfferId> offers = {{"o3"}};
+  Add("o3", "a2", 1000);
+  book_.Spend({{&offers, {.cpus_milli = 1000}}}, clock_.Now());
+  clock_.Advance(seconds(1));
+  EXPECT_EQ(revive_for(milliseconds(5)), 1) << "one of use makes it quick again";
+}
+
 // One role that it does not know, and the master drops the whole call without a word.
 TEST_F(OfferBookTest, ARoleThatTheFrameworkHasNotIsNeverRevived) {
   clock_.Advance(settings_.keep_idle);
