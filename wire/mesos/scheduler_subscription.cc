@@ -175,7 +175,8 @@ Status SchedulerSubscription::OnLost(Instant) {
   ++failures_;
   stream_id_.clear();
   if (!std::exchange(redirected_, false)) {
-    if (leader_.empty() && !subscribed()) ++turn_;
+    // Also where a leader was pointed to: its name may be one that only the masters can resolve.
+    if (!subscribed()) ++turn_;
     leader_.clear();
   }
   if (std::exchange(tearing_down_, false)) {

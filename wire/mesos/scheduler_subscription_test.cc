@@ -231,7 +231,7 @@ TEST_F(SchedulerSubscriptionTest, FollowsAProtocolRelativeRedirectOnce) {
     // The leader that was pointed to is not there: back to the masters that are known.
     subscription_->OnClosed({ErrorCode::kUnavailable, "refused", ""}, now_);
   }
-  Subscribe("one:5050");
+  Subscribe("two:5050");
 }
 
 TEST_F(SchedulerSubscriptionTest, IsRedirectedFromTlsToTlsAlone) {
