@@ -93,6 +93,7 @@ void Scheduler::Teardown(Done done) {
   answers_.push_back([this, done = std::move(done)](const Status& written) {
     if (!written) return done(written);
     link_.Teardown();
+    torn_down_ = true;
     lifecycle_->FrameworkRemoved(world_.Now());
     connected_ = false;
     Later({}, done);

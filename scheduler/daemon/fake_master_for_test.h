@@ -93,7 +93,9 @@ class FakeMaster {
     }
     if (call.type() != Call::SUBSCRIBE) {
       calls.push_back(call);
-      return exchange->Respond({202, {}, ""});
+      exchange->Respond({202, {}, ""});
+      if (call.type() == Call::TEARDOWN) stream_->EndStream();
+      return;
     }
     subscriptions.push_back(call.subscribe());
     stream_ = std::move(exchange);

@@ -155,7 +155,7 @@ void Scheduler::OnDisconnected(const Error& why, bool final, bool removed) {
                state().framework_id);
     lifecycle_->FrameworkRemoved(world_.Now());
   }
-  if (final && !stopped_) {
+  if (final && !stopped_ && !torn_down_) {
     restart_ =
         world_.agenda.After(removed ? Duration(0) : kRestartPause, [this] { Resubscribe(); });
   }

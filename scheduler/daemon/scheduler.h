@@ -117,6 +117,7 @@ class Scheduler final : public Backend {
   bool connected_ = false;
   bool turn_posted_ = false;
   bool stopped_ = false;
+  bool torn_down_ = false;  // no other framework follows in this life
   std::vector<std::function<void(const Status&)>> answers_;  // after the next commit
   std::deque<AskedDryRun> dry_runs_;                         // the first one is under way
   net::Handle next_part_;                                    // of it

@@ -462,6 +462,8 @@ TEST_F(SchedulerTest, ATeardownEndsJobsAndTheFramework) {
   EXPECT_TRUE(Until([&] { return !master_.CallsOf(Call::TEARDOWN).empty(); }));
   EXPECT_EQ(Remembered().framework_id, "");
   EXPECT_EQ(Remembered().jobs.at("j").phase, JobPhase::kKilled);
+  EXPECT_FALSE(Until([&] { return master_.subscriptions.size() > 1; }, milliseconds(2500)))
+      << "no other framework follows";
 }
 
 }  // namespace
