@@ -127,6 +127,9 @@ Surroundings SurroundingsOf(const mesos::v1::TaskInfo& task, const v1::Work& wor
     if (!secret.env().empty()) environment[secret.env()] = secret.value();
   }
   for (const auto& [name, value] : work.command().environment()) environment[name] = value;
+  if (task.has_command() && task.resources_size() > 0) {
+    environment["MESOS_ALLOCATION_ROLE"] = task.resources(0).allocation_info().role();
+  }
   return surroundings;
 }
 

@@ -83,6 +83,9 @@ class Master {
   void Send(const MasterFramework& framework, mesos::v1::scheduler::Event event);
   void Tell(const MasterAgent& agent, MasterToAgent message);
   void Publish(mesos::v1::master::Event event);
+  void PublishAdded(const MasterFramework& framework);
+  void PublishUpdate(const MasterFramework& framework);
+  void PublishAdded(const mesos::v1::Task& task);
   void Save();
   std::string NewUuid();
 

@@ -339,10 +339,7 @@ void Master::AddTask(Acceptance& acceptance, const TaskInfo& info,
   task.clear_executor_id();
   if (executor_id) *task.mutable_executor_id() = *executor_id;
   acceptance.left -= Resources(task.resources());
-  operators::Event event;
-  event.set_type(operators::Event::TASK_ADDED);
-  *event.mutable_task_added()->mutable_task() = task;
-  Publish(std::move(event));
+  PublishAdded(task);
   const std::string& id = info.task_id().value();
   std::erase_if(acceptance.framework.unreachable,
                 [&](const auto& entry) { return entry.first == id; });

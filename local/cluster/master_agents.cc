@@ -190,6 +190,7 @@ void Master::Readmit(const std::string& pid, const ReregisterAgent& message) {
     std::erase_if(framework.unreachable, [&](const auto& entry) { return entry.first == task_id; });
     framework.tasks[task_id] = task;
     agent.tasks.insert({framework.id(), task_id});
+    PublishAdded(task);
     if (was_unreachable && !IsTerminal(task.state())) {
       SendStatus(framework, NewStatus(task, task.state(), TaskStatus::REASON_AGENT_REREGISTERED,
                                       "Unreachable agent re-reregistered"));
@@ -216,6 +217,7 @@ void Master::AdoptFrameworks(const ReregisterAgent& message) {
     framework.registered = now_;
     framework.reregistered = now_;
     allocator_.SetFramework(id, info, {}, {});
+    PublishAdded(framework);
   }
   for (const CompletedFramework& entry : message.completed) {
     const std::string& id = entry.framework.id().value();

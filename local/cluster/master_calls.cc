@@ -129,6 +129,8 @@ void Master::SuppressOrRevive(MasterFramework& framework, const scheduler::Call&
   if (!std::includes(own.begin(), own.end(), roles.begin(), roles.end())) return;
   if (!revive) return allocator_.Suppress(framework.id(), roles);
   allocator_.Revive(framework.id(), roles);
+  std::erase_if(inverse_filters_,
+                [&](const auto& entry) { return entry.first.first == framework.id(); });
   Allocate();
 }
 

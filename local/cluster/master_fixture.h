@@ -109,6 +109,9 @@ class MasterTest : public testing::Test {
                       "ms");
     }
   }
+  void Note(const SendToOperator& action, std::vector<std::string>&) {
+    published_.push_back(mesos::v1::master::Event::Type_Name(action.event.type()));
+  }
   void Note(const SaveRegistry& action, std::vector<std::string>&) { saved_ = action.registry; }
   template <typename Other>
   void Note(const Other&, std::vector<std::string>&) {}
@@ -163,8 +166,17 @@ class MasterTest : public testing::Test {
     resource->mutable_scalar()->set_value(cpus);
     return Send(call);
   }
-  std::vector<std::string> Report(const std::string& id, mesos::v1::TaskState state) {
+  void Watch() {
+    OperatorCall input;
+    input.call.set_type(mesos::v1::master::Call::SUBSCRIBE);
+    Do(input);
+    published_.clear();
+  }
+  std::vector<std::string> Published() { return std::exchange(published_, {}); }
+  std::vector<std::string> Report(const std::string& id, mesos::v1::TaskState state,
+                                  mesos::v1::TaskStatus::Reason reason = {}) {
     StatusUpdate message;
+    if (reason != 0) message.status.set_reason(reason);
     message.framework_id.set_value(id_);
     message.agent_id.set_value(agent_id_);
     message.status.mutable_task_id()->set_value(id);
@@ -204,6 +216,7 @@ class MasterTest : public testing::Test {
   ApplyOperation applied_;
   Registry saved_;
   mesos::v1::master::Response response_;
+  std::vector<std::string> published_;  // to operators who watch
 };
 
 }  // namespace kiln::local

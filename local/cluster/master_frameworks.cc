@@ -58,10 +58,7 @@ void Master::Subscribe(const SchedulerCall& input) {
   allocator_.SetFramework(id, info, SetOf(subscribe.suppressed_roles()), constraints);
   framework.constraints = std::move(constraints);
   Start(framework, stream);
-  operators::Event event;
-  event.set_type(operators::Event::FRAMEWORK_ADDED);
-  *event.mutable_framework_added()->mutable_framework() = FrameworkEntry(framework);
-  Publish(std::move(event));
+  PublishAdded(framework);
   allocator_.Activate(id);
   Allocate();
 }
@@ -128,6 +125,7 @@ void Master::FailOver(MasterFramework& framework, const FrameworkInfo& info,
   Change(framework, info, SetOf(subscribe.suppressed_roles()), std::move(constraints));
   Start(framework, stream);
   for (const auto& [id, agent] : agents_) Tell(agent, UpdateFramework{framework.info});
+  PublishUpdate(framework);
   // One that was never away is not new to the allocator: it waits for the next batch.
   if (was_connected) return;
   allocator_.Activate(framework.id());
@@ -161,11 +159,29 @@ void Master::Update(MasterFramework& framework, const SchedulerCall& input) {
   }
   Change(framework, info, suppressed, std::move(constraints));
   for (const auto& [id, agent] : agents_) Tell(agent, UpdateFramework{framework.info});
+  PublishUpdate(framework);
+  Answer(input.request, 200);
+}
+
+void Master::PublishAdded(const MasterFramework& framework) {
+  operators::Event event;
+  event.set_type(operators::Event::FRAMEWORK_ADDED);
+  *event.mutable_framework_added()->mutable_framework() = FrameworkEntry(framework);
+  Publish(std::move(event));
+}
+
+void Master::PublishUpdate(const MasterFramework& framework) {
   operators::Event event;
   event.set_type(operators::Event::FRAMEWORK_UPDATED);
   *event.mutable_framework_updated()->mutable_framework() = FrameworkEntry(framework);
   Publish(std::move(event));
-  Answer(input.request, 200);
+}
+
+void Master::PublishAdded(const mesos::v1::Task& task) {
+  operators::Event event;
+  event.set_type(operators::Event::TASK_ADDED);
+  *event.mutable_task_added()->mutable_task() = task;
+  Publish(std::move(event));
 }
 
 void Master::Change(MasterFramework& framework, const FrameworkInfo& info,

@@ -90,6 +90,17 @@ TEST_F(MasterMaintenanceTest, FrameworksAreAskedUntilTheScheduleIsTakenBack) {
   EXPECT_THAT(Wait(seconds(3)), IsEmpty());
 }
 
+TEST_F(MasterMaintenanceTest, AReviveEndsFiltersOfInverseOffersToo) {
+  AddAgent();
+  Subscribe();
+  Schedule();
+  DeclineInverse(1000);
+  EXPECT_THAT(Wait(seconds(3)), IsEmpty());
+  Call call;
+  call.set_type(Call::REVIVE);
+  EXPECT_THAT(Send(call), ElementsAre("202", "INVERSE_OFFERS"));
+}
+
 TEST_F(MasterMaintenanceTest, AnswersAndFiltersAreForOneSchedule) {
   AddAgent();
   Subscribe();

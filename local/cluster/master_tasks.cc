@@ -113,10 +113,12 @@ void Master::UpdateTask(Task& task, const TaskStatus& status, TaskState latest) 
   const TaskState before = task.state();
   if (!IsTerminal(before)) task.set_state(latest);
   auto* statuses = task.mutable_statuses();
-  if (!statuses->empty() && statuses->rbegin()->state() == status.state()) statuses->RemoveLast();
+  const bool repeats = !statuses->empty() && statuses->rbegin()->state() == status.state();
+  if (repeats) statuses->RemoveLast();
   *statuses->Add() = status;
   statuses->rbegin()->clear_data();
-  if (task.state() != before) {
+  if (!repeats || status.reason() == TaskStatus::REASON_TASK_CHECK_STATUS_UPDATED ||
+      status.reason() == TaskStatus::REASON_TASK_HEALTH_CHECK_STATUS_UPDATED) {
     operators::Event event;
     event.set_type(operators::Event::TASK_UPDATED);
     *event.mutable_task_updated()->mutable_framework_id() = task.framework_id();

@@ -81,6 +81,36 @@ TEST_F(MasterTest, ASecondSubscriptionTakesOver) {
   EXPECT_THAT(Reconcile(), ElementsAre("202", "UPDATE t TASK_STAGING"));
 }
 
+TEST_F(MasterTest, WhoWatchesSeesEachNewStateAndEachCheck) {
+  AddAgent();
+  Subscribe();
+  Watch();
+  Launch("t");
+  EXPECT_THAT(Published(), ElementsAre("TASK_ADDED"));
+  Report("t", mesos::v1::TASK_RUNNING);
+  EXPECT_THAT(Published(), ElementsAre("TASK_UPDATED"));
+  Report("t", mesos::v1::TASK_RUNNING);
+  EXPECT_THAT(Published(), IsEmpty());
+  Report("t", mesos::v1::TASK_RUNNING,
+         mesos::v1::TaskStatus::REASON_TASK_HEALTH_CHECK_STATUS_UPDATED);
+  Report("t", mesos::v1::TASK_RUNNING, mesos::v1::TaskStatus::REASON_TASK_CHECK_STATUS_UPDATED);
+  EXPECT_THAT(Published(), ElementsAre("TASK_UPDATED", "TASK_UPDATED"));
+  Subscribe([id = id_](FrameworkInfo& info) { info.mutable_id()->set_value(id); });
+  EXPECT_THAT(Published(), ElementsAre("FRAMEWORK_UPDATED"));
+}
+
+TEST_F(MasterTest, WhoWatchesANewMasterSeesWhatAgentsBringBack) {
+  AddAgent();
+  master_ = std::make_unique<Master>(options_, Random(2), saved_, now_);
+  Watch();
+  ReregisterAgent back;
+  back.agent.mutable_id()->set_value(agent_id_);
+  back.frameworks.emplace_back().mutable_id()->set_value("f");
+  back.tasks.emplace_back().mutable_framework_id()->set_value("f");
+  Do(FromAgent{kPid, back});
+  EXPECT_THAT(Published(), ElementsAre("FRAMEWORK_ADDED", "TASK_ADDED", "AGENT_ADDED"));
+}
+
 TEST_F(MasterTest, AFrameworkThatStaysAwayIsRemoved) {
   AddAgent();
   Subscribe();

@@ -287,7 +287,7 @@ net::Response MasterNode::ServeEndpoint(const net::Request& request, const std::
   if (endpoint == "state-summary") return JsonAnswer(SummaryJson(*master_));
   if (endpoint == "slaves") return JsonAnswer(AgentsJson(*master_));
   if (endpoint == "frameworks") return JsonAnswer(FrameworksJson(*master_));
-  return JsonAnswer(TasksJson(*master_));
+  return JsonAnswer(TasksJson(*master_, request));
 }
 
 }  // namespace kiln::local

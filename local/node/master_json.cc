@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <functional>
 #include <set>
 
+#include "base/utf8.h"
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/master.h"
 #include "local/cluster/master_views.h"
@@ -38,7 +41,7 @@ Json Amounts(const Resources& resources) {
 }
 
 Json Parsed(const google::protobuf::Message& message) {
-  return Json::parse(wire::ToJson(message), nullptr, false);
+  return Json::parse(ToUtf8(wire::ToJson(message)), nullptr, false);
 }
 
 Json FullList(const Resources& resources) {
@@ -266,7 +269,7 @@ mesos::v1::master::Response VersionView(const std::string& version) {
   return response;
 }
 
-std::string VersionJson(const std::string& version) { return VersionOf(version).dump(); }
+std::string VersionJson(const std::string& version) { return wire::DumpJson(VersionOf(version)); }
 
 std::string FlagsJson(const MasterFlags& flags) { return Json{{"flags", flags.shown}}.dump(); }
 
@@ -312,7 +315,7 @@ std::string StateJson(const Master& master, const MasterFlags& flags) {
   }
   json.update(FrameworkLists(master));
   json["orphan_tasks"] = Json::array();
-  return json.dump();
+  return wire::DumpJson(json);
 }
 
 std::string SummaryJson(const Master& master) {
@@ -341,7 +344,7 @@ std::string SummaryJson(const Master& master) {
     entry["slave_ids"] = agents_of[id];
     json["frameworks"].push_back(std::move(entry));
   }
-  return json.dump();
+  return wire::DumpJson(json);
 }
 
 std::string AgentsJson(const Master& master) {
@@ -357,20 +360,38 @@ std::string AgentsJson(const Master& master) {
   for (const auto& [id, agent] : master.recovered()) {
     json["recovered_slaves"].push_back({{"id", id}, {"hostname", agent.hostname()}});
   }
-  return json.dump();
+  return wire::DumpJson(json);
 }
 
-std::string FrameworksJson(const Master& master) { return FrameworkLists(master).dump(); }
+std::string FrameworksJson(const Master& master) { return wire::DumpJson(FrameworkLists(master)); }
 
-std::string TasksJson(const Master& master) {
-  constexpr size_t kLimit = 100;
-  Json json{{"tasks", Json::array()}};
-  for (const auto& [id, framework] : master.frameworks()) {
+std::string TasksJson(const Master& master, const net::Request& request) {
+  const auto number = [&](const char* name, size_t usual) {
+    const std::string text = request.Query(name).value_or("");
+    std::from_chars(text.data(), text.data() + text.size(), usual);
+    return usual;
+  };
+  const auto framework_id = request.Query("framework_id");
+  const auto task_id = request.Query("task_id");
+  std::vector<const Task*> tasks;
+  const auto collect = [&](const MasterFramework& framework) {
+    if (framework_id && *framework_id != framework.id()) return;
     for (const Task* task : AllTasks(framework)) {
-      if (json["tasks"].size() < kLimit) json["tasks"].push_back(TaskJson(*task));
+      if (!task_id || *task_id == task->task_id().value()) tasks.push_back(task);
     }
-  }
-  return json.dump();
+  };
+  for (const auto& [id, framework] : master.frameworks()) collect(framework);
+  for (const MasterFramework& framework : master.completed_frameworks()) collect(framework);
+  const auto first = [](const Task* task) {
+    return task->statuses_size() > 0 ? task->statuses(0).timestamp() : 0.0;
+  };
+  std::ranges::stable_sort(tasks, std::greater(), first);
+  if (request.Query("order") == "asc") std::ranges::reverse(tasks);
+  const size_t begin = std::min(number("offset", 0), tasks.size());
+  const size_t end = begin + std::min(number("limit", 100), tasks.size() - begin);
+  Json json{{"tasks", Json::array()}};
+  for (size_t i = begin; i < end; ++i) json["tasks"].push_back(TaskJson(*tasks[i]));
+  return wire::DumpJson(json);
 }
 
 std::string RolesJson(const Master& master) {
@@ -409,7 +430,7 @@ std::string RolesJson(const Master& master) {
                              {"reserved", reserved[name].Scalars()},
                              {"frameworks", frameworks}});
   }
-  return json.dump();
+  return wire::DumpJson(json);
 }
 
 }  // namespace kiln::local

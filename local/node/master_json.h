@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "local/node/master_flags.h"
 #include "proto/mesos/v1/master.pb.h"
+#include "wire/net/http.h"
 
 namespace kiln::local {
 
@@ -23,7 +24,8 @@ std::string StateJson(const Master& master, const MasterFlags& flags);
 std::string SummaryJson(const Master& master);
 std::string AgentsJson(const Master& master);
 std::string FrameworksJson(const Master& master);
-std::string TasksJson(const Master& master);
+// The query may have limit, offset, order, framework_id and task_id.
+std::string TasksJson(const Master& master, const net::Request& request);
 std::string RolesJson(const Master& master);
 
 }  // namespace kiln::local

@@ -213,7 +213,7 @@ Metrics Collect(const Master& master, Instant now) {
 }  // namespace
 
 std::string MetricsJson(const Master& master, Instant now) {
-  return wire::Json(Collect(master, now)).dump();
+  return wire::DumpJson(Collect(master, now));
 }
 
 mesos::v1::master::Response MetricsView(const Master& master, Instant now) {

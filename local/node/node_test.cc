@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "proto/mesos/v1/scheduler.pb.h"
 #include "wire/net/client.h"
 #include "wire/net/loop.h"
 
@@ -84,6 +85,32 @@ TEST_F(NodeTest, AnswersUnderBothNames) {
   EXPECT_EQ(Ask("/nothing").status, 404);
   EXPECT_EQ(Ask("/redirect").headers.Get("Location"),
             fmt::format("//master.test:{}", node_->master_port()));
+}
+
+// Whoever speaks protobuf may send any bytes.
+TEST_F(NodeTest, ItsJsonIsUtf8AndTasksAreAskedFor) {
+  mesos::v1::scheduler::Call call;
+  call.set_type(mesos::v1::scheduler::Call::SUBSCRIBE);
+  auto& info = *call.mutable_subscribe()->mutable_framework_info();
+  info.set_user("root");
+  info.set_name("caf\xe9");
+  info.add_roles("a");
+  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::MULTI_ROLE);
+  info.mutable_labels()->add_labels()->set_key("\xe9");
+  net::Request request{"POST", "/api/v1/scheduler", {}, call.SerializeAsString(), {}};
+  request.headers.Set("Content-Type", "application/x-protobuf");
+  const auto url = net::ParseUrl(fmt::format("127.0.0.1:{}", node_->master_port()));
+  auto connection = net::Connection::Open(loop_, *url, {[] {}, [](Error) {}});
+  connection->OpenStream(request, {[](const net::Response&) {}, [](std::string_view) {}, [] {}});
+  ASSERT_TRUE(
+      Eventually([&] { return !Json::parse(Ask("/frameworks").body)["frameworks"].empty(); }));
+  for (const char* path : {"/state", "/state-summary", "/frameworks", "/tasks", "/roles"}) {
+    const net::Response answer = Ask(path);
+    EXPECT_EQ(answer.status, 200) << path;
+    EXPECT_TRUE(Json::accept(answer.body)) << path;
+  }
+  EXPECT_EQ(Ask("/tasks?task_id=t&framework_id=f&limit=1&offset=2&order=asc").body,
+            R"({"tasks":[]})");
 }
 
 TEST_F(NodeTest, AgentsRegisterAndGo) {
