@@ -35,7 +35,11 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   Charge(lifecycle, plan, lifecycle.effects().starts, now);
   Outcome outcome;
   const bool busy = !at_once && !plan.launches.empty();
-  if (connected) outcome.evicted = Preempt(lifecycle, busy, now);
+  if (connected) {
+    outcome.evicted = Preempt(lifecycle, busy, now);
+  } else {
+    preempt_next_.reset();
+  }
   outcome.effects = lifecycle.TakeEffects();
   const bool changed = std::exchange(changes_, book_.changes()) != book_.changes();
   if (at_once) judging_.reset();

@@ -297,30 +297,46 @@ class MovesTest : public CycleTest {
     }
     return started;
   }
+  // "small" stands where "large" would fit.
+  StatusUpdate SmallStandsInTheWay() {
+    Submit(JobOf("small", 1000));
+    Offer("a", 4000);
+    StatusUpdate update{.task = Run().effects.starts.at(0).task,
+                        .agent = {"a"},
+                        .state = TaskState::kRunning,
+                        .by_executor = true,
+                        .checkpoints = 1};
+    life_.Update(update, now_);
+    Offer("a", 3000);
+    Offer("b", 1000);
+    Submit(JobOf("large", 4000));
+    return update;
+  }
 };
 
-// All the way: "small" stands where "large" would fit, and goes where nobody else may.
-TEST_F(MovesTest, WhoMovesStartsWhereItsPlaceIsKept) {
-  Submit(JobOf("small", 1000));
-  Offer("a", 4000);
-  const std::vector<LaunchCall> starts = Run().effects.starts;
-  ASSERT_EQ(starts.size(), 1U);
-  StatusUpdate update{.task = starts[0].task,
-                      .agent = {"a"},
-                      .state = TaskState::kRunning,
-                      .by_executor = true,
-                      .checkpoints = 1};
+TEST_F(MovesTest, WithoutAMasterNobodyLooksForVictims) {
+  StatusUpdate update = SmallStandsInTheWay();
+  Run();
+  now_ = now_ + std::chrono::minutes(10);
+  update.checkpoints = 2;
   life_.Update(update, now_);
-  Offer("a", 3000);
-  Offer("b", 1000);
-  Submit(JobOf("large", 4000));
+  Run();
+  ASSERT_TRUE(cycle_.Next(now_)) << "the next victim";
+  now_ = now_ + std::chrono::minutes(10);
+  cycle_.Run(life_, false, now_);
+  EXPECT_GT(cycle_.Next(now_).value_or(now_ + kReasonsAge), now_);
+}
+
+// All the way: "small" goes where nobody else may.
+TEST_F(MovesTest, WhoMovesStartsWhereItsPlaceIsKept) {
+  StatusUpdate update = SmallStandsInTheWay();
   EXPECT_EQ(Run().evicted, 0U) << "it has not waited";
   now_ = now_ + std::chrono::minutes(10);
   update.checkpoints = 2;
   life_.Update(update, now_);
   Cycle::Outcome moved = Run();
   EXPECT_EQ(moved.evicted, 1U);
-  EXPECT_THAT(moved.effects.kills, ElementsAre(KillCall{starts[0].task, {"a"}}));
+  EXPECT_THAT(moved.effects.kills, ElementsAre(KillCall{update.task, {"a"}}));
   EXPECT_THAT(Why("large"), ElementsAre("waits for tasks on agent a that move for it"));
 
   Job urgent = JobOf("urgent", 1000);
