@@ -158,7 +158,7 @@ Result<Url> Follow(const Url& from, std::string_view location) {
     std::string path(location.substr(0, query));
     const std::string base = from.target.substr(0, from.target.find('?'));
     if (path.empty()) {
-      path = base;
+      path = location.empty() ? from.target : base;
     } else if (!path.starts_with('/')) {
       path = Normal(base.substr(0, base.rfind('/') + 1) + path);
     }

@@ -18,12 +18,19 @@ std::string_view View(string_view text) { return {text.data(), text.size()}; }
 template <bool kIsRequest>
 class BeastParser final : public http::basic_parser<kIsRequest> {
  public:
-  explicit BeastParser(MessageEvents& events) : events_(events) {
+  BeastParser(MessageEvents& events, size_t header_limit) : events_(events), limit_(header_limit) {
+    this->header_limit(static_cast<uint32_t>(header_limit));
     this->eager(true);
     this->body_limit(boost::none);
   }
   std::optional<Error>& refusal() { return refusal_; }
-  bool HasFirstLine() const { return !head_.target.empty() || head_.status != 0; }
+  Error TooLong() const {
+    const bool first = !this->is_header_done() && head_.target.empty() && head_.status == 0;
+    return {
+        ErrorCode::kResourceExhausted,
+        fmt::format("{}: expected at most {} bytes", first ? "first line" : "header lines", limit_),
+        first ? "target" : ""};
+  }
 
  private:
   void Check(Status status, error_code& ec) {
@@ -31,8 +38,13 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
     refusal_ = std::move(status).error();
     ec = http::error::end_of_stream;
   }
+  void CountHead(size_t bytes, error_code& ec) {
+    head_bytes_ += bytes;
+    if (head_bytes_ > limit_) Check(Failure(TooLong()), ec);
+  }
   void on_request_impl(http::verb, string_view method, string_view target, int version,
-                       error_code&) override {
+                       error_code& ec) override {
+    CountHead(method.size() + target.size(), ec);
     head_.method = View(method);
     head_.target = View(target);
     head_.old_http = version < 11;
@@ -43,6 +55,7 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
   }
   void on_field_impl(http::field field, string_view name, string_view value,
                      error_code& ec) override {
+    CountHead(name.size() + value.size(), ec);
     if (head_.headers.Lines().size() == kLinesMax) {
       return Check(
           Fail(ErrorCode::kResourceExhausted, "header: expected at most {} lines", kLinesMax), ec);
@@ -74,6 +87,8 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
   void on_finish_impl(error_code&) override {}
 
   MessageEvents& events_;
+  const size_t limit_;
+  size_t head_bytes_ = 0;
   MessageHead head_;
   std::optional<Error> refusal_;
 };
@@ -86,8 +101,7 @@ template <bool kIsRequest>
 class ParserOf final : public MessageParser {
  public:
   ParserOf(MessageEvents& events, size_t header_limit, bool skip_body)
-      : parser_(events), header_limit_(header_limit) {
-    parser_.header_limit(static_cast<uint32_t>(header_limit));
+      : parser_(events, header_limit) {
     parser_.skip(skip_body);
   }
 
@@ -99,11 +113,7 @@ class ParserOf final : public MessageParser {
       size_t count = parser_.put({bytes.data() + taken, bytes.size() - taken}, ec);
       taken += count;
       waits_ = ec == http::error::need_more;
-      const bool head_ended = parser_.is_header_done();
-      if (!head_ended) head_bytes_ += count;
-      if (ec == http::error::header_limit || (!head_ended && head_bytes_ > header_limit_)) {
-        return Failure(TooLong());
-      }
+      if (ec == http::error::header_limit) return Failure(parser_.TooLong());
       if (waits_) break;
       if (parser_.refusal()) return Failure(*std::move(parser_.refusal()));
       if (ec) return Fail(ErrorCode::kInvalidArgument, "bytes are no HTTP: {}", ec.message());
@@ -125,19 +135,7 @@ class ParserOf final : public MessageParser {
   bool Done() const override { return parser_.is_done(); }
 
  private:
-  Error TooLong() const {
-    if (parser_.HasFirstLine()) {
-      return {ErrorCode::kResourceExhausted,
-              fmt::format("header lines: expected at most {} bytes", header_limit_),
-              {}};
-    }
-    return {ErrorCode::kResourceExhausted,
-            fmt::format("first line: expected at most {} bytes", header_limit_), "target"};
-  }
-
   BeastParser<kIsRequest> parser_;
-  size_t header_limit_;
-  size_t head_bytes_ = 0;
   bool waits_ = false;  // for more of what it has looked at
 };
 

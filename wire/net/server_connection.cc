@@ -115,7 +115,8 @@ bool ServerConnection::Expired(Time now) const {
   // Mesos waits for its clients, who open connections before they have something to say.
   const bool patient = options.answer_inside_streams;
   if (answers_.empty() && out_.empty()) {
-    return now - read_progress_ > (asked_ || patient ? limit : head_limit);
+    if (asked_ || patient) return now - read_progress_ > limit;
+    return now - request_started_ > head_limit;
   }
   const bool stays = streams_ > 0 && patient;
   return !out_.empty() && !stays && now - write_progress_ > limit;
