@@ -162,7 +162,7 @@ void KillTask(ApiContext& context, const Call& call) {
 }  // namespace
 
 std::optional<Json> JsonBody(const Call& call) {
-  auto json = wire::ParseJson(call.request().body);
+  auto json = wire::ParseJson(call.request().body, wire::kKeyWorkMax);
   if (json) return *std::move(json);
   call.AnswerError(Within("body", json.error()));
   return std::nullopt;

@@ -194,7 +194,7 @@ Result<Json> ParseDocument(std::string_view text) {
                 static_cast<uint8_t>(text[good]));
   }
   if (!LooksLikeJson(text)) return ParseYaml(std::string(text));
-  KILN_TRY(Json json, ParseJson(text));
+  KILN_TRY(Json json, ParseJson(text, kKeyWorkMax));
   KILN_TRY_OK(CheckKeys(text));
   return json;
 }

@@ -14,7 +14,7 @@ Failure TooWide() {
 }
 
 // What the parser has no limit for, looked for outside of strings. Deep: printing is recursive.
-Status CheckSize(std::string_view text) {
+Status CheckSize(std::string_view text, int64_t key_work_max) {
   size_t depth = 0;
   std::array<int64_t, kDepthMax + 1> keys{};  // by depth, of what is open
   int64_t work = 0;
@@ -34,7 +34,7 @@ Status CheckSize(std::string_view text) {
       keys[depth] = 0;
     } else if (c == ']' || c == '}') {
       if (depth > 0) --depth;
-    } else if (c == ':' && (work += keys[depth]++) > kKeyWorkMax) {
+    } else if (c == ':' && (work += keys[depth]++) > key_work_max) {
       return TooWide();
     }
   }
@@ -50,8 +50,8 @@ std::string Reason(std::string_view what) {
 
 }  // namespace
 
-Result<Json> ParseJson(std::string_view text) {
-  KILN_TRY_OK(CheckSize(text));
+Result<Json> ParseJson(std::string_view text, int64_t key_work_max) {
+  KILN_TRY_OK(CheckSize(text, key_work_max));
   try {
     return Json::parse(text);
   } catch (const Json::exception& error) {
