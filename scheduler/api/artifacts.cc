@@ -163,6 +163,8 @@ Result<bool> ArtifactStore::Link(const Upload& upload, const std::string& path,
                                  const std::string& digest, const Precondition& precondition) {
   std::lock_guard lock(mutex_);
   const fs::path name = NameFile(path);
+  const std::string before = DigestOf(name);
+  if (precondition) KILN_TRY_OK(precondition(before));
   std::error_code error;
   fs::create_directories(name.parent_path(), error);
   if (error == std::errc::no_space_on_device) {
@@ -172,8 +174,6 @@ Result<bool> ArtifactStore::Link(const Upload& upload, const std::string& path,
     return Fail(ErrorCode::kConflict, "path {} is {}: expected a path of its own", path,
                 error ? "below an artifact" : "a folder");
   }
-  const std::string before = DigestOf(name);
-  if (precondition) KILN_TRY_OK(precondition(before));
   const std::string blob = BlobFile(digest);
   const std::string link = upload.file_ + ".link";
   if (rename(upload.file_.c_str(), blob.c_str()) != 0) {
