@@ -152,7 +152,7 @@ OfferCalls OfferBook::Settle(const Plan& plan, const std::set<std::string>& want
 }
 
 void OfferBook::Spend(const std::vector<Charge>& charges, Instant now) {
-  used_ = used_ || !charges.empty();
+  if (!charges.empty()) useless_pause_ = settings_.revive_min;
   std::unordered_map<Entry*, Resources> sums;
   for (const Charge& charge : charges) {
     const auto offer = std::find_if(charge.offers->begin(), charge.offers->end(),
@@ -246,9 +246,8 @@ void OfferBook::Revive(const std::set<std::string>& wanted, const std::set<std::
   for (const std::string& role : roles) suppressed_.erase(role);
   ask_for_all_ = false;
   constexpr Duration kSecond = std::chrono::seconds(1);
-  const bool calm = used_ || now - revived_ >= settings_.revive_answer;
+  const bool calm = now - revived_ >= settings_.revive_answer;
   useless_pause_ = calm ? settings_.revive_min : std::min(2 * useless_pause_, kSecond);
-  used_ = false;
   revive_pause_ = answered_ ? kSecond : std::min(2 * revive_pause_, settings_.revive_max);
   revived_ = now;
   for (const std::string& role : roles) asked_.emplace(role, now);

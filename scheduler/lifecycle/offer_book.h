@@ -147,9 +147,8 @@ class OfferBook {
   Instant revived_;                       // the last REVIVE
   std::map<std::string, Instant> asked_;  // by role, the first REVIVE that may still be answered
   Duration revive_pause_{};
-  Duration useless_pause_{};
-  bool answered_ = true;  // offers have come since
-  bool used_ = true;      // and were launched on
+  Duration useless_pause_{};  // grows until an offer is of use
+  bool answered_ = true;      // offers have come since
   bool revive_later_ = false;
   bool ask_for_all_ = false;
 };
