@@ -236,6 +236,7 @@ void Scheduler::Reload(const Error& why) {
   LogError("{}", why.message);
   for (const auto& answer : std::exchange(answers_, {})) answer(Failure(why));
   connected_ = false;
+  torn_down_ = false;
   link_.Stop();
   book_.Clear(world_.Now());
   const Status loaded = why.code == ErrorCode::kConflict ? Status(Failure(why)) : Load();
