@@ -174,8 +174,9 @@ class MasterTest : public testing::Test {
   }
   std::vector<std::string> Published() { return std::exchange(published_, {}); }
   std::vector<std::string> Report(const std::string& id, mesos::v1::TaskState state,
-                                  mesos::v1::TaskStatus::Reason reason = {}) {
+                                  mesos::v1::TaskStatus::Reason reason = {}, double timestamp = 0) {
     StatusUpdate message;
+    message.status.set_timestamp(timestamp);
     if (reason != 0) message.status.set_reason(reason);
     message.framework_id.set_value(id_);
     message.agent_id.set_value(agent_id_);

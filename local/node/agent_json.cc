@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "local/cluster/resources.h"
 #include "wire/mesos/json.h"
 #include "wire/rest/json.h"
@@ -18,7 +19,9 @@ using wire::Json;
 constexpr const char* kVersion = "1.12.0";
 constexpr const char* kScalars[] = {"disk", "mem", "gpus", "cpus"};
 
-Json Parsed(const google::protobuf::Message& message) { return Json::parse(wire::ToJson(message)); }
+Json Parsed(const google::protobuf::Message& message) {
+  return Json::parse(ToUtf8(wire::ToJson(message)), nullptr, false);
+}
 
 // {"cpus":1.0,...,"ports":"[31000-31009]"}
 Json ResourcesJson(const Resources& resources) {

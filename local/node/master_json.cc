@@ -271,7 +271,9 @@ mesos::v1::master::Response VersionView(const std::string& version) {
 
 std::string VersionJson(const std::string& version) { return wire::DumpJson(VersionOf(version)); }
 
-std::string FlagsJson(const MasterFlags& flags) { return Json{{"flags", flags.shown}}.dump(); }
+std::string FlagsJson(const MasterFlags& flags) {
+  return wire::DumpJson(Json{{"flags", flags.shown}});
+}
 
 mesos::v1::master::Response FlagsView(const MasterFlags& flags) {
   mesos::v1::master::Response response;
