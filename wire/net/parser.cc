@@ -1,6 +1,5 @@
 #include "wire/net/parser.h"
 
-#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
@@ -62,7 +61,7 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
     }
     // Beast takes a body in another coding for none, and what follows for the next request.
     if (kIsRequest && field == http::field::transfer_encoding &&
-        (head_.headers.Has("Transfer-Encoding") || !boost::beast::iequals(value, "chunked"))) {
+        (head_.headers.Has("Transfer-Encoding") || !SameName(View(value), "chunked"))) {
       return Check(Fail(ErrorCode::kInvalidArgument,
                         "Transfer-Encoding is {}: expected chunked, once", View(value)),
                    ec);
