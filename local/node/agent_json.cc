@@ -19,10 +19,6 @@ using wire::Json;
 constexpr const char* kVersion = "1.12.0";
 constexpr const char* kScalars[] = {"disk", "mem", "gpus", "cpus"};
 
-Json Parsed(const google::protobuf::Message& message) {
-  return Json::parse(ToUtf8(wire::ToJson(message)), nullptr, false);
-}
-
 // {"cpus":1.0,...,"ports":"[31000-31009]"}
 Json ResourcesJson(const Resources& resources) {
   Json json = Json::object();
@@ -174,6 +170,10 @@ std::string AgentVersionJson(Instant started) {
 
 std::string AgentFlagsJson(const std::map<std::string, std::string>& flags) {
   return wire::DumpJson(Json{{"flags", flags}});
+}
+
+Json Parsed(const google::protobuf::Message& message) {
+  return Json::parse(ToUtf8(wire::ToJson(message)), nullptr, false);
 }
 
 std::string AgentStateJson(const AgentView& view) {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "local/node/agent_token.h"
 #include "local/node/container_environment.h"
+#include "local/node/http_call.h"
 #include "wire/mesos/recordio.h"
 
 namespace kiln::local {
@@ -21,7 +22,6 @@ namespace fs = std::filesystem;
 using mesos::v1::executor::Event;
 
 constexpr Duration kHeartbeat = std::chrono::minutes(30);
-constexpr Duration kIdle = std::chrono::hours(24 * 365);
 // An executor that reads slower than this falls behind is cut off.
 constexpr size_t kUnsentMax = size_t{64} << 20;
 constexpr double kMegabyte = 1 << 20;

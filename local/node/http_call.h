@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "wire/mesos/json.h"
 #include "wire/net/http.h"
 
@@ -15,6 +16,9 @@ class Message;
 }
 
 namespace kiln::local {
+
+// libprocess closes no connection, and clients take the end of one for that of the master or agent.
+constexpr Duration kIdle = std::chrono::hours(24 * 365);
 
 // A plain text answer; 404, 501 and so on get libprocess's own text when `text` is nothing.
 net::Response TextAnswer(int status, std::optional<std::string> text = std::nullopt);

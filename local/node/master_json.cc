@@ -7,11 +7,11 @@
 #include <functional>
 #include <set>
 
-#include "base/utf8.h"
 #include "local/cluster/agent_updates.h"
 #include "local/cluster/master.h"
 #include "local/cluster/master_views.h"
 #include "local/cluster/validation.h"
+#include "local/node/agent_json.h"
 #include "wire/mesos/json.h"
 #include "wire/rest/json.h"
 
@@ -38,10 +38,6 @@ Json Amounts(const Resources& resources) {
     if (item.type() != mesos::v1::Value::SCALAR) json[item.name()] = ItemsText(item);
   }
   return json;
-}
-
-Json Parsed(const google::protobuf::Message& message) {
-  return Json::parse(ToUtf8(wire::ToJson(message)), nullptr, false);
 }
 
 Json FullList(const Resources& resources) {

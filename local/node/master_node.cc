@@ -36,8 +36,7 @@ Result<std::unique_ptr<MasterNode>> MasterNode::Start(net::Loop& loop, MasterNod
   server.host = node->options_.host;
   server.port = node->options_.port;
   server.tls = node->options_.tls;
-  // libprocess closes no connection, and clients take the end of one for that of the master.
-  server.idle_timeout = std::chrono::hours(24 * 365);
+  server.idle_timeout = kIdle;
   server.answer_inside_streams = true;
   KILN_TRY(node->server_, net::Server::Listen(loop, server, [raw = node.get()](auto exchange) {
              raw->Receive(std::move(exchange));
