@@ -92,9 +92,12 @@ class BeastParser final : public http::basic_parser<kIsRequest> {
   std::optional<Error> refusal_;
 };
 
-// The least that is left of a body in chunks where one has to begin. Beast, which has seen a part
-// of it, asserts that the next look at it shows so much.
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+// Beast, which has seen a part of the last chunk, asserts that the next look shows it whole.
+bool IsPartOfLastChunk(std::string_view bytes) {
+  return bytes.size() < kLastChunk.size() && bytes.front() == kLastChunk.front();
+}
 
 template <bool kIsRequest>
 class ParserOf final : public MessageParser {
@@ -107,9 +110,10 @@ class ParserOf final : public MessageParser {
   Result<size_t> Put(std::string_view bytes) override {
     size_t taken = 0;
     while (taken < bytes.size() && !parser_.is_done()) {
-      if (waits_ && parser_.is_header_done() && bytes.size() - taken < kLastChunk.size()) break;
+      const std::string_view left = bytes.substr(taken);
+      if (waits_ && parser_.is_header_done() && IsPartOfLastChunk(left)) break;
       error_code ec;
-      size_t count = parser_.put({bytes.data() + taken, bytes.size() - taken}, ec);
+      const size_t count = parser_.put({left.data(), left.size()}, ec);
       taken += count;
       waits_ = ec == http::error::need_more;
       if (ec == http::error::header_limit) return Failure(parser_.TooLong());

@@ -44,5 +44,17 @@ TEST(ParserTest, BodiesMayComeAByteAtATime) {
   }
 }
 
+TEST(ParserTest, WhatHasComeOfAChunkIsToldWhereverItWasCut) {
+  const std::string begun = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na";
+  for (size_t cut = 1; cut < begun.size(); ++cut) {
+    Heard heard;
+    const auto parser = MessageParser::Make(MessageParser::Kind::kRequest, heard, 1000);
+    const size_t taken = parser->Put(begun.substr(0, cut)).value();
+    EXPECT_EQ(parser->Put(begun.substr(taken)).value(), begun.size() - taken) << cut;
+    EXPECT_EQ(heard.body, "a") << cut;
+    EXPECT_FALSE(parser->Done()) << cut;
+  }
+}
+
 }  // namespace
 }  // namespace kiln::net
