@@ -101,7 +101,8 @@ class Backend {
                              Done done) = 0;
   // kFailedPrecondition when it is healthy.
   virtual void Release(const std::string& agent, const GpuId& gpu, Done done) = 0;
-  // Ends everything and the framework: tasks killed, TEARDOWN sent.
+  // Ends everything and the framework: tasks killed, volumes given back, TEARDOWN sent.
+  // kUnavailable while it is not done: call it again.
   virtual void Teardown(Done done) = 0;
 
   // Events after this sequence number that are still in memory; and a call for each new one until

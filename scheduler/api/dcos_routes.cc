@@ -88,7 +88,9 @@ void StartUninstall(ApiContext& context) {
   context.teardown_timer = context.loop.After(kTeardownPause, [&context] {
     if (!context.backend.GetHealth().connected) return StartUninstall(context);
     context.backend.Teardown([&context](Status status) {
-      if (!status) LogWarning("teardown: {}", status.error().message);
+      if (!status && (context.teardown || status.error() != context.teardown.error())) {
+        LogWarning("teardown: {}", status.error().message);
+      }
       context.uninstalled = status.has_value();
       context.teardown = std::move(status);
       if (!context.uninstalled) StartUninstall(context);

@@ -88,7 +88,9 @@ void Scheduler::Teardown(Done done) {
           std::move(done));
     return;
   }
-  lifecycle_->KillAll(world_.Now());
+  if (Status ended = lifecycle_->EndAll(world_.Now()); !ended) {
+    return Later(std::move(ended), std::move(done));
+  }
   // The jobs end durably before their framework does.
   answers_.push_back([this, done = std::move(done)](const Status& written) {
     if (!written) return done(written);

@@ -4,6 +4,11 @@
 #include "scheduler/lifecycle/lifecycle.h"
 
 namespace kiln::scheduler {
+namespace {
+
+constexpr Duration kEndingWait = std::chrono::minutes(1);
+
+}  // namespace
 
 bool Lifecycle::HasSame(const Job& job, uint64_t digest) const {
   const auto found = state_.jobs.find(job.name);
@@ -88,10 +93,15 @@ Status Lifecycle::Kill(const std::string& job, Instant now) {
   return {};
 }
 
-void Lifecycle::KillAll(Instant now) {
+Status Lifecycle::EndAll(Instant now) {
+  if (!ending_) ending_ = now;
   std::vector<std::string> names;
   for (const auto& [order, queued] : order_) names.push_back(queued.record->job.name);
   for (const std::string& name : names) static_cast<void>(Kill(name, now));
+  const size_t tasks = LiveTasks([](const Task&) { return true; }).size();
+  if ((tasks == 0 && state_.volumes.empty()) || now >= *ending_ + kEndingWait) return {};
+  return Fail(ErrorCode::kUnavailable, "tasks left: {}, volumes left: {}; expected none of them",
+              tasks, state_.volumes.size());
 }
 
 Status Lifecycle::KillTask(const TaskId& id, Instant now) {

@@ -83,7 +83,9 @@ class Lifecycle {
   Result<int64_t> Register(ModelVersion version, Instant now);
   Status SetLabel(const std::string& model, const std::string& label,
                   std::optional<int64_t> version);
-  void KillAll(Instant now);
+  // Kills all jobs, for a teardown. kUnavailable while tasks and volumes are left, which Mesos
+  // would keep or end without grace; for at most a minute after the first call.
+  Status EndAll(Instant now);
   // An agent or a device of it gets no work for this time, or until it is released.
   void SetQuarantine(const Suspect& suspect, const std::string& hostname,
                      std::optional<Duration> time, const std::string& reason, Instant now) {
@@ -158,8 +160,8 @@ class Lifecycle {
     WaitingJob waiting;  // without groups: none of it may start
     std::vector<std::pair<const Group*, size_t>> usual;
     std::vector<GroupFacts> facts;  // of all groups of the job, once it has been seen
-    bool soon = false;   // some of it may start soon
-    bool lasts = false;  // until the run of the job changes: it rests on nothing else
+    bool soon = false;              // some of it may start soon
+    bool lasts = false;             // until the run of the job changes: it rests on nothing else
   };
   // Record and run stay where they are until the job is forgotten.
   struct Queued {
@@ -267,6 +269,7 @@ class Lifecycle {
   // By job and group that waits, the last attempt that ended for others.
   std::map<std::pair<std::string, std::string>, TaskId> evicted_;
   std::set<std::pair<Instant, MemberId>> resting_;
+  std::optional<Instant> ending_;                        // all jobs, since then
   std::map<TaskId, Instant> cut_off_;                    // when it is given up
   std::map<TaskId, std::pair<AgentId, Instant>> kills_;  // to be sent again at this time
   using ForgottenJobs = std::vector<std::map<std::string, JobRecord>::node_type>;

@@ -412,6 +412,22 @@ TEST(Volumes, AJobThatIsKilledLeavesNone) {
   EXPECT_THAT(world.mesos.volumes, IsEmpty());
 }
 
+TEST(Volumes, AnEndOfAllWaitsUntilTheyAreGivenBackForAMinute) {
+  for (const bool agent_answers : {true, false}) {
+    World world;
+    world.Submit(JobWithVolume("j"));
+    world.Turns(3);
+    EXPECT_EQ(
+        world.life().EndAll(world.now()),
+        Fail(ErrorCode::kUnavailable, "tasks left: 1, volumes left: 1; expected none of them"));
+    if (!agent_answers) world.mesos.offers = {};
+    const Instant begun = world.now();
+    while (!world.life().EndAll(world.now())) world.Turn();
+    EXPECT_EQ(world.mesos.volumes.empty(), agent_answers);
+    EXPECT_EQ(world.now() - begun < std::chrono::minutes(1), agent_answers);
+  }
+}
+
 TEST(Volumes, ARoleIsNeededThatAgentsCanKeepDiskFor) {
   Lifecycle life({}, {}, 1);
   Job job = JobWithVolume("j");

@@ -86,7 +86,7 @@ void Cluster::StartLocal() {
   agent_ports_ = ready->at("agents").get<std::vector<int>>();
 }
 
-void Cluster::StartScheduler() {
+void Cluster::StartScheduler(const std::vector<std::string>& flags) {
   // The first start takes a free port; later ones take the same, as a service would.
   const std::string output = folder_.File("scheduler.log");
   const std::string listen = api_.empty() ? "127.0.0.1:0" : api_.substr(api_.find("//") + 2);
@@ -103,6 +103,7 @@ void Cluster::StartScheduler() {
                  "--tls-key=" + options_.tls.key});
   }
   argv.insert(argv.end(), options_.scheduler_flags.begin(), options_.scheduler_flags.end());
+  argv.insert(argv.end(), flags.begin(), flags.end());
   std::filesystem::remove(folder_.File("scheduler.address"));
   scheduler_ = *support::Process::Start({argv, output, {}});
   std::string address;

@@ -57,7 +57,8 @@ class Cluster {
   void Inject(const std::string& fault, const std::string& target);
 
   void KillScheduler();   // SIGKILL
-  void StartScheduler();  // on the same state and port
+  // On the same state and port, with these flags too.
+  void StartScheduler(const std::vector<std::string>& flags = {});
   void KillLocal();       // SIGKILL of master and agents; executors live on
   void StartLocal();      // on the same folder and ports
   // Executors that live now, of one job or of all: pids whose environment says so.

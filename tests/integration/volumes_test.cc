@@ -81,5 +81,20 @@ TEST_F(VolumesTest, AttemptsFindTheirDataAndTheAgentGetsItsDiskBack) {
   }));
 }
 
+TEST_F(VolumesTest, AnUninstallGivesThemBack) {
+  ASSERT_EQ(cluster_.Api("POST", "/v1/jobs", kJob).status, 201);
+  ASSERT_TRUE(Runs(1)) << cluster_.Job("counter");
+  ASSERT_THAT(Reserved(), SizeIs(1));
+  cluster_.KillScheduler();
+  cluster_.StartScheduler({"--uninstall"});
+  EXPECT_TRUE(
+      support::Eventually([&] { return cluster_.Api("GET", "/v1/plans/deploy").status == 200; }))
+      << cluster_.Api("GET", "/v1/plans/deploy").body;
+  EXPECT_TRUE(Reserved().empty());
+  const Json state = Ask("GET", cluster_.master() + "/state").json;
+  EXPECT_THAT(state.at("frameworks"), SizeIs(0));
+  EXPECT_THAT(state.at("completed_frameworks"), SizeIs(1));
+}
+
 }  // namespace
 }  // namespace kiln::integration
