@@ -40,7 +40,8 @@ struct Health {
   std::string problem;  // why it is not subscribed
 };
 
-// What happened, newest last; `sequence` grows by one for each.
+// What happened, newest last; `sequence` grows by one for each, and begins in each life of the
+// scheduler above those of earlier ones.
 struct Event {
   uint64_t sequence = 0;
   Instant time;

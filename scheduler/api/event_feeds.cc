@@ -23,7 +23,7 @@ std::shared_ptr<EventFeeds> EventFeeds::Open(net::Loop& loop, Backend& backend) 
 }
 
 void EventFeeds::Add(const std::shared_ptr<net::Exchange>& exchange, uint64_t seen) {
-  // A number that is still to come is of another life of the scheduler.
+  // A number that is still to come is of a life that this state does not know.
   if (seen > last()) seen = 0;
   auto reader = std::make_shared<Reader>(Reader{exchange, std::max(seen, first_ - 1)});
   readers_.push_back(reader);
@@ -35,8 +35,16 @@ void EventFeeds::Add(const std::shared_ptr<net::Exchange>& exchange, uint64_t se
   Serve(*reader);
 }
 
+// Whoever reads already has seen what was before.
+void EventFeeds::Begin(uint64_t first) {
+  first_ = first;
+  for (const auto& weak : readers_) {
+    if (const auto reader = weak.lock()) reader->seen = first - 1;
+  }
+}
+
 void EventFeeds::Keep(const Event& event) {
-  if (texts_.empty()) first_ = event.sequence;
+  if (texts_.empty()) Begin(event.sequence);
   texts_.push_back(fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.sequence, event.type,
                                wire::DumpJson(EventToJson(event))));
   if (texts_.size() > kKept) {

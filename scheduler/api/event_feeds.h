@@ -36,6 +36,7 @@ class EventFeeds : public std::enable_shared_from_this<EventFeeds> {
   };
 
   explicit EventFeeds(net::Loop& loop) : loop_(loop) {}
+  void Begin(uint64_t first);
   void Keep(const Event& event);
   void WakeAll(bool heartbeat);
   void ServeLater();

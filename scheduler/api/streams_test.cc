@@ -257,6 +257,20 @@ TEST_F(StreamsTest, AnEventOfAnotherLifeIsFollowedByAllOfThisOne) {
   }
 }
 
+TEST_F(StreamsTest, WhoeverReadsBeforeTheFirstEventGetsIt) {
+  host_.Change([](FakeBackend& backend) { backend.first_event = 5'000'000'000; });
+  bool told = false;
+  std::string text;
+  EXPECT_TRUE(net::FetchStream(host_.url() + "/v1/events", {}, [&](std::string_view piece) {
+    text += piece;
+    if (!std::exchange(told, true)) {
+      host_.Change([](FakeBackend& backend) { backend.Tell("job", "first", "WAITING"); });
+    }
+    return text.find("first") == std::string::npos;
+  }));
+  EXPECT_THAT(text, HasSubstr("id: 5000000000\n"));
+}
+
 TEST_F(StreamsTest, AReaderThatIsFarBehindGetsAllEventsInTheirOrder) {
   host_.Change([](FakeBackend& backend) {
     for (int i = 0; i < 2000; ++i) backend.Tell("job", std::string(100, 'n'), "WAITING");

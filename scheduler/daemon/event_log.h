@@ -1,6 +1,7 @@
 // The latest events, for those who watch and those who come back.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <list>
@@ -15,6 +16,9 @@ namespace kiln::scheduler {
 class EventLog {
  public:
   using Listener = std::function<void(const Event&)>;
+
+  // Numbers begin above those of earlier lives, so that what a reader has seen there hides nothing.
+  void BeginLife(uint64_t incarnation) { last_ = std::max(last_, incarnation << 32); }
 
   void Add(Event event) {
     event.sequence = ++last_;

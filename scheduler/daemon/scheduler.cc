@@ -57,6 +57,7 @@ Status Scheduler::Load() {
   book_ = OfferBook(BookSettings(options_), options_.roles);
   if (!state.framework_id.empty()) book_.AskForAll();
   lifecycle_ = std::make_unique<Lifecycle>(std::move(state), LifecycleSettings(), world_.seed());
+  events_.BeginLife(lifecycle_->state().incarnation);
   return {};
 }
 

@@ -452,6 +452,20 @@ TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {
                                       "agent a1 is healthy: expected one in quarantine"));
 }
 
+TEST_F(SchedulerTest, EventsOfALifeAreNumberedAboveThoseOfTheLast) {
+  uint64_t last = 0;
+  for (const char* name : {"first", "second"}) {
+    OpenSubscribed();
+    ASSERT_TRUE(Submit(Command(name)));
+    const std::vector<Event> events = scheduler_->EventsAfter(last);
+    ASSERT_THAT(events, SizeIs(1));
+    EXPECT_EQ(events[0].name, name);
+    last = events[0].sequence;
+    scheduler_->Stop();
+    scheduler_.reset();
+  }
+}
+
 TEST_F(SchedulerTest, ATeardownEndsJobsAndTheFramework) {
   OpenSubscribed();
   ASSERT_TRUE(Submit(Command("j")));

@@ -22,6 +22,7 @@ class FakeBackend final : public Backend {
   Plan plan;
   std::map<TaskId, Sandbox> sandboxes;
   int teardowns = 0;
+  uint64_t first_event = 1;  // its sequence
   Status teardown_outcome;
   Status disk;                             // what a submit meets
   Instant now{1'738'324'800'000'000'000};  // 2025-01-31T12:00:00Z
@@ -133,8 +134,8 @@ class FakeBackend final : public Backend {
   }
 
   void Tell(std::string type, std::string name, std::string state) {
-    events_.push_back(
-        {events_.size() + 1, now, std::move(type), std::move(name), std::move(state), ""});
+    events_.push_back({first_event + events_.size(), now, std::move(type), std::move(name),
+                       std::move(state), ""});
     for (const auto& weak : listeners_) {
       if (auto listener = weak.lock()) (*listener)(events_.back());
     }
