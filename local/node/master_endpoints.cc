@@ -285,8 +285,8 @@ net::Response MasterNode::ServeEndpoint(const net::Request& request, const std::
   if (endpoint == "roles") return JsonAnswer(RolesJson(*master_));
   if (endpoint == "state") return JsonAnswer(StateJson(*master_, options_.flags));
   if (endpoint == "state-summary") return JsonAnswer(SummaryJson(*master_));
-  if (endpoint == "slaves") return JsonAnswer(AgentsJson(*master_));
-  if (endpoint == "frameworks") return JsonAnswer(FrameworksJson(*master_));
+  if (endpoint == "slaves") return JsonAnswer(AgentsJson(*master_, request));
+  if (endpoint == "frameworks") return JsonAnswer(FrameworksJson(*master_, request));
   return JsonAnswer(TasksJson(*master_, request));
 }
 

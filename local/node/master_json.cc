@@ -238,14 +238,16 @@ Json VersionOf(const std::string& version) {
   return Parsed(response.get_version().version_info());
 }
 
-Json FrameworkLists(const Master& master) {
+Json FrameworkLists(const Master& master, const std::optional<std::string>& wanted = {}) {
   Json json{{"frameworks", Json::array()},
             {"completed_frameworks", Json::array()},
             {"unregistered_frameworks", Json::array()}};
   for (const auto& [id, framework] : master.frameworks()) {
+    if (wanted && *wanted != id) continue;
     json["frameworks"].push_back(FrameworkJson(master, framework));
   }
   for (const MasterFramework& framework : master.completed_frameworks()) {
+    if (wanted && *wanted != framework.id()) continue;
     json["completed_frameworks"].push_back(FrameworkJson(master, framework));
   }
   return json;
@@ -345,9 +347,11 @@ std::string SummaryJson(const Master& master) {
   return wire::DumpJson(json);
 }
 
-std::string AgentsJson(const Master& master) {
+std::string AgentsJson(const Master& master, const net::Request& request) {
+  const auto wanted = request.Query("slave_id");
   Json json{{"slaves", Json::array()}, {"recovered_slaves", Json::array()}};
   for (const auto& [id, agent] : master.agents()) {
+    if (wanted && *wanted != id) continue;
     Json entry = AgentJson(master, agent);
     entry["reserved_resources_full"] = ByRole(agent.total, true);
     entry["unreserved_resources_full"] = FullList(Unreserved(agent.total));
@@ -356,12 +360,15 @@ std::string AgentsJson(const Master& master) {
     json["slaves"].push_back(std::move(entry));
   }
   for (const auto& [id, agent] : master.recovered()) {
+    if (wanted && *wanted != id) continue;
     json["recovered_slaves"].push_back({{"id", id}, {"hostname", agent.hostname()}});
   }
   return wire::DumpJson(json);
 }
 
-std::string FrameworksJson(const Master& master) { return wire::DumpJson(FrameworkLists(master)); }
+std::string FrameworksJson(const Master& master, const net::Request& request) {
+  return wire::DumpJson(FrameworkLists(master, request.Query("framework_id")));
+}
 
 std::string TasksJson(const Master& master, const net::Request& request) {
   const auto number = [&](const char* name, size_t usual) {

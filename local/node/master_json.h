@@ -22,8 +22,10 @@ mesos::v1::master::Response MetricsView(const Master& master, Instant now);
 
 std::string StateJson(const Master& master, const MasterFlags& flags);
 std::string SummaryJson(const Master& master);
-std::string AgentsJson(const Master& master);
-std::string FrameworksJson(const Master& master);
+// The query may have slave_id.
+std::string AgentsJson(const Master& master, const net::Request& request);
+// The query may have framework_id.
+std::string FrameworksJson(const Master& master, const net::Request& request);
 // The query may have limit, offset, order, framework_id and task_id.
 std::string TasksJson(const Master& master, const net::Request& request);
 std::string RolesJson(const Master& master);

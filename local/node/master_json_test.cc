@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-class TasksJsonTest : public MasterTest {
+class MasterJsonTest : public MasterTest {
  protected:
   std::vector<std::string> Ask(const std::string& query) {
     net::Request request;
@@ -33,7 +33,7 @@ class TasksJsonTest : public MasterTest {
   double time_ = 0;
 };
 
-TEST_F(TasksJsonTest, TheNewestComeFirstAndAreChosen) {
+TEST_F(MasterJsonTest, TheNewestComeFirstAndAreChosen) {
   AddAgent();
   Subscribe();
   for (const char* id : {"b", "a", "c"}) Run(id);
@@ -48,6 +48,26 @@ TEST_F(TasksJsonTest, TheNewestComeFirstAndAreChosen) {
   call.set_type(Call::TEARDOWN);
   Send(call);
   EXPECT_THAT(Ask("?order=asc"), ElementsAre("b", "a", "c")) << "of frameworks that are over, too";
+}
+
+TEST_F(MasterJsonTest, AgentsAndFrameworksAreChosenById) {
+  AddAgent();
+  Subscribe();
+  const auto count = [&](auto json_of, const char* list, const std::string& query) {
+    net::Request request;
+    request.target = "/x" + query;
+    return nlohmann::json::parse(json_of(*master_, request))[list].size();
+  };
+  const std::string agent = master_->agents().begin()->first;
+  EXPECT_EQ(count(AgentsJson, "slaves", "?slave_id=" + agent), 1U);
+  EXPECT_EQ(count(AgentsJson, "slaves", "?slave_id=other"), 0U);
+  EXPECT_EQ(count(FrameworksJson, "frameworks", "?framework_id=" + id_), 1U);
+  EXPECT_EQ(count(FrameworksJson, "frameworks", "?framework_id=other"), 0U);
+  Call call;
+  call.set_type(Call::TEARDOWN);
+  Send(call);
+  EXPECT_EQ(count(FrameworksJson, "completed_frameworks", "?framework_id=" + id_), 1U);
+  EXPECT_EQ(count(FrameworksJson, "completed_frameworks", "?framework_id=other"), 0U);
 }
 
 }  // namespace
