@@ -43,8 +43,9 @@ class ExchangeImpl final : public Exchange {
     if (answer_->state != Answer::State::kWaiting) return;
     int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) {
-      return Respond(ErrorResponse(
-          {ErrorCode::kNotFound, fmt::format("file {}: {}", path, std::strerror(errno)), {}}));
+      const auto code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kUnavailable;
+      return Respond(
+          ErrorResponse({code, fmt::format("file {}: {}", path, std::strerror(errno)), {}}));
     }
     answer_->file = file;
     Head(head, Framing::kLength, length);

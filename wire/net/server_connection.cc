@@ -130,7 +130,7 @@ Guest ServerConnection::AsGuest() const {
 
 void ServerConnection::CountHeld() {
   if (closed_) return;
-  const size_t held = request_bytes_ + input_.size() + out_bytes_;
+  const size_t held = request_bytes_ + input_.size() + Unread();
   shared_->held += held - held_;
   held_ = held;
   if (shared_->held > shared_->options.memory_max) shared_->too_much();
@@ -196,9 +196,20 @@ void ServerConnection::OnPeerEnd() {
   if (streams_ > 0 || lingering_ || (answers_.empty() && out_.empty())) Close();
 }
 
+// What is ready and the peer has not taken, in bytes.
+size_t ServerConnection::Unread() const {
+  size_t bytes = out_bytes_;
+  for (const auto& answer : answers_) bytes += answer->piece_bytes;
+  return bytes;
+}
+
+// A file that waits for its turn holds a descriptor.
 bool ServerConnection::MayParse() const {
   if (closed_ || no_more_ || answers_.size() >= kPipelineMax) return false;
-  if (out_bytes_ > kUnsentMax) return false;
+  if (Unread() > kUnsentMax) return false;
+  if (std::ranges::any_of(answers_, [](const auto& one) { return one->file_left > 0; })) {
+    return false;
+  }
   return streams_ == 0 || shared_->options.answer_inside_streams;
 }
 

@@ -80,6 +80,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void Parse(std::string_view fresh);
   size_t ParseSome(std::string_view bytes);
   bool MayParse() const;
+  size_t Unread() const;
   void Dispatch();
   void Refuse(Error error);
   void RefuseWith(Response response);

@@ -65,6 +65,7 @@ class RawClient {
     return std::exchange(in_, "");
   }
   bool Ended() const { return ended_; }
+  void StopReading() { watch_.Reset(); }
   void Run(const std::function<bool()>& done) {
     auto end = std::chrono::steady_clock::now() + kLong;
     while (!done() && std::chrono::steady_clock::now() < end) loop_.RunFor(milliseconds(1));
@@ -611,6 +612,18 @@ TEST_F(ServerTest, WhoHoldsTheMostMemoryGoes) {
   EXPECT_FALSE(small.Ended());
 }
 
+TEST_F(ServerTest, WhatWaitsBehindAnotherAnswerIsHeldToo) {
+  ServerOptions options;
+  options.memory_max = 1 << 20;
+  Listen(options, [this](std::shared_ptr<Exchange> e) {
+    if (e->request().target == "/first") return kept_.push_back(e);
+    e->Respond({200, {}, std::string(size_t{2} << 20, 'x')});
+  });
+  RawClient client(loop_, server_->port());
+  client.Send("GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.ReadToEnd();
+}
+
 TEST_F(ServerTest, AWriterIsToldWhenAllIsTaken) {
   std::shared_ptr<Exchange> stream;
   int pieces = 0;
@@ -652,6 +665,25 @@ TEST_F(ServerTest, AFileIsSentByPiecesAndByRanges) {
   EXPECT_EQ(get("GET", fmt::format("/?offset={}&length=10", bytes.size() - 5)),
             bytes.substr(bytes.size() - 5));  // cut where the file ends
   EXPECT_THAT(get("GET", "/none"), HasSubstr("NOT_FOUND"));
+  unlink(path.c_str());
+}
+
+TEST_F(ServerTest, AConnectionHasOneFileOpenAtATime) {
+  const std::string path = testing::TempDir() + "kiln_net_files_" + std::to_string(getpid());
+  std::ofstream(path) << "x";
+  constexpr uint64_t kSize = 64 << 20;
+  ASSERT_EQ(truncate(path.c_str(), kSize), 0);
+  int opened = 0;
+  Listen({}, [&](std::shared_ptr<Exchange> e) {
+    ++opened;
+    e->RespondFile({}, path, 0, kSize);
+  });
+  RawClient client(loop_, server_->port());
+  client.StopReading();
+  for (int i = 0; i < 8; ++i) client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.Run([&] { return opened > 0; });
+  loop_.RunFor(milliseconds(20));
+  EXPECT_EQ(opened, 1);
   unlink(path.c_str());
 }
 
