@@ -22,6 +22,7 @@ using boost::system::error_code;
 
 constexpr size_t kHeaderLimit = 64 << 10;
 constexpr size_t kReadSize = 64 << 10;
+constexpr size_t kBodyMax = size_t{64} << 20;  // of an answer that is not a stream
 
 // A request that has no whole answer yet.
 struct Waiting {
@@ -246,7 +247,6 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
     interim_ = head.status < 200;
     if (interim_) return {};
     Waiting& one = *waiting_.front();
-    one.timer.Reset();
     one.response = {head.status, std::move(head.headers), {}};
     if (auto stream = one.stream; stream && stream->on_head) {
       auto self = shared_from_this();
@@ -260,6 +260,8 @@ class Peer final : public std::enable_shared_from_this<Peer>, private MessageEve
     if (auto stream = one.stream) {
       auto self = shared_from_this();
       if (stream->on_data) stream->on_data(piece);
+    } else if (one.response.body.size() + piece.size() > kBodyMax) {
+      Break(ErrorCode::kUnavailable, "sent too large an answer");
     } else {
       one.response.body += piece;
     }

@@ -125,6 +125,19 @@ TEST_F(ConnectionTest, NoAnswerInTimeClosesTheConnection) {
                                 "closed: " + server_->address() + " did not answer in time"));
 }
 
+TEST_F(ConnectionTest, AnAnswerThatStopsMidwayIsNoneInTime) {
+  std::shared_ptr<Exchange> kept;
+  Listen([&](std::shared_ptr<Exchange> e) {
+    kept = e;
+    e->BeginStream({200, {}, "half"});
+  });
+  Open();
+  connection_->Send({}, Log(), milliseconds(30));
+  loop_.RunFor(kLong);
+  EXPECT_THAT(log_, ElementsAre("open", "DEADLINE_EXCEEDED",
+                                "closed: " + server_->address() + " did not answer in time"));
+}
+
 TEST_F(ConnectionTest, ARefusedConnectionIsTold) {
   Listen(Echo);
   Url url = *ParseHostPort(server_->address());
