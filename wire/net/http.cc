@@ -49,6 +49,10 @@ Result<int> ParsePort(std::string_view text) {
 
 // "host", "host:port" or "[::1]:port".
 Status ParseAuthority(std::string_view text, bool port_needed, Url& url) {
+  // Its password may be a real one: what is shown here may be shown to all.
+  if (text.find('@') != std::string_view::npos) {
+    return Fail(ErrorCode::kInvalidArgument, "address: found a user in it, expected none");
+  }
   size_t colon = text.rfind(':');
   if (text.starts_with('[')) {
     size_t bracket = text.find(']');

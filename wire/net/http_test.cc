@@ -58,6 +58,8 @@ TEST(UrlTest, TextsThatAreNot) {
             "url 'ftp://a': found scheme 'ftp', expected http or https");
   EXPECT_EQ(ParseUrl("a:65536").error().message, "port: found '65536', expected 0 to 65535");
   EXPECT_EQ(ParseUrl("a:x").error().message, "port: found 'x', expected 0 to 65535");
+  EXPECT_EQ(ParseUrl("http://me:secret@a:1/b").error().message,
+            "address: found a user in it, expected none");
   EXPECT_EQ(ParseUrl("").error().message, "address: found '', expected host");
   EXPECT_EQ(ParseUrl("http://[::1").error().message, "host: found '[::1', expected a ']'");
   EXPECT_EQ(ParseHostPort("a").error().message, "address: found 'a', expected host:port");
