@@ -20,6 +20,7 @@ constexpr Duration kQuickStart = std::chrono::milliseconds(100);
 constexpr size_t kCrowd = 16;
 constexpr Duration kQuickWork = std::chrono::milliseconds(2);
 constexpr Duration kKillGrace = std::chrono::seconds(3);  // of Mesos's command executor
+constexpr Duration kDeadlineGrace = std::chrono::milliseconds(100);
 constexpr Duration kProgressPause = std::chrono::seconds(1);
 constexpr Duration kResendPause = std::chrono::milliseconds(500);
 constexpr Duration kAcknowledgeTime = std::chrono::minutes(1);  // of Mesos's executors
@@ -281,7 +282,7 @@ void Protocol::Handle(const TimePassed&) {
     }
     if (task.deadline && *task.deadline <= now_) {
       task.deadline.reset();
-      Stop(task, Cause::kDeadline, IsDefault() ? Duration::zero() : GraceOf(task.info));
+      Stop(task, Cause::kDeadline, GraceOfDeadline(task));
     }
     if (task.force_at && *task.force_at <= now_) {
       task.force_at.reset();
@@ -293,6 +294,12 @@ void Protocol::Handle(const TimePassed&) {
     resend_at_.reset();
     FlushAll();
   }
+}
+
+// Mesos's executors leave none, whatever the kill policy says; its command executor asks first.
+Duration Protocol::GraceOfDeadline(const Task& task) const {
+  if (IsDefault()) return Duration::zero();
+  return task.info.has_command() ? kDeadlineGrace : GraceOf(task.info);
 }
 
 // What they share
@@ -309,6 +316,7 @@ void Protocol::Stop(Task& task, Cause cause, Duration grace) {
   if (forced) return;
   if (first) {
     task.cause = cause;
+    task.deadline.reset();  // the grace goes on behind it
     bool told = cause == Cause::kKill || cause == Cause::kHealth || cause == Cause::kGroup ||
                 (cause == Cause::kShutdown && IsDefault());
     if (told && killing_state_) Queue(task, StatusOf(task, TaskState::TASK_KILLING));

@@ -182,6 +182,7 @@ class Protocol {
   bool IsDefault() const { return !container_.empty(); }
   Task* Alive(const std::string& id);
   void LaunchOne(const mesos::v1::TaskInfo& info, int group);
+  Duration GraceOfDeadline(const Task& task) const;
   void Stop(Task& task, Cause cause, Duration grace);
   void ShutDown();
   mesos::v1::TaskStatus StatusOf(const Task& task, mesos::v1::TaskState state) const;

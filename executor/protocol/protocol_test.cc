@@ -269,10 +269,22 @@ TEST_F(ProtocolTest, AKillOfWhatIsNotThereIsIgnored) {
 TEST_F(ProtocolTest, MaxCompletionTimeFailsTheTaskWithItsReason) {
   TaskInfo task = CommandTaskOf("t");
   task.mutable_max_completion_time()->set_nanoseconds(1'000'000'000);
+  task.mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(600'000'000'000);
   RunTask(task);
   EXPECT_THAT(Wait(seconds(1)), ElementsAre("stop t"));
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("force t")) << "whatever its kill policy says";
   EXPECT_THAT(Do(WorkEnded{.task = "t", .message = "Command terminated with signal Terminated"}),
               ElementsAre("t FAILED reason=33: Command terminated with signal Terminated"));
+}
+
+TEST_F(ProtocolTest, WhoeverIsToldToEndHasItsGraceBehindMaxCompletionTime) {
+  TaskInfo task = TaskOf("t");
+  task.mutable_max_completion_time()->set_nanoseconds(1'000'000'000);
+  RunTask(task);
+  EXPECT_THAT(Do(Kill{"t", seconds(60)}), ElementsAre("t KILLING", "stop t"));
+  Acknowledge();
+  EXPECT_THAT(Wait(seconds(59)), IsEmpty());
+  EXPECT_THAT(Wait(seconds(1)), ElementsAre("force t"));
 }
 
 TEST_F(ProtocolTest, NoTimeIsNoLimit) {
