@@ -19,6 +19,7 @@
 namespace kiln::executor {
 namespace {
 
+constexpr Duration kKillPause = std::chrono::milliseconds(2);
 constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct Identity {
@@ -87,22 +88,28 @@ void Redirect(const std::string& path, int target) {
 }
 
 // Sockets and files of this process are none of the command's.
-void CloseOthers() {
-  if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0) return;
+void CloseFrom(int first) {
+  if (syscall(SYS_close_range, static_cast<unsigned>(first), ~0u, 0u) == 0) return;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  for (int fd = 3; fd < static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20)); ++fd) {
+  for (int fd = first; fd < static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20)); ++fd) {
     close(fd);
   }
 }
 
-[[noreturn]] void RunChild(const ChildPlan& plan) {
+// A command does not outlive its executor, which may be gone before this line.
+void DieWith(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+}
+
+[[noreturn]] void RunCommand(const ChildPlan& plan, pid_t supervisor) {
   setsid();
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  CloseOthers();
+  CloseFrom(STDERR_FILENO + 1);
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(null, STDIN_FILENO);
   Redirect(plan.stderr_path, STDERR_FILENO);
@@ -112,14 +119,47 @@ void CloseOthers() {
                           setgid(identity.group) != 0 || setuid(identity.user) != 0)) {
     GiveUp("become user of", plan.program);
   }
-  // A command does not outlive its executor. The executor may be gone before this line.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != plan.parent) _exit(1);
+  DieWith(supervisor);
   if (!plan.directory.empty() && chdir(plan.directory.c_str()) != 0) {
     GiveUp("enter", plan.directory);
   }
   execve(plan.program.c_str(), plan.argv_pointers.data(), plan.environment_pointers.data());
   GiveUp("execute", plan.program);
+}
+
+void Tell(int report, int number) {
+  [[maybe_unused]] ssize_t count = write(report, &number, sizeof(number));
+}
+
+// Stands between this process and the command, with all signals blocked: whatever leaves its parent
+// or its session becomes a child of this one, and so none is lost. Tells the command's pid, or the
+// error of its start below 0, then how it ended, and ends itself when nothing of it is left.
+[[noreturn]] void Supervise(const ChildPlan& plan, int report) {
+  constexpr int kReport = STDERR_FILENO + 1;
+  prctl(PR_SET_NAME, "kiln-command");
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  DieWith(plan.parent);
+  if (report != kReport) dup2(report, kReport);
+  CloseFrom(kReport + 1);
+  const pid_t self = getpid();
+  const pid_t command = fork();
+  if (command == 0) RunCommand(plan, self);
+  Tell(kReport, command > 0 ? command : -errno);
+  for (int raw = 0;;) {
+    const pid_t ended = wait(&raw);
+    if (ended < 0) _exit(0);
+    if (ended == command) Tell(kReport, raw);
+  }
+}
+
+// The next number that a supervisor tells; none when it is gone, or has nothing to tell yet.
+std::optional<int> Hear(int report) {
+  int number = 0;
+  ssize_t count;
+  do {
+    count = read(report, &number, sizeof(number));
+  } while (count < 0 && errno == EINTR);
+  return count == sizeof(number) ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace
@@ -152,53 +192,73 @@ Result<std::unique_ptr<Process>> Process::Start(net::Loop& loop, ProcessSpec spe
   plan.environment_pointers = Pointers(plan.environment);
   plan.parent = getpid();
 
-  auto process = std::unique_ptr<Process>(new Process(0, std::move(on_exit)));
-  // Watched before the fork, so that no end is missed.
-  process->watch_ = loop.OnSignal(SIGCHLD, [self = process.get()] { self->Reap(); });
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return Fail(ErrorCode::kResourceExhausted, "cannot make a pipe: {}", std::strerror(errno));
+  }
+  net::Descriptor report(ends[0]);
+  std::optional<net::Descriptor> other(ends[1]);
   // Held until the child has handlers of its own: a signal meant for the command must not run this
   // process's handlers in the child.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  pid_t pid = fork();
-  if (pid == 0) RunChild(plan);
+  const pid_t supervisor = fork();
+  if (supervisor == 0) Supervise(plan, ends[1]);
+  int why = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) {
-    return Fail(ErrorCode::kResourceExhausted, "cannot start a process: {}", std::strerror(errno));
+  other.reset();
+  if (supervisor > 0) {
+    const int told = Hear(report.get()).value_or(-EAGAIN);
+    if (told > 0) {
+      return std::unique_ptr<Process>(
+          new Process(loop, supervisor, told, std::move(report), std::move(on_exit)));
+    }
+    waitpid(supervisor, nullptr, 0);
+    why = -told;
   }
-  process->pid_ = pid;
-  return process;
+  return Fail(ErrorCode::kResourceExhausted, "cannot start a process: {}", std::strerror(why));
 }
 
-Process::Process(pid_t pid, std::function<void(ExitStatus)> on_exit)
-    : pid_(pid), on_exit_(std::move(on_exit)) {}
+Process::Process(net::Loop& loop, pid_t supervisor, pid_t pid, net::Descriptor report,
+                 std::function<void(ExitStatus)> on_exit)
+    : loop_(loop),
+      supervisor_(supervisor),
+      pid_(pid),
+      report_(std::move(report)),
+      on_exit_(std::move(on_exit)),
+      watch_(loop_.WatchReadable(report_.get(), [this] { Listen(); })) {}
 
 Process::~Process() {
-  if (pid_ <= 0 || ended_) return;
-  Signal(SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  while (supervisor_ > 0 && waitpid(supervisor_, nullptr, WNOHANG) == 0) {
+    Signal(SIGKILL);
+    usleep(kKillPause / std::chrono::microseconds(1));
+  }
 }
 
 void Process::Signal(int signal) {
-  if (ended_) return;
-  for (pid_t pid : ProcessTree(pid_)) kill(pid, signal);
+  if (supervisor_ <= 0) return;
+  for (const pid_t pid : Descendants(supervisor_)) kill(pid, signal);
 }
 
-void Process::Reap() {
-  // Looked at without taking it first: the process keeps its place in /proc, so that those who
-  // remain in its session are found.
-  siginfo_t info{};
-  if (ended_ || waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-      info.si_pid == 0) {
-    return;
+void Process::Listen() {
+  if (const auto raw = Hear(report_.get())) {
+    status_ = ExitStatus{*raw};
+    return KillRest();
   }
-  Signal(SIGKILL);
   ExitStatus status;
-  waitpid(pid_, &status.raw, 0);
-  ended_ = true;
+  waitpid(supervisor_, &status.raw, 0);
+  supervisor_ = 0;
   watch_.Reset();
+  rest_.Reset();
   auto on_exit = std::move(on_exit_);
-  on_exit(status);
+  on_exit(status_.value_or(status));
+}
+
+// Again and again: what is killed may have started others before.
+void Process::KillRest() {
+  Signal(SIGKILL);
+  rest_ = loop_.After(kKillPause, [this] { KillRest(); });
 }
 
 }  // namespace kiln::executor

@@ -6,10 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "wire/net/descriptor.h"
 #include "wire/net/loop.h"
 
 namespace kiln::executor {
@@ -43,7 +45,8 @@ struct ExitStatus {
 class Process {
  public:
   // kNotFound for an unknown user, kResourceExhausted when there can be no further process.
-  // `on_exit` comes once, on the loop, unless the process is destroyed before.
+  // `on_exit` comes once, on the loop, unless the process is destroyed before: when the process has
+  // ended and all that it left behind is dead.
   static Result<std::unique_ptr<Process>> Start(net::Loop& loop, ProcessSpec spec,
                                                 std::function<void(ExitStatus)> on_exit);
   // Kills what still runs of it.
@@ -52,17 +55,23 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  // To the process and all that descend from it: its children, and whatever is in its session.
+  // To the process and all that descend from it, whatever session and parent they have now.
   void Signal(int signal);
 
  private:
-  Process(pid_t pid, std::function<void(ExitStatus)> on_exit);
-  void Reap();
+  Process(net::Loop& loop, pid_t supervisor, pid_t pid, net::Descriptor report,
+          std::function<void(ExitStatus)> on_exit);
+  void Listen();
+  void KillRest();
 
+  net::Loop& loop_;
+  pid_t supervisor_;  // 0: gone
   pid_t pid_;
-  bool ended_ = false;
+  net::Descriptor report_;  // of the supervisor
+  std::optional<ExitStatus> status_;
   std::function<void(ExitStatus)> on_exit_;
   net::Handle watch_;
+  net::Handle rest_;
 };
 
 }  // namespace kiln::executor

@@ -145,6 +145,16 @@ TEST_F(ProcessTest, WhatAProcessLeavesBehindInItsSessionEndsWithIt) {
   EXPECT_TRUE(WaitForDeath(WaitForNumber("child")));
 }
 
+TEST_F(ProcessTest, WhatHasLeftItsSessionAndItsParentEndsWithIt) {
+  for (const char* end : {"exit 5", "kill -9 $$"}) {
+    Run(
+        Shell("rm -f far; (setsid sh -c 'trap \"\" TERM HUP; echo $$ > far; exec sleep 1000' &); "
+              "while [ ! -s far ]; do sleep 0.01; done; " +
+              std::string(end)));
+    EXPECT_FALSE(IsAlive(WaitForNumber("far"))) << end;
+  }
+}
+
 TEST_F(ProcessTest, OneThatIgnoresTermIsEndedByKill) {
   std::string ended;
   auto process =

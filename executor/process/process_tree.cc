@@ -14,7 +14,7 @@ namespace kiln::executor {
 namespace {
 
 struct Entry {
-  pid_t pid, parent, session;
+  pid_t pid, parent;
 };
 
 // The fields behind the name of /proc/PID/stat; the name itself may hold blanks and brackets.
@@ -26,17 +26,15 @@ bool ReadEntry(const char* pid, Entry& entry) {
   size_t size = std::fread(text, 1, sizeof(text) - 1, file.get());
   text[size] = '\0';
   const char* behind = std::strrchr(text, ')');
-  int parent = 0, group = 0, session = 0;
-  if (behind == nullptr || std::sscanf(behind, ") %*c %d %d %d", &parent, &group, &session) != 3) {
-    return false;
-  }
-  entry = {static_cast<pid_t>(std::atoi(pid)), parent, session};
+  int parent = 0;
+  if (behind == nullptr || std::sscanf(behind, ") %*c %d", &parent) != 1) return false;
+  entry = {static_cast<pid_t>(std::atoi(pid)), parent};
   return true;
 }
 
 }  // namespace
 
-std::vector<pid_t> ProcessTree(pid_t root) {
+std::vector<pid_t> Descendants(pid_t root) {
   std::vector<Entry> all;
   std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc"), closedir);
   while (dirent* each = folder ? readdir(folder.get()) : nullptr) {
@@ -49,9 +47,10 @@ std::vector<pid_t> ProcessTree(pid_t root) {
   for (size_t before = 0; before != tree.size();) {
     before = tree.size();
     for (const Entry& entry : all) {
-      if (tree.contains(entry.parent) || entry.session == root) tree.insert(entry.pid);
+      if (tree.contains(entry.parent)) tree.insert(entry.pid);
     }
   }
+  tree.erase(root);
   return {tree.begin(), tree.end()};
 }
 

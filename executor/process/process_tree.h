@@ -7,7 +7,7 @@
 
 namespace kiln::executor {
 
-// `root` with all its descendants and all members of its session; read from /proc.
-std::vector<pid_t> ProcessTree(pid_t root);
+// The children of `root`, theirs, and so on; read from /proc.
+std::vector<pid_t> Descendants(pid_t root);
 
 }  // namespace kiln::executor

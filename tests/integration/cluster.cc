@@ -147,11 +147,10 @@ std::vector<pid_t> Cluster::Executors(const std::string& job) const {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     const std::string environment = support::ReadFile(entry.path() / "environ");
-    const std::string command = support::ReadFile(entry.path() / "cmdline");
+    const std::string command = support::ReadFile(entry.path() / "comm");
     const std::string id = job.empty() ? "" : "MESOS_EXECUTOR_ID=" + job + ".";
     if (environment.find("MESOS_DIRECTORY=" + folder_.path().string()) != std::string::npos &&
-        environment.find(id) != std::string::npos &&
-        command.find("kiln-executor") != std::string::npos)
+        environment.find(id) != std::string::npos && command == "kiln-executor\n")
       pids.push_back(std::stoi(name));
   }
   return pids;
