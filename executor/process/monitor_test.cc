@@ -120,6 +120,20 @@ TEST_F(MonitorTest, HttpIsHealthyFrom200To399OrAsListed) {
   EXPECT_THAT(Healths(check, 1), ElementsAre(true));
 }
 
+TEST_F(MonitorTest, HttpIsWhatRedirectsLeadTo) {
+  auto server = net::Server::Listen(loop_, {}, [](std::shared_ptr<net::Exchange> e) {
+    if (e->request().target == "/page") return e->Respond({503, {}, {}});
+    e->Respond({302, {{"Location", "/page"}}, {}});
+  });
+  HealthCheck check;
+  MakeQuick(check);
+  check.set_grace_period_seconds(0);
+  check.mutable_http()->set_port(static_cast<uint32_t>((*server)->port()));
+  EXPECT_THAT(Healths(check, 1), ElementsAre(false));
+  check.mutable_http()->add_statuses(503);
+  EXPECT_THAT(Healths(check, 1), ElementsAre(true));
+}
+
 TEST_F(MonitorTest, TcpIsHealthyWhileSomebodyListens) {
   auto server = net::Server::Listen(loop_, {}, [](std::shared_ptr<net::Exchange>) {});
   HealthCheck check;

@@ -1,5 +1,7 @@
 #include "executor/process/probe.h"
 
+#include <cstdlib>
+
 #include "executor/process/command.h"
 
 namespace kiln::executor {
@@ -22,28 +24,46 @@ void Prober::Start(const CommandProbe& probe) {
 }
 
 void Prober::Start(const HttpProbe& probe) {
-  if (probe.tls) {
-    // No TLS here: the system's curl looks, and only says good or bad.
-    ProcessSpec spec;
-    spec.environment = OwnEnvironment();
-    spec.program = "curl";
-    spec.argv = {"curl", "-skf", "-o", "/dev/null",
-                 fmt::format("https://127.0.0.1:{}{}", probe.port, probe.path)};
-    auto process = Process::Start(loop_, std::move(spec), [this](ExitStatus status) {
-      Finish(status.ok() ? std::optional(200) : std::nullopt);
-    });
-    if (!process) return Finish(std::nullopt);
-    process_ = *std::move(process);
-    return;
-  }
+  if (probe.tls) return StartCurl(probe, std::nullopt);
   net::Url url{"127.0.0.1", probe.port, probe.path};
   connection_ = net::Connection::Open(loop_, url, {});
   connection_->Send(
       {"GET", probe.path, {{"Connection", "close"}}, {}, {}},
-      [this](Result<net::Response> answer) {
-        Finish(answer ? std::optional(answer->status) : std::nullopt);
+      [this, probe](Result<net::Response> answer) {
+        if (!answer) return Finish(std::nullopt);
+        const bool leads_on = answer->status / 100 == 3 && answer->headers.Has("Location");
+        if (leads_on) return StartCurl(probe, answer->status);
+        Finish(answer->status);
       },
       Duration::zero());
+}
+
+// What needs TLS, or leads elsewhere, is looked at by the system's curl as under Mesos. `known` is
+// the answer where there is no curl.
+void Prober::StartCurl(const HttpProbe& probe, std::optional<int> known) {
+  auto output = MemoryFile::Make();
+  if (!output) return Finish(known);
+  code_ = *std::move(output);
+  ProcessSpec spec;
+  spec.environment = OwnEnvironment();
+  spec.program = "curl";
+  spec.argv = {
+      "curl",
+      "-skLg",
+      "-o",
+      "/dev/null",
+      "-w",
+      "%{http_code}",
+      fmt::format("{}://127.0.0.1:{}{}", probe.tls ? "https" : "http", probe.port, probe.path)};
+  spec.stdout_path = code_->path();
+  auto process = Process::Start(loop_, std::move(spec), [this, known](ExitStatus status) {
+    const std::string text = code_->Read(16);
+    const int code = std::atoi(text.c_str());
+    if (text.empty()) return Finish(known);
+    Finish(status.ok() && code > 0 ? std::optional(code) : std::nullopt);
+  });
+  if (!process) return Finish(known);
+  process_ = *std::move(process);
 }
 
 void Prober::Start(const TcpProbe& probe) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "executor/process/memory_file.h"
 #include "executor/process/process.h"
 #include "wire/net/client.h"
 
@@ -18,7 +19,7 @@ struct CommandProbe {
 struct HttpProbe {
   int port = 0;  // on 127.0.0.1
   std::string path = "/";
-  bool tls = false;  // answers the status
+  bool tls = false;  // answers the status of the page that redirects lead to
 };
 struct TcpProbe {
   int port = 0;  // answers 1 when somebody listens, else 0
@@ -37,6 +38,7 @@ class Prober {
  private:
   void Start(const CommandProbe& probe);
   void Start(const HttpProbe& probe);
+  void StartCurl(const HttpProbe& probe, std::optional<int> known);
   void Start(const TcpProbe& probe);
   void Finish(std::optional<int> answer);
 
@@ -44,6 +46,7 @@ class Prober {
   std::function<void(std::optional<int>)> done_;
   net::Handle timer_;
   net::Handle end_;
+  std::optional<MemoryFile> code_;  // what curl writes
   std::unique_ptr<Process> process_;
   std::unique_ptr<net::Connection> connection_;
 };
