@@ -122,7 +122,7 @@ TEST_F(CommandDaemonTest, SecretsAreVariablesAndFilesThatGoWithTheCommand) {
   v1::Work work;
   work.mutable_command()->set_shell(true);
   work.mutable_command()->set_value(
-      "echo $S3 $(cat key) $(stat -c %a key) $(basename $KILN_CA_FILE) $(cat $KILN_CA_FILE) > out");
+      "echo $S3 $(cat key) $(stat -Lc %a key) $(basename $KILN_CA_FILE) $(cat $KILN_CA_FILE) > out");
   work.set_job("j");
   work.set_api_authority("pem");
   v1::Secret& variable = *work.add_secrets();

@@ -1,5 +1,4 @@
 // A command: its files, then its process.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,8 +9,8 @@
 
 #include "base/file.h"
 #include "executor/daemon/runners.h"
+#include "executor/process/memory_file.h"
 #include "executor/process/uris.h"
-#include "wire/net/descriptor.h"
 
 namespace kiln::executor {
 namespace {
@@ -52,16 +51,6 @@ void AddSickGpus(const WorkContext& context, v1::Report& report) {
   }
 }
 
-// A new file that its owner alone may read.
-Status WriteSecret(const std::string& path, const std::string& value) {
-  const net::Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (file.get() >= 0 &&
-      write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size())) {
-    return {};
-  }
-  return Failure(FileError("write", path, errno));
-}
-
 class CommandWork final : public RunningWork {
  public:
   explicit CommandWork(WorkContext context) : context_(std::move(context)) {
@@ -85,10 +74,15 @@ class CommandWork final : public RunningWork {
   }
 
  private:
-  // What is in the work itself.
-  Status WriteFiles() const {
+  // What is in the work itself. Secrets lie in memory, so that they are gone with this process.
+  Status WriteFiles() {
     for (const v1::Secret& secret : context_.work.secrets()) {
-      if (!secret.file().empty()) KILN_TRY_OK(WriteSecret(PathOf(secret), secret.value()));
+      if (secret.file().empty()) continue;
+      KILN_TRY(MemoryFile file, MemoryFile::Make(secret.value()));
+      if (symlink(file.path().c_str(), PathOf(secret).c_str()) != 0) {
+        return Failure(FileError("write", PathOf(secret), errno));
+      }
+      secrets_.push_back(std::move(file));
     }
     const std::string& authority = context_.work.api_authority();
     if (authority.empty()) return {};
@@ -167,6 +161,7 @@ class CommandWork final : public RunningWork {
     for (const v1::Secret& secret : context_.work.secrets()) {
       if (!secret.file().empty()) unlink(PathOf(secret).c_str());
     }
+    secrets_.clear();
     look_.Reset();
     context_.tell(std::move(end));
   }
@@ -174,6 +169,7 @@ class CommandWork final : public RunningWork {
   WorkContext context_;
   bool ended_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::vector<MemoryFile> secrets_;
   std::unique_ptr<Process> process_;
   net::Handle look_;
   int64_t checkpoints_ = 0;
