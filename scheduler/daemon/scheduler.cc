@@ -141,6 +141,7 @@ void Scheduler::OnOffer(Offer offer, const std::vector<ExecutorId>& executors) {
   ++counters_.offers_received;
   lifecycle_->ExecutorsSeen(offer.agent.id, executors, world_.Now());
   lifecycle_->AgentSeen(offer.agent.id);
+  cycle_.BookFreed(*lifecycle_);
   book_.Add(std::move(offer));
   Wake();
 }

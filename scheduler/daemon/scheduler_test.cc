@@ -452,6 +452,19 @@ TEST_F(SchedulerTest, AQuarantineKeepsWorkAwayAndOutlivesTheScheduler) {
                                       "agent a1 is healthy: expected one in quarantine"));
 }
 
+TEST_F(SchedulerTest, WhatAnOfferHasIsNotCountedAgainForTheTaskThatGaveItBack) {
+  OpenSubscribed();
+  ASSERT_TRUE(Submit(Command("j")));
+  master_.Offer("o1", 4, 1024);
+  ASSERT_TRUE(Until([&] { return Launched().size() == 1; }));
+  master_.Update(Launched()[0].task_id().value(), mesos::v1::TASK_FINISHED, "u");
+  master_.Offer("o2", 4, 1024);
+  ASSERT_TRUE(Until([&] { return scheduler_->GetCounters().offers_received == 2; }));
+  loop_.RunFor(milliseconds(20));
+  ASSERT_THAT(scheduler_->Agents(), SizeIs(1));
+  EXPECT_EQ(scheduler_->Agents()[0].offered.cpus_milli, 4000);
+}
+
 TEST_F(SchedulerTest, EventsOfALifeAreNumberedAboveThoseOfTheLast) {
   uint64_t last = 0;
   for (const char* name : {"first", "second"}) {

@@ -29,9 +29,7 @@ Cycle::Outcome Cycle::Run(Lifecycle& lifecycle, bool connected, Instant now) {
   std::set<std::string> wanted = sight.roles;
   Plan plan;
   if (connected) plan = Decide(lifecycle, std::move(sight), now);
-  for (const Freed& freed : lifecycle.effects().freed) {
-    book_.Freed(freed.agent, freed.role, freed.resources);
-  }
+  BookFreed(lifecycle);
   Charge(lifecycle, plan, lifecycle.effects().starts, now);
   Outcome outcome;
   const bool busy = !at_once && !plan.launches.empty();

@@ -47,6 +47,13 @@ class Cycle {
   bool GoOn(DryRun& run, const Lifecycle& lifecycle, Instant now) const {
     return run.GoOn(lifecycle, book_, policy_, now);
   }
+  // What has been given back so far. Before an offer is added: it has that already, and is the last
+  // word of what the agent has free.
+  void BookFreed(Lifecycle& lifecycle) {
+    for (const Freed& freed : lifecycle.TakeFreed()) {
+      book_.Freed(freed.agent, freed.role, freed.resources);
+    }
+  }
   // The lifecycle is another from here on.
   void Restart() { judging_.reset(); }
 

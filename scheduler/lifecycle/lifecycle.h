@@ -73,6 +73,7 @@ class Lifecycle {
   // What has come up since it was last taken.
   const Effects& effects() const { return effects_; }
   Effects TakeEffects() { return std::exchange(effects_, {}); }
+  std::vector<Freed> TakeFreed() { return std::exchange(effects_.freed, {}); }
 
   // Users. Jobs are valid and not expanded yet.
   Status Submit(Job job, uint64_t digest, Instant now);
