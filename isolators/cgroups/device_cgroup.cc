@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/file.h"
+
 namespace kiln::isolators {
 
 Result<std::string> DeviceCgroup::FindHierarchy(const std::string& mounts) {
@@ -61,12 +63,26 @@ Status DeviceCgroup::Apply(const DeviceChange& change) const {
   return {};
 }
 
+// A group that is gone and one that cannot be read at this moment (too many open files) differ:
+// only the first holds nothing.
+Result<std::string> DeviceCgroup::List() const {
+  auto list = ReadFile(folder_ + "/devices.list");
+  if (!list) {
+    const bool gone = access(folder_.c_str(), F_OK) != 0 && errno == ENOENT;
+    list.error().code = gone ? ErrorCode::kNotFound : ErrorCode::kUnavailable;
+  }
+  return list;
+}
+
 Result<std::set<DeviceNumber>> DeviceCgroup::Allowed() const {
-  std::ifstream in(folder_ + "/devices.list");
-  if (!in) return Fail(ErrorCode::kNotFound, "{}/devices.list cannot be read", folder_);
-  std::stringstream text;
-  text << in.rdbuf();
-  return ParseDevicesList(text.str());
+  return List().map(ParseDevicesList);
+}
+
+Status DeviceCgroup::CheckClosed() const {
+  KILN_TRY(const std::string list, List());
+  if (!list.starts_with('a')) return {};
+  return Fail(ErrorCode::kFailedPrecondition,
+              "cgroup {} lets every device pass, expected a list of single devices", folder_);
 }
 
 std::set<DeviceNumber> ParseDevicesList(const std::string& text) {

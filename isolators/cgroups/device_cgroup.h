@@ -26,12 +26,17 @@ class DeviceCgroup {
   Status DenyAll() const;
   // Writes the change, denials first. Access is read, write and mknod.
   Status Apply(const DeviceChange& change) const;
-  // The character devices that are open to the group one by one; wildcards are left out.
+  // The character devices that are open to the group one by one; wildcards are left out. kNotFound
+  // where there is no such group, kUnavailable where its list cannot be read.
   Result<std::set<DeviceNumber>> Allowed() const;
+  // Fails where the group is missing (kNotFound), cannot be read (kUnavailable), or lets every
+  // device pass (kFailedPrecondition), as one does on which DenyAll was never called.
+  Status CheckClosed() const;
   const std::string& folder() const { return folder_; }
 
  private:
   Status Write(const char* file, const std::string& text) const;
+  Result<std::string> List() const;
   std::string folder_;
 };
 

@@ -71,6 +71,16 @@ TEST_F(DeviceCgroupKernelTest, KernelOpensExactlyWhatIsAllowed) {
   EXPECT_EQ(OpenInside("zero"), 0);
 }
 
+TEST_F(DeviceCgroupKernelTest, GroupIsClosedOnceAllIsDenied) {
+  EXPECT_EQ(
+      group_.CheckClosed().error().message,
+      "cgroup " + group_.folder() + " lets every device pass, expected a list of single devices");
+  ASSERT_TRUE(group_.DenyAll());
+  EXPECT_TRUE(group_.CheckClosed());
+  ASSERT_TRUE(group_.Apply({.deny = {}, .allow = {kNull}}));
+  EXPECT_TRUE(group_.CheckClosed());
+}
+
 TEST_F(DeviceCgroupKernelTest, PlanIsRecoveredFromTheKernel) {
   const std::vector<GpuDevice> inventory = {{{"GPU-null"}, {kNull}}, {{"GPU-zero"}, {kZero}}};
   GpuPlan plan(inventory, {});
@@ -92,6 +102,8 @@ TEST(DeviceCgroupTest, MissingHierarchyAndGroupAreSaid) {
             "no cgroup v1 hierarchy with the devices controller in /dev/null");
   EXPECT_EQ(DeviceCgroup("/nowhere/g").DenyAll().error().message,
             "cannot write \"a\" to /nowhere/g/devices.deny: No such file or directory");
+  EXPECT_EQ(DeviceCgroup("/nowhere/g").Allowed().error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(DeviceCgroup("/dev").Allowed().error().code, ErrorCode::kUnavailable);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ bool GpuPlan::IsFree(const GpuId& id) const {
 std::vector<GpuId> GpuPlan::Free() const {
   std::vector<GpuId> free;
   for (const GpuDevice& device : inventory_)
-    if (IsFree(device.id)) free.push_back(device.id);
+    if (device.healthy && IsFree(device.id)) free.push_back(device.id);
   return free;
 }
 
@@ -58,9 +58,12 @@ Result<DeviceChange> GpuPlan::Grant(const ContainerId& container, const std::set
   std::erase_if(next, [&](const GpuId& id) { return !wanted.contains(id); });
   for (const GpuId& id : wanted) {
     if (std::find(next.begin(), next.end(), id) != next.end()) continue;
-    if (Find(id) == nullptr)
+    const GpuDevice* device = Find(id);
+    if (device == nullptr)
       return Fail(ErrorCode::kNotFound, "GPU {} is not on this agent, which has {} GPUs", id.text,
                   inventory_.size());
+    if (!device->healthy)
+      return Fail(ErrorCode::kUnavailable, "GPU {} is sick, expected a healthy one", id.text);
     if (!IsFree(id))
       return Fail(ErrorCode::kConflict, "GPU {} is held by another container, expected it free",
                   id.text);

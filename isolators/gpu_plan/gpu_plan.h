@@ -24,10 +24,12 @@ struct DeviceNumber {
 
 // A GPU, or a slice of one, and the nodes that whoever uses it must open: /dev/nvidia<minor>, and
 // for a MIG slice the parent's node and the two capability nodes. Two slices of one device share
-// the parent's node.
+// the parent's node, so the capability nodes tell them apart. Who holds a sick device keeps it;
+// nobody is given it anew.
 struct GpuDevice {
   GpuId id;
   std::vector<DeviceNumber> nodes;
+  bool healthy = true;
 
   bool operator==(const GpuDevice&) const = default;
 };
@@ -62,7 +64,7 @@ class GpuPlan {
   // denied.
   DeviceChange Recover(const ContainerId& container, const std::set<DeviceNumber>& allowed);
 
-  std::vector<GpuId> Free() const;
+  std::vector<GpuId> Free() const;                                // the healthy ones
   std::vector<GpuId> HeldBy(const ContainerId& container) const;  // in the order of the grants
 
  private:

@@ -63,6 +63,17 @@ TEST(GpuPlanTest, SlicesOfOneDeviceShareItsNode) {
   EXPECT_EQ(plan.Grant(kOne, {{"MIG-b"}}), (DeviceChange{.deny = {{237, 1}}, .allow = {}}));
 }
 
+TEST(GpuPlanTest, SickDeviceIsKeptAndNotGivenAnew) {
+  GpuPlan plan({{{"GPU-0"}, {{195, 0}}}, {{"GPU-1"}, {{195, 1}}, false}}, {});
+  plan.Recover(kOne, {{195, 0}, {195, 1}});
+  EXPECT_EQ(plan.Grant(kOne, {{"GPU-0"}, {"GPU-1"}}), DeviceChange{});
+  EXPECT_EQ(plan.GrantCount(kOne, 2), DeviceChange{});
+  EXPECT_EQ(plan.Grant(kOne, {{"GPU-0"}}), (DeviceChange{.deny = {{195, 1}}, .allow = {}}));
+  EXPECT_EQ(plan.Grant(kTwo, {{"GPU-1"}}),
+            Fail(ErrorCode::kUnavailable, "GPU GPU-1 is sick, expected a healthy one"));
+  EXPECT_TRUE(plan.Free().empty());
+}
+
 TEST(GpuPlanTest, RecoveryReadsHoldingsFromTheKernelAndTakesBackWhatIsHeldTwice) {
   GpuPlan plan = FourGpus();
   EXPECT_EQ(plan.Recover(kOne, {{1, 3}, {195, 0}, {195, 1}, kControl, kUvm}), DeviceChange{});

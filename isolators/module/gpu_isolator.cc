@@ -1,7 +1,8 @@
 // The Mesos isolator module `org_kiln_GpuIsolator`: opens to each container exactly the GPUs that
 // its resources name. Built against the agent's own Mesos; the only file that sees Mesos's headers.
 //
-// Parameters: cgroups_root (the agent's, default "mesos"), inventory (a file in place of NVML).
+// Parameters: cgroups_root (the agent's, default "mesos"), inventory (a file in place of NVML). The
+// agent's --isolation must turn cgroups/devices on too.
 #include <mesos/mesos.hpp>
 #include <mesos/module.hpp>
 #include <mesos/module/isolator.hpp>
@@ -57,8 +58,15 @@ class GpuIsolator final : public mesos::slave::Isolator {
 
   Future<Nothing> recover(const std::vector<ContainerState>& states,
                           const hashset<ContainerID>& orphans) override {
-    for (const ContainerState& state : states) (void)isolation_.Recover(IdOf(state.container_id()));
-    for (const ContainerID& orphan : orphans) (void)isolation_.Recover(IdOf(orphan));
+    // What a container holds must be known before another is given anything.
+    for (const ContainerState& state : states) {
+      const kiln::Status recovered = isolation_.Recover(IdOf(state.container_id()));
+      if (!recovered) return Failure(recovered.error().message);
+    }
+    for (const ContainerID& orphan : orphans) {
+      const kiln::Status recovered = isolation_.Recover(IdOf(orphan));
+      if (!recovered) return Failure(recovered.error().message);
+    }
     return Nothing();
   }
 
@@ -116,15 +124,23 @@ mesos::slave::Isolator* Create(const mesos::Parameters& parameters) {
       return nullptr;
     }
     inventory = *std::move(nvml);
+    options.load_uvm = kiln::isolators::LoadUvm;
   }
-  const auto gpus = inventory->Read();
-  if (!gpus) {
-    LOG(ERROR) << "kiln GPU isolator: " << gpus.error().message;
+  const auto listing = inventory->Read();
+  if (!listing) {
+    LOG(ERROR) << "kiln GPU isolator: " << listing.error().message;
     return nullptr;
   }
-  LOG(INFO) << "kiln GPU isolator: " << gpus->size() << " devices, attribute "
-            << kiln::kGpuAttribute << ":" << kiln::FormatGpuAttribute(*gpus);
-  return new GpuIsolator(GpuIsolation(options, *gpus));
+  for (const std::string& left_out : listing->left_out)
+    LOG(WARNING) << "kiln GPU isolator: left out: " << left_out;
+  auto isolation = GpuIsolation::Create(options, listing->gpus, listing->capabilities);
+  if (!isolation) {
+    LOG(ERROR) << "kiln GPU isolator: " << isolation.error().message;
+    return nullptr;
+  }
+  LOG(INFO) << "kiln GPU isolator: " << listing->gpus.size() << " devices, attribute "
+            << kiln::kGpuAttribute << ":" << kiln::FormatGpuAttribute(listing->gpus);
+  return new GpuIsolator(*std::move(isolation));
 }
 
 }  // namespace
