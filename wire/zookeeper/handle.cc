@@ -25,6 +25,9 @@ Result<std::unique_ptr<ZookeeperHandle>> ZookeeperHandle::Open(const ZookeeperAd
     return Fail(ErrorCode::kUnavailable, "zookeeper at {} cannot be looked up ({})",
                 address.servers, std::strerror(errno));
   }
+  // By itself the client looks names up at each look at its socket, while all its calls wait. It
+  // goes on to do so when a connection is lost.
+  zoo_set_servers_resolution_delay(opened->handle_, -1);
   if (const std::string& who = address.credentials; !who.empty()) {
     zoo_add_auth(opened->handle_, "digest", who.data(), static_cast<int>(who.size()), nullptr,
                  nullptr);

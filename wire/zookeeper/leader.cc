@@ -121,6 +121,7 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
   int Join();
   void Tell(Result<Leader> leader);
   void ReopenLater();
+  void TellLost();
 
   net::Loop& loop_;
   const ZookeeperAddress address_;
@@ -134,11 +135,12 @@ class LeaderWatch::Core : public std::enable_shared_from_this<LeaderWatch::Core>
   net::Handle again_;  // until another listing, after one that was refused
 };
 
-// Names are looked up, and a server that does not answer is waited for, off the loop.
+// Names are looked up, and a server that does not answer is waited for, off the loop: one at a
+// time, however long it takes.
 void LeaderWatch::Core::Open() {
   open_ = false;
   again_.Reset();
-  ReopenLater();
+  lost_ = loop_.After(session_, [this] { TellLost(); });
   const auto link = std::make_shared<Link>(loop_, weak_from_this());
   loop_.Offload(
       [link, old = std::exchange(link_, link), address = address_, session = session_]() mutable {
@@ -158,13 +160,17 @@ void LeaderWatch::Core::Open() {
 // Whoever is away for that long has no session any more, and its servers may have other addresses.
 void LeaderWatch::Core::ReopenLater() {
   lost_ = loop_.After(session_, [this] {
-    Tell(Fail(ErrorCode::kUnavailable, "zookeeper at {} is not reached: tries on",
-              address_.servers));
+    TellLost();
     Open();
   });
 }
 
+void LeaderWatch::Core::TellLost() {
+  Tell(Fail(ErrorCode::kUnavailable, "zookeeper at {} is not reached: tries on", address_.servers));
+}
+
 void LeaderWatch::Core::OnOpened() {
+  ReopenLater();
   if (!link_->opened) return Tell(Failure(link_->opened.error()));
   open_ = true;
   OnState(zoo_state(link_->handle->get()));
@@ -224,7 +230,8 @@ int LeaderWatch::Core::Join() {
 void LeaderWatch::Core::Expel(const std::string& node) {
   if (!open_) return;
   const std::string path = address_.path + "/" + node;
-  zoo_adelete(link_->handle->get(), path.c_str(), -1, [](int, const void*) {}, nullptr);
+  zoo_adelete(
+      link_->handle->get(), path.c_str(), -1, [](int, const void*) {}, nullptr);
 }
 
 void LeaderWatch::Core::OnFailed(int code) {
