@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -78,16 +79,39 @@ Result<std::unique_ptr<ZookeeperSession>> ZookeeperSession::Open(const Zookeeper
 }
 
 Status ZookeeperSession::MakePath() {
+  zhandle_t* const handle = parts_->handle->get();
   const std::string& path = parts_->address.path;
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string folder = path.substr(0, end);
-    const int code = zoo_create(parts_->handle->get(), folder.c_str(), nullptr, -1,
-                                &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, nullptr, 0);
+    const bool last = end == path.npos;
+    // Others may have folders of their own beside the last one.
+    const ACL_vector* access = last ? AccessOf(parts_->address) : &ZOO_OPEN_ACL_UNSAFE;
+    int code = zoo_create(handle, folder.c_str(), nullptr, -1, access, ZOO_PERSISTENT, nullptr, 0);
+    // Its parent may be closed and the node there all the same.
+    if (code == ZNOAUTH && zoo_exists(handle, folder.c_str(), 0, nullptr) == ZOK) {
+      code = ZNODEEXISTS;
+    }
     if (code != ZOK && code != ZNODEEXISTS) {
       return Failure(ZookeeperError(code, "node " + folder));
     }
-    if (end == path.npos) return {};
+    if (last) return code == ZOK ? Status() : Close(folder);
   }
+}
+
+// Whoever may write a folder that is open to all may remove what is in it, whose ever that is.
+Status ZookeeperSession::Close(const std::string& folder) {
+  if (parts_->address.credentials.empty()) return {};
+  zhandle_t* const handle = parts_->handle->get();
+  ACL_vector found{};
+  Stat stat{};
+  const int read = zoo_get_acl(handle, folder.c_str(), &found, &stat);
+  const bool open = read == ZOK && found.count == 1 && found.data[0].perms == ZOO_PERM_ALL &&
+                    std::strcmp(found.data[0].id.scheme, "world") == 0;
+  deallocate_ACL_vector(&found);
+  if (!open) return {};
+  const int code = zoo_set_acl(handle, folder.c_str(), stat.aversion, AccessOf(parts_->address));
+  if (code == ZOK || code == ZBADVERSION) return {};
+  return Failure(ZookeeperError(code, "node " + folder));
 }
 
 Result<std::string> ZookeeperSession::Create(const std::string& name, const std::string& bytes,

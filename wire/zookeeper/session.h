@@ -46,7 +46,8 @@ class ZookeeperSession {
       const ZookeeperAddress& address, Duration session = std::chrono::seconds(10));
   ~ZookeeperSession();
 
-  // Makes the address's path where it is not there.
+  // Makes the address's path where it is not there. With credentials its last node, but none above
+  // it, is closed to others.
   Status MakePath();
   // The name that the node got.
   Result<std::string> Create(const std::string& name, const std::string& bytes,
@@ -65,6 +66,7 @@ class ZookeeperSession {
  private:
   struct Parts;
   explicit ZookeeperSession(std::unique_ptr<Parts> parts);
+  Status Close(const std::string& folder);
 
   std::unique_ptr<Parts> parts_;
 };
