@@ -14,6 +14,7 @@ namespace {
 // Of a machine that is gone, or cut off, nothing else tells. ZooKeeper's servers have a least of
 // two of their ticks, 4 s as they come.
 constexpr Duration kSession = std::chrono::seconds(5);
+constexpr const char* kFolder = "schedulers";
 
 }  // namespace
 
@@ -40,7 +41,7 @@ Result<std::unique_ptr<Leadership>> Leadership::Open(net::Loop& loop,
                                                      const std::string& url,
                                                      const std::string& host, Callbacks callbacks) {
   wire::ZookeeperAddress group = state;
-  group.path += "/schedulers";
+  group.path += std::string("/") + kFolder;
   KILN_TRY(const auto session, wire::ZookeeperSession::Open(group));
   KILN_TRY_OK(session->MakePath());
   KILN_TRY(net::Listener listener, net::Listener::Open(host, 0));
@@ -68,6 +69,7 @@ void Leadership::OnLeader(const Result<wire::Leader>& leader) {
     }
     LogInfo("leads, as {}", own_.url);
     phase_ = Phase::kLeads;
+    seat_ = fmt::format("{}/{}", kFolder, leader->node);
     line_.reset();
     return callbacks_.leads();
   }

@@ -43,6 +43,8 @@ class Leadership {
                                                   const std::string& url, const std::string& host,
                                                   Callbacks callbacks);
 
+  // The node by which it leads, below the state's; empty before.
+  const std::string& seat() const { return seat_; }
   // Where the API of who leads is, or why nobody is known to.
   Result<std::string> LeaderUrl() const;
 
@@ -58,6 +60,7 @@ class Leadership {
   const Callbacks callbacks_;
   Result<Seat> leader_;
   enum class Phase { kStandsBy, kLeads, kDeposed } phase_ = Phase::kStandsBy;
+  std::string seat_;
   std::string held_;  // the node of the leader whose line is held
   std::unique_ptr<net::LifelineWatch> line_;
   std::unique_ptr<wire::LeaderWatch> watch_;

@@ -158,8 +158,8 @@ Result<std::unique_ptr<Leadership>> StandBy(net::Loop& loop, const Options& opti
   return leadership;
 }
 
-Result<std::unique_ptr<Store>> OpenStore(const Options& options) {
-  if (options.state_nodes) return OpenZookeeperStore(*options.state_nodes);
+Result<std::unique_ptr<Store>> OpenStore(const Options& options, const Leadership* leadership) {
+  if (leadership) return OpenZookeeperStore(*options.state_nodes, {}, leadership->seat());
   return OpenSqliteStore(options.state);
 }
 
@@ -192,9 +192,9 @@ Result<int> Run(const Options& options) {
                deposed = true;
                fail(error);
              }));
-    if (stopped) return code;
+    if (stopped || deposed) return code;
   }
-  KILN_TRY(std::unique_ptr<Store> store, OpenStore(options));
+  KILN_TRY(std::unique_ptr<Store> store, OpenStore(options, leadership.get()));
   KILN_TRY(const std::unique_ptr<Scheduler> scheduler,
            Scheduler::Open(net::World(loop, tls.clients), options, std::move(store)));
   scheduler->SetJobKey(api_options.job_key);

@@ -72,8 +72,10 @@ struct ZookeeperStoreLimits {
 };
 
 // Nodes below the address's path, made if they are not there. The first Read takes the state over:
-// whoever had it before writes and reads no more (kConflict). kUnavailable: no server is reached.
+// whoever had it before writes and reads no more (kConflict). Nor does who takes it over without
+// the node `seat` below that path, if one is named. kUnavailable: no server is reached.
 Result<std::unique_ptr<Store>> OpenZookeeperStore(const wire::ZookeeperAddress& address,
-                                                  const ZookeeperStoreLimits& limits = {});
+                                                  const ZookeeperStoreLimits& limits = {},
+                                                  const std::string& seat = "");
 
 }  // namespace kiln::scheduler

@@ -34,8 +34,9 @@ uint64_t PageOf(const Change& change) {
 
 class ZookeeperStore final : public Store {
  public:
-  ZookeeperStore(const wire::ZookeeperAddress& address, const ZookeeperStoreLimits& limits)
-      : address_(address), limits_(limits), writer_(RandomSeed()) {}
+  ZookeeperStore(const wire::ZookeeperAddress& address, const ZookeeperStoreLimits& limits,
+                 std::string seat)
+      : address_(address), limits_(limits), seat_(std::move(seat)), writer_(RandomSeed()) {}
 
   Status Open() {
     KILN_TRY_OK(Connect());
@@ -68,7 +69,7 @@ class ZookeeperStore final : public Store {
     if (expected != head_.revision) return Conflict(expected);
     auto revision = Write(changes);
     // What is known of the nodes may not be true any more.
-    loaded_ = revision.has_value();
+    loaded_ = revision.has_value() && folded_;
     return revision;
   }
 
@@ -83,7 +84,8 @@ class ZookeeperStore final : public Store {
     std::vector<ZookeeperStep> steps = {{Kind::kCreate, entry.name, entry.First()}};
     KILN_TRY_OK(Advance(next, std::move(steps)));
     Remember(next.revision, changes, entry, bytes.size());
-    KILN_TRY_OK(Fold());
+    // It is done, whatever comes of this.
+    folded_ = Fold().has_value();
     return next.revision;
   }
 
@@ -252,6 +254,10 @@ class ZookeeperStore final : public Store {
     Records records;
     if (pages_.contains(page)) {
       auto blobs = ReadBlobs(*session_, {PageName(page)});
+      if (!blobs && blobs.error().code == ErrorCode::kUnavailable) {
+        KILN_TRY_OK(Named(Connect()));
+        blobs = ReadBlobs(*session_, {PageName(page)});
+      }
       if (!blobs) return Named(blobs.error());
       KILN_TRY_OK(Apply(blobs->at(0), records));
     }
@@ -373,13 +379,26 @@ class ZookeeperStore final : public Store {
         if (!known.contains(name)) steps.push_back({Kind::kRemove, name});
       }
     }
+    if (!seat_.empty()) steps.push_back({Kind::kCheck, seat_, ""});
     const Status taken = Advance(NextHead(), std::move(steps));
-    if (taken || taken.error().code != ErrorCode::kConflict) return taken;
+    if (taken) return taken;
+    KILN_TRY_OK(CheckSeat());
+    if (taken.error().code != ErrorCode::kConflict) return taken;
     return Fail(ErrorCode::kNotFound, "another writes while it is read");
+  }
+
+  // Who has lost its seat takes nothing from its successor.
+  Status CheckSeat() const {
+    if (seat_.empty()) return {};
+    const auto read = session_->Read(std::vector<std::string>{seat_});
+    if (read || read.error().code != ErrorCode::kNotFound) return {};
+    return Fail(ErrorCode::kConflict, "state {}: {} is gone, so another scheduler leads",
+                address_.Text(), seat_);
   }
 
   const wire::ZookeeperAddress address_;
   const ZookeeperStoreLimits limits_;
+  const std::string seat_;  // the node by which it leads; empty: none is asked for
   const uint64_t writer_;
   std::unique_ptr<ZookeeperSession> session_;
   StateHead head_;
@@ -387,6 +406,7 @@ class ZookeeperStore final : public Store {
   uint64_t step_ = 0;    // of the last write that was tried
   bool owner_ = false;   // it took the state over, which it does once
   bool loaded_ = false;  // what it knows of the nodes is true
+  bool folded_ = true;   // the last write brought into pages what it had to
   std::map<uint64_t, Dirt> dirt_;
   std::set<std::pair<Revision, uint64_t>> oldest_;  // pages by the first change that they lack
   std::deque<Entry> log_;                           // from head_.first on
@@ -398,8 +418,9 @@ class ZookeeperStore final : public Store {
 }  // namespace
 
 Result<std::unique_ptr<Store>> OpenZookeeperStore(const wire::ZookeeperAddress& address,
-                                                  const ZookeeperStoreLimits& limits) {
-  auto store = std::make_unique<ZookeeperStore>(address, limits);
+                                                  const ZookeeperStoreLimits& limits,
+                                                  const std::string& seat) {
+  auto store = std::make_unique<ZookeeperStore>(address, limits, seat);
   KILN_TRY_OK(store->Open());
   return store;
 }

@@ -126,6 +126,43 @@ TEST(ZookeeperStore, WhoLoadsWritesAndWhoDidBeforeDoesNot) {
   EXPECT_EQ(second->Load().value().revision, 2U);
 }
 
+TEST(ZookeeperStore, WhoHasLostItsSeatTakesNothingOver) {
+  const auto address = NewAddress();
+  const Change change[] = {{"job", "a", "1"}};
+  ASSERT_TRUE(OpenAt(address)->Commit(0, change));
+  const auto session = Session(address);
+  for (const char* seat : {"first", "second"}) ASSERT_TRUE(session->Create(seat, ""));
+  const auto first = OpenZookeeperStore(address, kTight, "first").value();
+  ASSERT_TRUE(session->Remove("first"));
+  const auto second = OpenZookeeperStore(address, kTight, "second").value();
+  ASSERT_TRUE(second->Load());
+  EXPECT_EQ(first->Load().error(), (Error{ErrorCode::kConflict,
+                                          "state " + address.Text() + ": state " + address.Text() +
+                                              ": first is gone, so another scheduler leads",
+                                          {}}));
+  EXPECT_EQ(second->Commit(1, change).value(), 2U);
+}
+
+TEST(ZookeeperStore, WithCredentialsItsFolderIsClosedToOthers) {
+  auto address = NewAddress();
+  const auto stranger = Session(address);
+  ASSERT_TRUE(stranger->MakePath()) << "as older programs have left it";
+  address.credentials = "me:secret";
+  const auto store = OpenAt(address);
+  for (const Status& done :
+       {stranger->Remove("state"), Status(stranger->Create("x", "").map([](auto) {}))}) {
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, ErrorCode::kPermissionDenied);
+  }
+  // Below a folder that is another's.
+  auto below = address;
+  below.path += "/below";
+  ASSERT_TRUE(Session(below)->MakePath());
+  const auto guest = OpenZookeeperStore({address.servers, below.path, ""});
+  ASSERT_FALSE(guest);
+  EXPECT_EQ(guest.error().code, ErrorCode::kPermissionDenied);
+}
+
 TEST(ZookeeperStore, WhatWasBegunAndNotFinishedIsRemoved) {
   const auto address = NewAddress();
   const Change change[] = {{"job", "a", "1"}};
