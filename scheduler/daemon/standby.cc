@@ -69,7 +69,8 @@ void Standby::Read() {
   const auto reading =
       std::make_shared<Reading>(Reading{follower_, loop_.Now(), News{}, State{}, {}});
   loop_.Offload(
-      [reading] {
+      [reading, restart = std::exchange(restart_, false)] {
+        if (restart) reading->follower->Restart();
         reading->news = reading->follower->Next();
         if (!reading->news || !reading->news->whole) return;
         for (const Change& change : reading->news->changes) {
@@ -96,6 +97,7 @@ void Standby::Take(Reading& reading) {
   const std::string problem = taken ? "" : taken.error().message;
   if (!taken && problem != problem_) LogWarning("{}", problem);
   problem_ = problem;
+  restart_ = !taken && reading.news;
   if (taken) as_of_ = reading.began;
 }
 

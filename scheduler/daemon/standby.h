@@ -76,6 +76,7 @@ class Standby final : public Backend {
   const std::function<Result<std::string>()> leader_;
   State state_;
   std::optional<Instant> as_of_;  // none: nothing is known yet
+  bool restart_ = false;          // what was read could not be understood
   std::string problem_;           // why nothing newer is known
   net::Handle timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

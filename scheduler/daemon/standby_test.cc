@@ -17,9 +17,11 @@ class FakeFollower final : public StoreFollower {
     if (*news_) return *std::exchange(*news_, News{});
     return Fail(ErrorCode::kUnavailable, "zookeeper is away");
   }
+  void Restart() override { *news_ = whole_; }
 
  private:
   const std::shared_ptr<std::optional<News>> news_;  // none: an error
+  const News whole_ = news_->value_or(News{});
 };
 
 class StandbyTest : public testing::Test {
@@ -90,6 +92,22 @@ TEST_F(StandbyTest, ItSaysHowOldAnAnswerIsAndSendsWhoMissesSomethingToTheLeader)
   *news_ = {false, {{"job", "a", std::nullopt}}};
   loop_.RunFor(milliseconds(400));
   EXPECT_TRUE(standby_->state().jobs.empty());
+}
+
+TEST_F(StandbyTest, WhatCannotBeReadIsNotForgotten) {
+  const News garbage{true, {{"job", "a", "garbage"}}};
+  Begin(garbage);
+  loop_.RunFor(milliseconds(600));
+  EXPECT_EQ(Asked("GET", "/v1/jobs", "/v1/jobs"), "307 http://one:1/v1/jobs");
+  // One change that is newer than this program, and all that follows it.
+  Begin(OneJob());
+  *news_ = {false, {{"job", "b", "garbage"}}};
+  loop_.RunFor(milliseconds(400));
+  EXPECT_TRUE(standby_->state().jobs.contains("a"));
+  const auto health = standby_->Before({.target = "/v1/health"}, nullptr);
+  EXPECT_NE(wire::ParseJson(health->body)->at("problem"), "");
+  loop_.RunFor(milliseconds(400));
+  EXPECT_TRUE(standby_->state().jobs.contains("a")) << "as all records say";
 }
 
 TEST_F(StandbyTest, BeforeAnythingIsReadAllIsTheLeaders) {

@@ -23,6 +23,8 @@ class StoreFollower {
   // What was written since the last call: after it, what is known is at least as new as the call.
   // kNotFound: there is no state yet. After an error the next call goes on where this one began.
   virtual Result<News> Next() = 0;
+  // The next call gives all records.
+  virtual void Restart() = 0;
 };
 
 // Of OpenZookeeperStore. No server has to be reached yet.

@@ -23,6 +23,7 @@ class ZookeeperFollower final : public StoreFollower {
     if (!news) return Failure(Within("state " + address_.Text(), news.error()));
     return news;
   }
+  void Restart() override { revision_.reset(); }
 
  private:
   Result<News> Try() {
