@@ -236,12 +236,17 @@ void Scheduler::Announce(std::vector<Notice> notices, Instant now) {
 // restart.
 void Scheduler::Reload(const Error& why) {
   LogError("{}", why.message);
-  for (const auto& answer : std::exchange(answers_, {})) answer(Failure(why));
+  // To users a conflict is one of their jobs with another.
+  const bool deposed = why.code == ErrorCode::kConflict;
+  const Error told =
+      deposed ? Error{ErrorCode::kUnavailable, "this scheduler leads no more: " + why.message, {}}
+              : why;
+  for (const auto& answer : std::exchange(answers_, {})) answer(Failure(told));
   connected_ = false;
   torn_down_ = false;
   link_.Stop();
   book_.Clear(world_.Now());
-  const Status loaded = why.code == ErrorCode::kConflict ? Status(Failure(why)) : Load();
+  const Status loaded = deposed ? Status(Failure(why)) : Load();
   if (!loaded) {
     stopped_ = true;
     if (fatal_) fatal_(loaded.error());

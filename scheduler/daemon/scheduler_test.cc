@@ -290,7 +290,7 @@ TEST_F(SchedulerTest, AnotherWriterEndsThisOne) {
   ASSERT_TRUE(store_->Commit(revision, {}));
   const Status refused = Submit(Command("j"));
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
   EXPECT_THAT(fatal_, testing::HasSubstr("somebody else wrote"));
 }
 
