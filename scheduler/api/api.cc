@@ -104,6 +104,7 @@ Api::~Api() = default;
 Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener, Backend& backend,
                                         ApiOptions options) {
   KILN_TRY(std::shared_ptr<ArtifactStore> artifacts, ArtifactStore::Open(options.artifacts));
+  if (!options.before) KILN_TRY_OK(artifacts->Clean());
   net::ServerOptions server;
   server.body_limit = kBodyMax;
   server.memory_max = kMemoryMax;
@@ -137,7 +138,10 @@ Result<std::unique_ptr<Api>> Api::Serve(net::Loop& loop, net::Listener listener,
 
 int Api::port() const { return parts_->server->port(); }
 std::string Api::address() const { return parts_->server->address(); }
-void Api::SetTokens(std::vector<Token> tokens) { parts_->guard.SetTokens(std::move(tokens)); }
+void Api::SetTokens(std::vector<Token> tokens) {
+  // What is open was let in by tokens that may be gone.
+  if (parts_->guard.SetTokens(std::move(tokens))) parts_->server->CloseConnections();
+}
 const Router& Api::router() const { return *parts_->router; }
 
 }  // namespace kiln::scheduler

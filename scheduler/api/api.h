@@ -48,7 +48,8 @@ class Api {
 
   int port() const;
   std::string address() const;  // host:port
-  // Of callers from here on; at least one.
+  // Of callers from here on; at least one. Where a token or a part of its access is gone, all
+  // connections are closed: who still may comes back.
   void SetTokens(std::vector<Token> tokens);
   const Router& router() const;
 

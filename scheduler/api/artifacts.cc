@@ -1,6 +1,7 @@
 #include "scheduler/api/artifacts.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -8,9 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/random.h"
 
 namespace kiln::scheduler {
 namespace {
@@ -19,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kPathMax = 1024;
 constexpr size_t kPartMax = 255;
+constexpr time_t kOld = 3600;  // seconds since the last write; no upload rests that long
 
 // Every part is the name of a file or folder: nothing that climbs out of the store.
 Status CheckPath(const std::string& path) {
@@ -64,6 +68,11 @@ std::string LinkTarget(const std::string& path, const std::string& digest) {
   return target + "blobs/" + digest;
 }
 
+bool IsOld(const fs::path& file) {
+  struct stat info {};
+  return lstat(file.c_str(), &info) == 0 && time(nullptr) - info.st_mtime > kOld;
+}
+
 Error NotThere(const std::string& path) {
   return {ErrorCode::kNotFound, fmt::format("artifact {} is not there", path), {}};
 }
@@ -94,23 +103,59 @@ Result<std::unique_ptr<ArtifactStore>> ArtifactStore::Open(const std::string& fo
     fs::create_directories(absolute / part, error);
     if (error) return Failure(FileError("make", absolute / part, error.value()));
   }
-  auto store = std::unique_ptr<ArtifactStore>(new ArtifactStore(absolute));
-  KILN_TRY_OK(store->Recover());
-  return store;
+  const fs::path lock = absolute / "lock";
+  const int fd = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return Failure(FileError("make", lock, errno));
+  return std::unique_ptr<ArtifactStore>(new ArtifactStore(absolute, fd));
 }
 
-Status ArtifactStore::Recover() {
+ArtifactStore::ArtifactStore(std::string folder, int lock)
+    : folder_(std::move(folder)), writer_(fmt::format("{:016x}", RandomSeed())), lock_(lock) {}
+
+ArtifactStore::~ArtifactStore() { close(lock_); }
+
+void ArtifactStore::Unlock::operator()(const int* fd) const { flock(*fd, LOCK_UN); }
+
+Result<ArtifactStore::FolderLock> ArtifactStore::Lock() {
+  while (flock(lock_, LOCK_EX) != 0) {
+    if (errno != EINTR) return Failure(FileError("lock", folder_ + "/lock", errno));
+  }
+  FolderLock lock(&lock_);
+  const auto size = static_cast<ssize_t>(writer_.size());
+  std::string last(writer_.size(), '\0');
+  if (pread(lock_, last.data(), last.size(), 0) == size && last == writer_) return lock;
+  KILN_TRY_OK(Count());
+  if (pwrite(lock_, writer_.data(), writer_.size(), 0) == size && fsync(lock_) == 0) return lock;
+  // Without room for a word artifacts can still be removed: nobody is named, and each one counts.
+  if (ftruncate(lock_, 0) != 0) return Failure(FileError("write", folder_ + "/lock", errno));
+  return lock;
+}
+
+Status ArtifactStore::Count() {
+  uses_.clear();
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder_ + "/tmp", error)) {
-    fs::remove(entry.path(), error);
+  fs::recursive_directory_iterator entry(folder_ + "/names", error), end;
+  while (!error && entry != end) {
+    const bool is_name = entry->is_symlink(error);
+    if (is_name) ++uses_[fs::read_symlink(entry->path(), error).filename()];
+    if (!error) entry.increment(error);
   }
-  for (const auto& entry : fs::recursive_directory_iterator(folder_ + "/names", error)) {
-    if (entry.is_symlink()) ++uses_[DigestOf(entry.path())];
+  if (error) return Failure(FileError("read", folder_ + "/names", error.value()));
+  return {};
+}
+
+Status ArtifactStore::Clean() {
+  std::lock_guard lock(mutex_);
+  KILN_TRY(const FolderLock alone, Lock());
+  for (const char* part : {"/tmp", "/blobs"}) {
+    std::error_code error;
+    fs::directory_iterator entry(folder_ + part, error), end;
+    for (; !error && entry != end; entry.increment(error)) {
+      const fs::path& file = entry->path();
+      if (IsOld(file) && !uses_.contains(file.filename())) unlink(file.c_str());
+    }
+    if (error) return Failure(FileError("read", folder_ + part, error.value()));
   }
-  for (const auto& entry : fs::directory_iterator(folder_ + "/blobs", error)) {
-    if (!uses_.contains(entry.path().filename())) fs::remove(entry.path(), error);
-  }
-  if (error) return Failure(FileError("read", folder_, error.value()));
   return {};
 }
 
@@ -162,6 +207,7 @@ Result<bool> ArtifactStore::Store(Upload& upload, const std::string& path,
 Result<bool> ArtifactStore::Link(const Upload& upload, const std::string& path,
                                  const std::string& digest, const Precondition& precondition) {
   std::lock_guard lock(mutex_);
+  KILN_TRY(const FolderLock alone, Lock());
   const fs::path name = NameFile(path);
   const std::string before = DigestOf(name);
   if (precondition) KILN_TRY_OK(precondition(before));
@@ -215,6 +261,7 @@ Result<Artifact> ArtifactStore::Find(const std::string& path) const {
 Status ArtifactStore::Remove(const std::string& path) {
   KILN_TRY_OK(CheckPath(path));
   std::lock_guard lock(mutex_);
+  KILN_TRY(const FolderLock alone, Lock());
   std::string name = NameFile(path);
   const std::string digest = DigestOf(name);
   if (digest.empty()) return Failure(NotThere(path));
@@ -233,7 +280,13 @@ Result<std::vector<ArtifactStore::Entry>> ArtifactStore::List(const std::string&
   std::vector<Entry> entries;
   std::error_code error;
   fs::directory_iterator folder(NameFile(path), error);
-  if (error) return Failure(NotThere(path));
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory) {
+    return Failure(NotThere(path));
+  }
+  if (error) {
+    return Fail(ErrorCode::kUnavailable, "artifact {}: {}, expected to read its folder", path,
+                error.message());
+  }
   for (const auto& item : folder) {
     Entry entry{item.path().filename(), !item.is_symlink(), {}};
     if (!entry.folder) {

@@ -45,11 +45,21 @@ class Upload {
 // On disk: blobs/<digest> has the bytes, names/<path> is a link to one of them, tmp/ has uploads.
 // A name changes by one rename, so a reader sees the old bytes or the new ones.
 //
+// Schedulers share the folder, and one that has lost the lead may still publish while the next one
+// cleans. So whoever changes names or blobs, or cleans, holds the file lock from the first look at
+// the names to the last removal: nobody sees a blob that waits for its name, or takes one that gets
+// its name anew. The file also says who held it last; where that is another, the names are counted
+// again, so that a name which another made keeps its blob. Uploads are written without the lock,
+// and some file systems keep locks to one machine: what is younger than an hour is left alone.
+//
 // Threads: any. Owner: the API. Errors: kInvalidArgument for a path that leads nowhere good.
 class ArtifactStore {
  public:
-  // Makes the folder where it is missing; removes what a stop left behind.
+  // Makes the folder where it is missing.
   static Result<std::unique_ptr<ArtifactStore>> Open(const std::string& folder);
+  ~ArtifactStore();
+  // Removes what stops left behind, but for what is younger than an hour. For who leads.
+  Status Clean();
 
   // kResourceExhausted when `size` bytes are more than the disk has.
   Result<std::shared_ptr<Upload>> Begin(const std::string& path, uint64_t size) const;
@@ -72,8 +82,14 @@ class ArtifactStore {
   Result<std::vector<Entry>> List(const std::string& path) const;
 
  private:
-  explicit ArtifactStore(std::string folder) : folder_(std::move(folder)) {}
-  Status Recover();
+  ArtifactStore(std::string folder, int lock);
+  struct Unlock {
+    void operator()(const int* fd) const;
+  };
+  using FolderLock = std::unique_ptr<const int, Unlock>;
+  // Waits for other schedulers; uses_ is right while it is held.
+  Result<FolderLock> Lock();
+  Status Count();
   std::string NameFile(const std::string& path) const { return folder_ + "/names/" + path; }
   std::string BlobFile(const std::string& digest) const { return folder_ + "/blobs/" + digest; }
   Result<bool> Store(Upload& upload, const std::string& path,
@@ -84,6 +100,8 @@ class ArtifactStore {
   void Drop(const std::string& digest);
 
   const std::string folder_;
+  const std::string writer_;  // who this is, in the lock file
+  const int lock_;
   mutable std::mutex mutex_;         // of names, blobs and uses_
   std::map<std::string, int> uses_;  // names of a digest
 };

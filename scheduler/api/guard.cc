@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 #include "base/sha256.h"
 #include "scheduler/api/backend.h"
@@ -193,6 +194,14 @@ std::optional<net::Response> Guard::Refusal(const net::Request& head, const Rout
   proven_.insert(proof);
   if (auto late = TooOften(caller->name.empty() ? proof : caller->name, now)) return late;
   return std::move(caller->refusal);
+}
+
+bool Guard::SetTokens(std::vector<Token> tokens) {
+  const std::vector<Token> before = std::exchange(tokens_, std::move(tokens));
+  return std::any_of(before.begin(), before.end(), [this](const Token& token) {
+    const Token* found = Find(token.digest);
+    return found == nullptr || found->access < token.access;
+  });
 }
 
 std::optional<Guard::Caller> Guard::Know(std::string_view shown, const std::string& digest,

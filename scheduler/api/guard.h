@@ -49,8 +49,8 @@ class Guard {
   // The answer to a caller who may not use the route, now: 401, 403 or 429. A path that is no route
   // (null) is told to those who may look.
   std::optional<net::Response> Refusal(const net::Request& head, const Route* route, Instant now);
-  // Others from here on; at least one.
-  void SetTokens(std::vector<Token> tokens) { tokens_ = std::move(tokens); }
+  // Others from here on; at least one. True when somebody may do less than before.
+  bool SetTokens(std::vector<Token> tokens);
 
  private:
   // Who calls, and whether they may.

@@ -156,6 +156,36 @@ TEST_F(GuardTest, AnUploadThatIsRefusedLeavesNothing) {
   EXPECT_EQ(Ask("GET", target, "Bearer " + kView).body, "x");
 }
 
+TEST_F(GuardTest, WhoseTokenIsGoneReadsNothingMoreOfWhatIsOpen) {
+  const auto tell = [this](const char* name) {
+    host_.Change([name](FakeBackend& backend) { backend.Tell("job", name, "WAITING"); });
+  };
+  std::vector<Token> tokens = Tokens();
+  net::Request request;
+  request.headers.Set("Authorization", "Bearer " + kView);
+  std::string text;
+  const auto has = [&text](const char* name) { return text.find(name) != std::string::npos; };
+  bool begun = false;
+  const auto stream =
+      net::FetchStream(host_.url() + "/v1/events", request, [&](std::string_view piece) {
+        text += piece;
+        if (!std::exchange(begun, true)) {
+          tokens.push_back({"new", Access::kView, "digest"});
+          host_.SetTokens(tokens);
+          tell("first");
+        } else if (has("first") && !has("second")) {
+          tokens.erase(tokens.begin());
+          host_.SetTokens(tokens);
+          tell("second");
+        }
+        return !has("second");
+      });
+  EXPECT_FALSE(stream) << "it ended well";
+  EXPECT_TRUE(has("first")) << "others alone came";
+  EXPECT_FALSE(has("second"));
+  EXPECT_EQ(Ask("GET", "/v1/events", "Bearer " + kView).status, 401);
+}
+
 TEST(Guard, WithoutATokensFileNobodyIsAsked) {
   ApiHost host;
   EXPECT_EQ(net::Fetch(host.url() + "/v1/jobs")->status, 200);
@@ -207,6 +237,18 @@ TEST_F(GuardInTimeTest, OtherTokensTakeThePlaceOfThoseBefore) {
   guard_.SetTokens(ParseTokens("view new new-0123456789abcdef").value());
   EXPECT_EQ(Ask(kView), 401);
   EXPECT_EQ(Ask("new-0123456789abcdef"), 200);
+}
+
+TEST_F(GuardInTimeTest, ItTellsWhetherSomebodyMayDoLess) {
+  const auto set = [this](const std::string& lines) {
+    return guard_.SetTokens(ParseTokens(lines).value());
+  };
+  const std::string ada = "\nadmin ada " + kAdmin, sam = "\nsubmit sam " + kSubmit;
+  EXPECT_FALSE(set("view vera " + kView + ada + sam)) << "the same";
+  EXPECT_FALSE(set("submit other " + kView + ada + sam)) << "more";
+  EXPECT_TRUE(set("view vera " + kView + ada + sam)) << "less";
+  EXPECT_TRUE(set(ada + sam)) << "gone";
+  EXPECT_TRUE(set("admin ada other-0123456789abcdef" + sam)) << "another token";
 }
 
 TEST(Tokens, TheFileIsRead) {

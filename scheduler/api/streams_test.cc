@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <atomic>
+#include <thread>
+
 #include "base/file.h"
 #include "scheduler/api/artifacts.h"
 #include "scheduler/api/fake/api_host.h"
@@ -33,11 +36,11 @@ class StreamsTest : public testing::Test {
   net::Response Range(const std::string& range) {
     return Ask("GET", "/v1/artifacts/a/hello", "", {{"Range", range}});
   }
-  // What the store has on disk, links and bytes.
+  // What the store has on disk, links and bytes, and not its lock.
   std::vector<std::string> Files() const {
     std::vector<std::string> files;
     for (const auto& entry : fs::recursive_directory_iterator(host_.folder() / "artifacts")) {
-      if (entry.is_symlink() || !entry.is_directory()) {
+      if (entry.is_symlink() || (!entry.is_directory() && entry.path().filename() != "lock")) {
         files.push_back(fs::relative(entry.path(), host_.folder() / "artifacts"));
       }
     }
@@ -197,23 +200,136 @@ TEST_F(StreamsTest, ALargeArtifactGoesThroughInPieces) {
   EXPECT_EQ(Ask("GET", "/v1/artifacts/large").body == bytes, true);
 }
 
-TEST(ArtifactStore, FindsItsArtifactsAgainAndForgetsHalfOnes) {
-  std::string folder = fs::temp_directory_path() / "kiln-store-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  {
-    auto store = ArtifactStore::Open(folder).value();
-    auto upload = store->Begin("a/b", 0).value();
-    ASSERT_TRUE(upload->Write("hello"));
+class ArtifactStoreTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_NE(mkdtemp(folder_.data()), nullptr); }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::unique_ptr<ArtifactStore> Open() { return ArtifactStore::Open(folder_).value(); }
+  static Status Put(ArtifactStore& store, const std::string& path, std::string_view bytes) {
+    auto upload = store.Begin(path, 0).value();
+    KILN_TRY_OK(upload->Write(bytes));
     Artifact artifact;
-    EXPECT_TRUE(store->Publish(upload, "a/b", std::nullopt, &artifact).value());
+    KILN_TRY_OK(store.Publish(upload, path, std::nullopt, &artifact));
+    return {};
   }
-  ASSERT_TRUE(WriteFile(folder + "/tmp/half", "x"));
-  ASSERT_TRUE(WriteFile(folder + "/blobs/orphan", "x"));
-  auto store = ArtifactStore::Open(folder).value();
+  // Two hours.
+  void Age(const std::string& file) {
+    std::error_code gone;
+    fs::last_write_time(folder_ + file, fs::file_time_type::clock::now() - std::chrono::hours(2),
+                        gone);
+  }
+  void Leave(const std::string& file) { ASSERT_TRUE(WriteFile(folder_ + file, "x")); }
+  bool Has(const std::string& file) { return fs::exists(folder_ + file); }
+
+  std::string folder_ = fs::temp_directory_path() / "kiln-store-XXXXXX";
+};
+
+TEST_F(ArtifactStoreTest, FindsItsArtifactsAgainAndForgetsHalfOnes) {
+  EXPECT_TRUE(Put(*Open(), "a/b", "hello"));
+  for (const char* file : {"/tmp/half", "/blobs/orphan", "/tmp/of-another", "/blobs/unnamed"}) {
+    Leave(file);
+  }
+  for (const char* file : {"/tmp/half", "/blobs/orphan"}) Age(file);
+  Age(std::string("/blobs/") + kHelloDigest);
+  auto store = Open();
+  EXPECT_TRUE(Has("/tmp/half") && Has("/blobs/orphan")) << "it may not lead";
+  ASSERT_TRUE(store->Clean());
   EXPECT_EQ(store->Find("a/b")->digest, kHelloDigest);
-  EXPECT_FALSE(fs::exists(folder + "/tmp/half"));
-  EXPECT_FALSE(fs::exists(folder + "/blobs/orphan"));
-  fs::remove_all(folder);
+  EXPECT_FALSE(Has("/tmp/half"));
+  EXPECT_FALSE(Has("/blobs/orphan"));
+  EXPECT_TRUE(Has("/tmp/of-another")) << "an upload under way";
+  EXPECT_TRUE(Has("/blobs/unnamed"));
+}
+
+TEST_F(ArtifactStoreTest, WhatAnotherSchedulerNamedKeepsItsBytes) {
+  auto before = Open(), after = Open();
+  ASSERT_TRUE(after->Clean());
+  ASSERT_TRUE(Put(*after, "old", "hello"));
+  auto upload = before->Begin("late", 0).value();
+  ASSERT_TRUE(upload->Write("late"));
+  ASSERT_TRUE(Put(*before, "new", "hello"));
+  ASSERT_TRUE(after->Remove("old"));
+  EXPECT_TRUE(after->Find("new"));
+  Age(std::string("/blobs/") + kHelloDigest);
+  ASSERT_TRUE(Put(*before, "newer", "hello"));
+  ASSERT_TRUE(Put(*after, "new", "other"));
+  EXPECT_TRUE(after->Find("newer"));
+  Age(std::string("/blobs/") + kHelloDigest);
+  ASSERT_TRUE(after->Clean());
+  EXPECT_TRUE(after->Find("newer"));
+  Artifact artifact;
+  EXPECT_TRUE(before->Publish(upload, "late", std::nullopt, &artifact));
+}
+
+TEST_F(ArtifactStoreTest, SchedulersThatPublishAndRemoveTheSameBytesTakeTurns) {
+  std::atomic<bool> done = false;
+  std::thread cleaner([this, &done] {
+    while (!done) EXPECT_TRUE(Open()->Clean());
+  });
+  const auto work = [this](const std::string& path) {
+    const auto store = Open();
+    for (int i = 0; i < 50; ++i) {
+      EXPECT_TRUE(Put(*store, path, "hello"));
+      Age(std::string("/blobs/") + kHelloDigest);
+      const auto found = store->Find(path);
+      EXPECT_TRUE(found) << found.error().message;
+      EXPECT_TRUE(store->Remove(path));
+    }
+  };
+  std::thread one(work, "one"), two(work, "two");
+  one.join();
+  two.join();
+  done = true;
+  cleaner.join();
+}
+
+TEST_F(ArtifactStoreTest, WithoutDescriptorsNothingIsSaidToBeMissing) {
+  auto store = Open();
+  ASSERT_TRUE(Put(*store, "a/b", "hello"));
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto listed = store->List("a");
+  setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(listed.error().message, "artifact a: Too many open files, expected to read its folder");
+  EXPECT_EQ(store->List("b").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(ArtifactStoreTest, WithoutRoomArtifactsAreRemovedAllTheSame) {
+  auto one = Open(), two = Open();
+  ASSERT_TRUE(Put(*one, "a", "hello"));
+  ASSERT_TRUE(Put(*two, "b", "hello"));
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  setrlimit(RLIMIT_FSIZE, &none);
+  const Status removed = one->Remove("a");
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_TRUE(removed) << removed.error().message;
+  ASSERT_TRUE(Put(*one, "c", "hello"));
+  ASSERT_TRUE(two->Remove("b"));
+  EXPECT_TRUE(one->Find("c"));
+}
+
+TEST_F(ArtifactStoreTest, WhoStandsByLeavesItToTheLeaderToClean) {
+  Open();
+  Leave("/tmp/half");
+  Age("/tmp/half");
+  for (const bool leads : {false, true}) {
+    net::Loop loop;
+    FakeBackend backend;
+    ApiOptions options{.artifacts = folder_};
+    if (!leads) options.before = [](auto&, auto*) { return std::nullopt; };
+    ASSERT_TRUE(Api::Serve(loop, net::Listener::Open("127.0.0.1", 0).value(), backend, options));
+    EXPECT_EQ(Has("/tmp/half"), !leads);
+  }
 }
 
 TEST_F(StreamsTest, EventsComeAsTheyHappenAndResume) {

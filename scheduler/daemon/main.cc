@@ -126,6 +126,7 @@ TokensWatch WatchTokens(net::Loop& loop, const Options& options, Api& api) {
     LogInfo("{} tokens are read", tokens->size());
     api.SetTokens(*std::move(tokens));
   };
+  read();  // it may be another one than when this process began
   return {loop.Every(kTokensPause,
                      [file, read] {
                        if (file->Changed()) read();

@@ -16,17 +16,18 @@ namespace {
 constexpr size_t kKeyDigits = 64;
 constexpr uint64_t kBytesMax = 1 << 20;
 
-// mkstemp makes it for its owner alone; it gets its name when it is whole.
-Status WritePrivateFile(const std::string& path, const std::string& text) {
+// mkstemp makes it for its owner alone; it gets its name when it is whole, unless another process
+// has been faster: that one's file stays.
+Status MakePrivateFile(const std::string& path, const std::string& text) {
   std::string made = path + ".XXXXXX";
   const int fd = mkstemp(made.data());
   if (fd < 0) return Failure(FileError("write", path, errno));
   const bool whole = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                     fsync(fd) == 0 && rename(made.c_str(), path.c_str()) == 0;
+                     fsync(fd) == 0 && (link(made.c_str(), path.c_str()) == 0 || errno == EEXIST);
   const int error_number = errno;
   close(fd);
-  if (whole) return {};
   unlink(made.c_str());
+  if (whole) return {};
   return Failure(FileError("write", path, error_number));
 }
 
@@ -47,9 +48,10 @@ Result<std::string> ReadPrivateFile(const std::string& path) {
 Result<std::string> OpenKey(const std::string& path) {
   auto key = ReadPrivateFile(path);
   if (!key && key.error().code == ErrorCode::kNotFound) {
-    key.emplace();
-    while (key->size() < kKeyDigits) *key += fmt::format("{:016x}", RandomSeed());
-    KILN_TRY_OK(WritePrivateFile(path, *key));
+    std::string made;
+    while (made.size() < kKeyDigits) made += fmt::format("{:016x}", RandomSeed());
+    KILN_TRY_OK(MakePrivateFile(path, made));
+    key = ReadPrivateFile(path);
   }
   if (key && key->size() != kKeyDigits) {
     return Fail(ErrorCode::kDataLoss, "key {} has {} bytes: expected {}", path, key->size(),

@@ -11,8 +11,8 @@ namespace kiln::scheduler {
 // those that it names.
 Result<std::string> ReadPrivateFile(const std::string& path);
 
-// The 64 random digits in the file, which is made when it is not there. kDataLoss when it holds
-// anything else.
+// The 64 random digits in the file, which is made when it is not there: by one of those that begin
+// together, and all read the same. kDataLoss when it holds anything else.
 Result<std::string> OpenKey(const std::string& path);
 
 }  // namespace kiln::scheduler

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <latch>
+#include <thread>
 
 #include "base/file.h"
 
@@ -30,6 +32,25 @@ TEST_F(KeyTest, IsMadeOnceForItsOwnerAloneAndStays) {
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   EXPECT_EQ(OpenKey(path), key);
   EXPECT_NE(OpenKey(folder_ + "/other.key"), key);
+}
+
+TEST_F(KeyTest, ThoseThatBeginTogetherGetTheSame) {
+  for (int round = 0; round < 20; ++round) {
+    const std::string path = folder_ + "/" + std::to_string(round) + ".key";
+    std::latch together(3);
+    std::vector<Result<std::string>> keys(3);
+    std::vector<std::thread> threads;
+    for (auto& key : keys) {
+      threads.emplace_back([&] {
+        together.arrive_and_wait();
+        key = OpenKey(path);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& key : keys) EXPECT_EQ(key, OpenKey(path)) << round;
+  }
+  const std::filesystem::directory_iterator left(folder_);
+  EXPECT_EQ(std::distance(begin(left), end(left)), 20) << "one that was not needed is left";
 }
 
 TEST_F(KeyTest, OneThatIsTornOrOpenToOthersIsRefused) {

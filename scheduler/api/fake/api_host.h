@@ -56,6 +56,9 @@ class ApiHost {
   void Change(const std::function<void(FakeBackend&)>& change) {
     OnLoop([&] { change(backend_); });
   }
+  void SetTokens(const std::vector<Token>& tokens) {
+    OnLoop([&] { api_->SetTokens(tokens); });
+  }
 
  private:
   std::filesystem::path folder_;
