@@ -28,6 +28,11 @@ Client::OnProgress Shown(const Session& session, Progress& progress, const std::
 
 Result<int> Put(const Session& session, const std::string& file, const std::string& path) {
   KILN_TRY(Client api, session.Api());
+  if (std::error_code error;
+      std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "{} is a folder, a pipe or a device: expected a regular file", file);
+  }
   KILN_TRY(const std::string digest, Sha256OfFile(file));
   Progress progress(session.program.err, session.program.interactive);
   KILN_TRY_OK(
@@ -47,10 +52,15 @@ Result<int> Get(const Session& session, const std::string& path, std::string fil
 }
 
 Result<int> List(const Session& session, const std::string& path) {
+  KILN_TRY(Client api, session.Api());
+  KILN_TRY(const std::string digest, api.DigestOf(PathOf(path)));
+  if (!digest.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "{} is a file: expected a folder", path);
+  }
   return session.ShowList("/v1/artifacts/" + net::PercentEncode(PathOf(path)), "entries",
                           {"NAME", "SIZE", "DIGEST"},
                           [](const Json& entry) -> std::vector<std::string> {
-                            return {Cell(entry, "name") + (entry["folder"] == true ? "/" : ""),
+                            return {Cell(entry, "name") + (entry.at("folder") == true ? "/" : ""),
                                     Cell(entry, "size"), Cell(entry, "digest").substr(0, 16)};
                           });
 }

@@ -3,18 +3,25 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "wire/net/http.h"
 #include "wire/net/tls.h"
 #include "wire/rest/json_fwd.h"
 
 namespace kiln::cli {
 
+// The API's own error, where an answer has one.
+std::optional<Error> ErrorIn(const wire::Json& answer);
+// Of an answer that is none of Kiln's; `why` says what was found or expected.
+Failure NotKilns(const std::string& url, const std::string& why);
+
 // Threads: one at a time; every call blocks. Errors: the API's own, with their code; kUnavailable
-// when nothing answers.
+// or kDeadlineExceeded when nothing answers. An API that has too many requests is asked again.
 class Client {
  public:
   // `base` has no slash at its end; `headers` go with every request.
@@ -24,20 +31,28 @@ class Client {
 
   const std::string& base() const { return base_; }
 
-  Result<wire::Json> Get(const std::string& path) const;
+  // Every answer is an object. `timeout` is of no progress.
+  static constexpr Duration kTimeout = std::chrono::seconds(60);
+  Result<wire::Json> Get(const std::string& path, Duration timeout = kTimeout) const;
   Result<wire::Json> Send(const std::string& method, const std::string& path,
-                          const std::string& body = "",
-                          const std::string& media_type = "application/json") const;
+                          const std::string& body = "", Duration timeout = kTimeout) const;
   // The pieces of an answer as they come, until it returns false.
   Status Stream(const std::string& path, const std::function<bool(std::string_view)>& piece) const;
 
   using OnProgress = std::function<void(uint64_t done, uint64_t total)>;
+  // The SHA-256 of the artifact that is a file at this path; empty when there is none.
+  Result<std::string> DigestOf(const std::string& path) const;
   // Sends a file with its SHA-256, unless the path has the same bytes already.
   Status Upload(const std::string& file, const std::string& digest, const std::string& path,
                 OnProgress progress) const;
+  // What is there as `file` stays as it is when nothing or not all comes (TargetFile).
   Status Download(const std::string& path, const std::string& file, OnProgress progress) const;
 
  private:
+  Result<wire::Json> Ask(const net::Request& request, const std::string& path,
+                         Duration timeout) const;
+  std::string ArtifactUrl(const std::string& path) const;
+
   std::string base_;
   net::Headers headers_;
   std::shared_ptr<const net::TlsContext> tls_;

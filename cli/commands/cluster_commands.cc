@@ -22,7 +22,7 @@ Result<int> ListEndpoints(const Session& session) {
 
 std::string GpuCell(const Json& agent) {
   std::map<std::string, int> models;
-  for (const Json& gpu : agent["gpus"]) ++models[Cell(gpu, "model")];
+  for (const Json& gpu : agent.at("gpus")) ++models[Cell(gpu, "model")];
   std::string text;
   for (const auto& [model, count] : models) {
     text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + model;
@@ -34,13 +34,13 @@ std::string GpuCell(const Json& agent) {
 std::string HealthCell(const Json& agent) {
   std::string text = "healthy";
   int gpus = 0;
-  for (const Json& one : agent["quarantine"]) {
-    if (!one["gpu"].is_null()) {
+  for (const Json& one : agent.at("quarantine")) {
+    if (!one.at("gpu").is_null()) {
       ++gpus;
-    } else if (one["standing"] == "PROBATION") {
+    } else if (one.at("standing") == "PROBATION") {
       text = "on probation";
     } else {
-      text = "quarantined" + (one["until"].is_null() ? "" : " until " + Cell(one, "until"));
+      text = "quarantined" + (one.at("until").is_null() ? "" : " until " + Cell(one, "until"));
     }
   }
   if (gpus > 0) text += fmt::format(", {} gpu{} out", gpus, gpus == 1 ? "" : "s");
@@ -54,8 +54,8 @@ Result<int> ListAgents(const Session& session) {
                             return {Cell(agent, "hostname"),
                                     Cell(agent, "domain"),
                                     Cell(agent, "tasks"),
-                                    ResourcesCell(agent["free"]),
-                                    ResourcesCell(agent["used"]),
+                                    ResourcesCell(agent.at("free")),
+                                    ResourcesCell(agent.at("used")),
                                     GpuCell(agent),
                                     HealthCell(agent),
                                     Cell(agent, "id")};
@@ -104,9 +104,12 @@ Result<int> ListRoles(const Session& session) {
   return session.ShowList("/v1/roles", "roles",
                           {"ROLE", "WEIGHT", "QUOTA", "LIMIT", "USED", "SHARE"},
                           [](const Json& role) -> std::vector<std::string> {
-                            return {Cell(role, "name"),           Cell(role, "weight"),
-                                    ResourcesCell(role["quota"]), ResourcesCell(role["limit"]),
-                                    ResourcesCell(role["used"]),  ShareCell(role)};
+                            return {Cell(role, "name"),
+                                    Cell(role, "weight"),
+                                    ResourcesCell(role.at("quota")),
+                                    ResourcesCell(role.at("limit")),
+                                    ResourcesCell(role.at("used")),
+                                    ShareCell(role)};
                           });
 }
 

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "base/file.h"
+#include "cli/commands/local_node.h"
 #include "cli/commands/program.h"
 #include "cli/output/exit_code.h"
 #include "scheduler/api/fake/api_host.h"
@@ -259,6 +261,38 @@ TEST_F(CommandsTest, KillIsSilent) {
   });
 }
 
+TEST_F(CommandsTest, OneThatCannotBeKilledSparesNoOther) {
+  SubmitSleeper();
+  const Outcome outcome = Kiln({"job", "kill", "a", "sleeper", "b", "--json"});
+  EXPECT_EQ(outcome.code, 66);
+  EXPECT_EQ(outcome.err,
+            "error: job a is not known: expected one of those in /v1/jobs\n"
+            "error: job b is not known: expected one of those in /v1/jobs\n");
+  EXPECT_EQ(wire::ParseJson(outcome.out)->at(0).at("name"), "sleeper");
+  host_.Change([](FakeBackend& backend) {
+    EXPECT_EQ(backend.data.jobs.at("sleeper").phase, JobPhase::kKilling);
+  });
+}
+
+TEST_F(CommandsTest, TextsOfOthersForgeNoLines) {
+  SubmitSleeper();
+  SetPhase("sleeper", JobPhase::kFailed, "a\x1b[31m\nphase:     SUCCEEDED");
+  PutTask("sleeper", 0, TaskState::kFailed);
+  host_.Change([](FakeBackend& backend) {
+    backend.data.tasks.at({"sleeper-0"}).result = "row\n\x1b[31m1\n";
+  });
+  const std::string clean = "a [31m phase:     SUCCEEDED\n";
+  const Outcome shown = Kiln({"job", "show", "sleeper"});
+  EXPECT_THAT(shown.out, HasSubstr("message:   " + clean));
+  EXPECT_THAT(shown.out, HasSubstr("result of sleeper-0:\nrow\n [31m1\n"));
+  EXPECT_EQ(Kiln({"job", "why", "sleeper"}).err,
+            "nothing of sleeper waits, it is FAILED: " + clean);
+  EXPECT_THAT(Kiln({"job", "submit", host_.folder() / "sleeper.yaml", "--wait"}).err,
+              HasSubstr("error: job sleeper is FAILED: " + clean));
+  EXPECT_EQ(Kiln({"job", "show", "a\x1b\nb"}).err,
+            "error: job a  b is not known: expected one of those in /v1/jobs\n");
+}
+
 TEST_F(CommandsTest, ModelsAreListedShownAndPromoted) {
   host_.Change([](FakeBackend& backend) {
     for (const char* job : {"one", "two"}) {
@@ -367,6 +401,58 @@ TEST_F(CommandsTest, ArtifactsGoAndComeBack) {
   EXPECT_EQ(Kiln({"artifact", "put", file, "../x"}).code, 64);
 }
 
+TEST_F(CommandsTest, AnArtifactIsAFileOrAFolder) {
+  // A file whose bytes look like an answer, which is not asked for.
+  EXPECT_EQ(Kiln({"artifact", "put", File("x.json", "[1,2]"), "data/x.json"}).code, kExitDone);
+  const std::string kept = File("kept", "as it is");
+  const std::string folder = host_.folder().string(), pipe = folder + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  struct Case {
+    std::vector<std::string> arguments;
+    int code;
+    std::string err;
+  };
+  const Case cases[] = {
+      {{"artifact", "get", "data", kept}, 64, "data is a folder: expected a file"},
+      {{"artifact", "list", "data/x.json"}, 64, "data/x.json is a file: expected a folder"},
+      {{"artifact", "get", "data/x.json", folder + "/none/x"},
+       66,
+       "cannot write " + folder + "/none/x: No such file or directory"},
+      {{"artifact", "get", "data/x.json", folder},
+       64,
+       "cannot write " + folder + ": Is a directory"},
+      {{"artifact", "put", pipe, "data/y"},
+       64,
+       pipe + " is a folder, a pipe or a device: expected a regular file"}};
+  for (const Case& c : cases) {
+    const Outcome outcome = Kiln(c.arguments);
+    EXPECT_EQ(outcome.err, "error: " + c.err + "\n");
+    EXPECT_EQ(outcome.code, c.code) << c.err;
+  }
+  EXPECT_EQ(ReadFile(kept).value(), "as it is");
+}
+
+TEST_F(CommandsTest, OutputThatCannotBeWrittenIsAnError) {
+  SubmitSleeper();
+  const std::string state = File("state.db", "");
+  ASSERT_TRUE(scheduler::OpenSqliteStore(state).value()->Commit(0, {}));
+  const auto run = [&](std::vector<std::string> arguments) {
+    std::ofstream out("/dev/full");
+    std::ostringstream err;
+    const int code =
+        cli::Run({"kiln", std::move(arguments), {{"KILN_API", host_.url()}}, out, err, false});
+    return std::pair(code, err.str());
+  };
+  const std::pair lost(74,
+                       std::string("error: cannot write the output: No space left on device\n"));
+  EXPECT_EQ(run({"job", "list"}), lost);
+  EXPECT_EQ(run({"job", "show", "sleeper", "--json"}), lost);
+  EXPECT_EQ(run({"state", "verify", state}), lost);
+  EXPECT_EQ(run({"--help"}), lost);
+  EXPECT_EQ(run({}), lost);
+  EXPECT_EQ(run({"job", "show", "nope"}).first, 66);
+}
+
 TEST_F(CommandsTest, ErrorsAreOneSentenceWithACode) {
   const std::string bad = File("bad.yaml", "name: a\nkind: service\nretrys: 2\n");
   const std::string missing = File("missing.yaml", kTraining);
@@ -400,9 +486,10 @@ TEST_F(CommandsTest, ErrorsAreOneSentenceWithACode) {
        64,
        "error: phase is running: expected WAITING, RUNNING, SUCCEEDED, FAILED, KILLING or "
        "KILLED\n"},
-      {{"artifact", "get", "nope"},
-       66,
-       "error: artifact nope is not known: expected one that `kiln artifact list` shows\n"},
+      {{"job", "list", "--phase", "a b"},
+       64,
+       "error: phase is a b: expected WAITING, RUNNING, SUCCEEDED, FAILED, KILLING or KILLED\n"},
+      {{"artifact", "get", "nope"}, 66, "error: artifact nope is not there\n"},
       {{"job", "list", "--api", "ftp://host"},
        64,
        "error: --api: url 'ftp://host': found scheme 'ftp', expected http or https\n"},
@@ -450,8 +537,8 @@ TEST(Program, WrongArgumentsAreUsage) {
   EXPECT_THAT(RunWith({}, {}).out, HasSubstr("Exit codes: 0 done"));
   EXPECT_EQ(RunWith({}, {"--help"}).code, kExitDone);
   EXPECT_EQ(RunWith({{"HOME", "/nowhere"}}, {"job", "list"}).err,
-            "error: the address of the API is not known: expected --api, KILN_API or a running "
-            "`kiln local up`\n");
+            "error: the address of the API is not known: expected --api, KILN_API or "
+            "`kiln local up` in /nowhere/.kiln/local\n");
   EXPECT_EQ(RunWith({{"HOME", "/nowhere"}}, {"local", "down"}).err,
             "error: no local node runs in /nowhere/.kiln/local: expected one of `kiln local up`\n");
 }
@@ -482,6 +569,10 @@ TEST(Program, DcosGivesAddressServiceAndToken) {
   EXPECT_EQ(RunWith(environment, {"kiln", "--name", "dev/kiln", "job", "list"}, "dcos-kiln").code,
             0);
   EXPECT_EQ(target, "/service/dev/kiln/v1/jobs");
+  EXPECT_EQ(
+      RunWith(environment, {"kiln", "-vv", "--name", "a b", "job", "list", "-y"}, "dcos-kiln").err,
+      "");
+  EXPECT_EQ(target, "/service/a%20b/v1/jobs");
   environment["DCOS_KILN_SERVICE_NAME"] = "other";
   EXPECT_EQ(RunWith(environment, {"kiln", "job", "list"}, "dcos-kiln").code, 0);
   EXPECT_EQ(target, "/service/other/v1/jobs");
@@ -513,39 +604,21 @@ TEST_F(CommandsTest, AnOldDcosIsAskedForTheAddress) {
   EXPECT_EQ(outcome.err,
             "error: path is /nowhere/service/kiln/v1/jobs: expected one of those in "
             "/v1/openapi.json\n");
+  // The one that calls says where it is.
+  const std::string other =
+      File("a 'b/dcos", "#!/bin/sh\n[ $3 = core.dcos_url ] && echo " + host_.url() + "/other\n");
+  chmod(other.c_str(), 0755);
+  EXPECT_THAT(
+      RunWith({{"DCOS_CLI_EXECUTABLE_PATH", other}}, {"kiln", "job", "list"}, "dcos-kiln").err,
+      HasSubstr("path is /other/service/kiln/v1/jobs"));
 }
 
-TEST(Program, AnApiWithTooManyRequestsIsAskedAgain) {
-  net::Loop loop;
-  int asked = 0;
-  auto server = net::Server::Listen(loop, {}, [&](std::shared_ptr<net::Exchange> exchange) {
-                  const bool busy = ++asked < 3;
-                  exchange->Respond({busy ? 429 : 200, {{"Retry-After", "0"}}, R"({"jobs":[]})"});
-                }).value();
-  std::thread thread([&] { loop.Run(); });
-  EXPECT_EQ(RunWith({{"KILN_API", server->address()}}, {"job", "list"}).code, 0);
-  EXPECT_EQ(asked, 3);
-  loop.Stop();
-  thread.join();
-}
-
-TEST(Program, AProxysAnswerGivesANextStep) {
-  net::Loop loop;
-  int status = 401;
-  auto server = net::Server::Listen(loop, {}, [&](std::shared_ptr<net::Exchange> exchange) {
-                  exchange->Respond({status, {}, "<html>no</html>"});
-                }).value();
-  std::thread thread([&] { loop.Run(); });
-  auto ask = [&](int code) {
-    loop.Post([&status, code] { status = code; });
-    return RunWith({{"KILN_API", server->address()}}, {"job", "list"}).err;
-  };
-  EXPECT_EQ(ask(401), "error: authentication failed, please run `dcos auth login`\n");
-  EXPECT_THAT(ask(403), HasSubstr("you are not authorized to perform this operation"));
-  EXPECT_THAT(ask(404), HasSubstr("answers 404: expected Kiln there, check the address or --name"));
-  EXPECT_THAT(ask(502), HasSubstr("answers 502: the service may be starting, try again"));
-  loop.Stop();
-  thread.join();
+TEST_F(CommandsTest, ADetachedNodeThatDoesNotStartSaysWhy) {
+  const auto state = RunLocalDetached(
+      {.dir = host_.folder() / "local", .port = 0, .api_port = 0, .gpus = "/none/gpus"});
+  ASSERT_FALSE(state);
+  EXPECT_EQ(state.error().message, "cannot read /none/gpus: No such file or directory");
+  EXPECT_EQ(state.error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(CommandsTest, AStateIsBackedUpVerifiedAndRestored) {

@@ -16,7 +16,7 @@ std::string JobPath(const std::string& name, const std::string& rest = "") {
 
 Result<int> ListJobs(const Session& session, const std::string& phase) {
   return session.ShowList(
-      phase.empty() ? "/v1/jobs" : "/v1/jobs?phase=" + phase, "jobs",
+      phase.empty() ? "/v1/jobs" : "/v1/jobs?phase=" + net::PercentEncodePart(phase), "jobs",
       {"NAME", "KIND", "PHASE", "RUNNING", "FINISHED", "MEMBERS", "DONE", "SUBMITTED"},
       [](const Json& job) -> std::vector<std::string> {
         return {Cell(job, "name"),    Cell(job, "kind"),     Cell(job, "phase"),
@@ -50,14 +50,14 @@ void PrintVolumes(std::ostream& out, const Json& volumes) {
 void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {
   for (const char* member :
        {"name", "kind", "phase", "message", "role", "priority", "submitted", "ended"}) {
-    out << fmt::format("{:<11}{}\n", member + std::string(":"), Cell(job, member));
+    out << fmt::format("{:<11}{}\n", member + std::string(":"), Clean(Cell(job, member)));
   }
-  if (job["job"].contains("gang")) {
-    out << fmt::format("{:<11}{}\n", "gang:", GangText(job["job"]["gang"]));
+  if (const Json& asked = job.at("job"); asked.contains("gang")) {
+    out << fmt::format("{:<11}{}\n", "gang:", Clean(GangText(asked.at("gang"))));
   }
   out << "\n";
   Table groups({"GROUP", "MEMBERS", "STARTING", "RUNNING", "FINISHED", "DONE"});
-  for (const Json& group : job["groups"]) {
+  for (const Json& group : job.at("groups")) {
     groups.Add({Cell(group, "name"), Cell(group, "members"), Cell(group, "starting"),
                 Cell(group, "running"), Cell(group, "finished"), PercentCell(group)});
   }
@@ -73,7 +73,9 @@ void PrintJob(std::ostream& out, const Json& job, const Json& tasks) {
   table.Print(out);
   for (const Json& task : tasks) {
     const std::string result = task.value("result", "");
-    if (!result.empty()) out << fmt::format("\nresult of {}:\n{}", Cell(task, "id"), result);
+    if (!result.empty()) {
+      out << fmt::format("\nresult of {}:\n{}", Clean(Cell(task, "id")), Clean(result, '\n'));
+    }
   }
 }
 
@@ -100,8 +102,10 @@ Result<int> Why(const Session& session, const std::string& name) {
   if (answer["refusals"].empty()) {
     KILN_TRY(const Json job, api.Get(JobPath(name)));
     const std::string message = Cell(job, "message");
-    session.program.err << fmt::format("nothing of {} waits, it is {}{}\n", name,
-                                       Cell(answer, "phase"), message == "-" ? "" : ": " + message);
+    session.program.err << Clean(fmt::format("nothing of {} waits, it is {}{}", name,
+                                             Cell(answer, "phase"),
+                                             message == "-" ? "" : ": " + message))
+                        << "\n";
     return kExitDone;
   }
   PrintRefusals(session.program.out, answer["refusals"]);
@@ -134,17 +138,24 @@ Result<int> Log(const Session& session, const LogOptions& options) {
   return kExitDone;
 }
 
-// Ends each of them; silent when that is done.
+// Ends each of them, whatever comes of the others; silent when that is done. The first error gives
+// the exit code.
 Result<int> Kill(const Session& session, const std::string& folder,
                  const std::vector<std::string>& names) {
   KILN_TRY(Client api, session.Api());
   Json answers = Json::array();
+  int code = kExitDone;
   for (const std::string& name : names) {
-    KILN_TRY(Json answer, api.Send("POST", folder + net::PercentEncodePart(name) + "/kill"));
-    answers.push_back(std::move(answer));
+    auto answer = api.Send("POST", folder + net::PercentEncodePart(name) + "/kill");
+    if (answer) {
+      answers.push_back(*std::move(answer));
+      continue;
+    }
+    session.PrintError(answer.error());
+    if (code == kExitDone) code = ExitCodeOf(answer.error().code);
   }
-  if (session.json) session.PrintJson(answers);
-  return kExitDone;
+  if (session.json && !answers.empty()) session.PrintJson(answers);
+  return code;
 }
 
 }  // namespace

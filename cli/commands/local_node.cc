@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/commands/client.h"
 #include "cli/commands/local_agents.h"
 #include "local/node/node.h"
 #include "wire/net/server.h"
@@ -234,7 +235,13 @@ Result<Json> RunLocalDetached(const LocalOptions& options) {
       close(end);
     };
     const Status status = RunLocal(options, tell);
-    if (!status) tell({{"error", status.error().message}});
+    if (!status) {
+      const Error& error = status.error();
+      tell({{"error",
+             {{"code", ErrorCodeName(error.code)},
+              {"message", error.message},
+              {"field", error.field}}}});
+    }
     _exit(status ? 0 : 1);
   }
   close(ends[1]);
@@ -245,10 +252,12 @@ Result<Json> RunLocalDetached(const LocalOptions& options) {
   }
   close(ends[0]);
   auto json = wire::ParseJson(text);
-  if (json && !json->contains("error")) return json;
-  return Fail(ErrorCode::kUnavailable, "{}",
-              json ? (*json)["error"].get<std::string>()
-                   : fmt::format("the local node ended: its log is {}/local.log", options.dir));
+  if (!json) {
+    return Fail(ErrorCode::kUnavailable, "the local node ended: its log is {}/local.log",
+                options.dir);
+  }
+  if (auto error = ErrorIn(*json)) return Failure(*std::move(error));
+  return json;
 }
 
 Status StopLocal(const std::string& dir) {

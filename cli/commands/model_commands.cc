@@ -23,15 +23,15 @@ std::string NumbersCell(const Json& object) {
 
 const Json& Metrics(const Json& version) {
   static const Json kNone = Json::object();
-  return version.contains("metrics") ? version["metrics"] : kNone;
+  return version.contains("metrics") ? version.at("metrics") : kNone;
 }
 
 Result<int> ListModels(const Session& session) {
   return session.ShowList("/v1/models", "models", {"NAME", "LATEST", "LABELS", "METRICS"},
                           [](const Json& model) -> std::vector<std::string> {
-                            const Json& versions = model["versions"];
+                            const Json& versions = model.at("versions");
                             return {Cell(model, "name"), Cell(model, "latest"),
-                                    NumbersCell(model["labels"]),
+                                    NumbersCell(model.at("labels")),
                                     versions.empty() ? "-" : NumbersCell(Metrics(versions.back()))};
                           });
 }
@@ -47,7 +47,7 @@ Result<int> ShowModel(const Session& session, const std::string& name) {
   for (const Json& version : model["versions"]) {
     std::string labels;
     for (const auto& [label, number] : model["labels"].items()) {
-      if (number == version["version"]) labels += (labels.empty() ? "" : ", ") + label;
+      if (number == version.at("version")) labels += (labels.empty() ? "" : ", ") + label;
     }
     table.Add({Cell(version, "version"), labels.empty() ? "-" : labels, Cell(version, "algorithm"),
                NumbersCell(Metrics(version)), Cell(version, "job"), Cell(version, "created")});

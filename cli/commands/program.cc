@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "cli/commands/session.h"
 #include "cli/commands/usage.h"
@@ -18,7 +20,8 @@ using wire::Json;
 
 constexpr const char* kAbout = "Kiln schedules machine learning on Apache Mesos";
 constexpr const char* kFooter =
-    "The API is found by --api, KILN_API, DCOS_URL with --name, or a running `kiln local up`.\n"
+    "The API is found by --api, KILN_API, DCOS_URL with --name, or `kiln local up` in\n"
+    "~/.kiln/local.\n"
     "Its token is --token or KILN_TOKEN; to a service of DC/OS goes the token of `dcos auth "
     "login`.\n"
     "Exit codes: 0 done; 1 the job failed or does not fit; 2 wrong arguments; 64 wrong input;\n"
@@ -41,14 +44,17 @@ bool IsDcos(const Program& program) {
   return program.name.substr(program.name.rfind('/') + 1).starts_with("dcos-");
 }
 
-void PrintError(const Program& program, const Error& error) {
-  program.err << "error: " << TextOf(error) << "\n";
+// As one word of a shell.
+std::string Quoted(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
 }
 
 // What `dcos config show KEY` prints; empty when there is no such program or key.
-std::string DcosSetting(const std::string& key) {
+std::string DcosSetting(const std::string& dcos, const std::string& key) {
   std::string text;
-  FILE* pipe = popen(("dcos config show " + key + " 2>/dev/null").c_str(), "r");
+  FILE* pipe = popen((Quoted(dcos) + " config show " + key + " 2>/dev/null").c_str(), "r");
   if (pipe == nullptr) return text;
   char piece[4096];
   while (fgets(piece, sizeof piece, pipe) != nullptr) text += piece;
@@ -57,15 +63,17 @@ std::string DcosSetting(const std::string& key) {
 }
 
 // Old versions of dcos give their subcommands no address and no token.
-void AddDcosSettings(std::map<std::string, std::string>& environment) {
+void AddDcosSettings(Program& program) {
+  auto& environment = program.environment;
   const std::pair<const char*, const char*> settings[] = {
       {"DCOS_URL", "core.dcos_url"}, {"DCOS_ACS_TOKEN", "core.dcos_acs_token"}};
   if (environment.contains("DCOS_URL")) return;
+  const std::string dcos = Value(program, "DCOS_CLI_EXECUTABLE_PATH", "dcos");
   for (const auto& [name, key] : settings) {
-    const std::string value = DcosSetting(key);
+    const std::string value = DcosSetting(dcos, key);
     if (!value.empty()) environment[name] = value;
   }
-  const std::string verify = DcosSetting("core.ssl_verify");
+  const std::string verify = DcosSetting(dcos, "core.ssl_verify");
   if (verify == "false" || verify == "False") {
     environment["DCOS_TLS_INSECURE"] = "1";
   } else if (verify.starts_with('/')) {
@@ -74,9 +82,15 @@ void AddDcosSettings(std::map<std::string, std::string>& environment) {
 }
 
 int RunAction(const Session& session) {
-  auto code = session.action();
+  Result<int> code = kExitDone;
+  try {
+    code = session.action();
+  } catch (const Json::exception& error) {
+    const auto api = session.Api();
+    code = NotKilns(api ? api->base() : "the API", error.what());
+  }
   if (code) return *code;
-  PrintError(session.program, code.error());
+  session.PrintError(code.error());
   return ExitCodeOf(code.error().code);
 }
 
@@ -86,16 +100,13 @@ int Parse(CLI::App& app, Session& session, std::vector<std::string> arguments) {
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error, session.program.out);  // --help
-    PrintError(session.program, UsageError(app, error));
+    session.PrintError(UsageError(app, error));
     return kExitUsage;
   }
   return RunAction(session);
 }
 
-}  // namespace
-
-int Run(const Program& given) {
-  Program program = given;
+int RunCommand(Program& program) {
   std::vector<std::string> arguments = program.arguments;
   const bool dcos = IsDcos(program);
   if (dcos && !arguments.empty()) arguments.erase(arguments.begin());
@@ -125,6 +136,8 @@ int Run(const Program& given) {
   app.add_option("--name", session.address.service, "name of the service in DC/OS");
   app.add_flag("--json", session.json, "print the answer as JSON");
   app.add_flag("-q,--quiet", session.quiet, "print names only");
+  // Every command of dcos takes them; nothing here asks for a yes or has more to say.
+  if (dcos) app.add_flag("-v,-y,--yes")->group("");
   AddJobCommands(app, session);
   AddModelCommands(app, session);
   AddClusterCommands(app, session);
@@ -135,11 +148,27 @@ int Run(const Program& given) {
     program.out << app.help();
     return kExitDone;
   }
-  if (dcos) AddDcosSettings(program.environment);
+  if (dcos) AddDcosSettings(program);
   return Parse(app, session, std::move(arguments));
 }
 
+}  // namespace
+
+int Run(const Program& given) {
+  Program program = given;
+  const int code = RunCommand(program);
+  // Nothing is done before what the stream keeps is out. A write is the last to fail.
+  const bool written = program.out.rdbuf()->pubsync() == 0 && program.out.good();
+  if (written || code != kExitDone) return code;
+  program.err << "error: cannot write the output: " << std::strerror(errno) << "\n";
+  return ExitCodeOf(ErrorCode::kResourceExhausted);
+}
+
 void Session::PrintJson(const Json& answer) const { program.out << wire::PrettyJson(answer); }
+
+void Session::PrintError(const Error& error) const {
+  program.err << "error: " << Clean(TextOf(error)) << "\n";
+}
 
 Result<int> Session::ShowList(const std::string& path, const char* list,
                               std::vector<std::string> heads, const Row& row) const {
@@ -149,8 +178,14 @@ Result<int> Session::ShowList(const std::string& path, const char* list,
     PrintJson(answer);
     return kExitDone;
   }
+  const auto members = answer.find(list);
+  const auto is_object = [](const Json& member) { return member.is_object(); };
+  if (members == answer.end() || !members->is_array() ||
+      !std::all_of(members->begin(), members->end(), is_object)) {
+    return NotKilns(api.base() + path, fmt::format("expected a list of objects, \"{}\"", list));
+  }
   Table table(std::move(heads));
-  for (const Json& member : answer[list]) {
+  for (const Json& member : *members) {
     std::vector<std::string> cells = row(member);
     if (quiet) program.out << cells[0] << "\n";
     table.Add(std::move(cells));

@@ -29,6 +29,7 @@ struct Session {
   Result<Client> Api() const { return FindApi(address, program.environment); }
   // The answer as it is, for --json.
   void PrintJson(const wire::Json& json) const;
+  void PrintError(const Error& error) const;
 
   // Shows what `path` answers as `list`: as it is, as a table of the cells of each member, or of
   // each the first cell alone.

@@ -1,5 +1,6 @@
 // kiln job submit and plan: the job file with the data files that it names.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -23,6 +24,10 @@ namespace fs = std::filesystem;
 constexpr auto kPoll = std::chrono::milliseconds(200);
 // A scheduler that is started again is back long before.
 constexpr auto kSilenceMax = std::chrono::seconds(60);
+// The time of one question of --wait: a scheduler that hangs is asked again, and one that is asked
+// has time to answer.
+constexpr Duration kAnswerMin = std::chrono::seconds(1);
+constexpr Duration kAnswerMax = std::chrono::seconds(10);
 
 struct SubmitOptions {
   std::string file;
@@ -96,11 +101,11 @@ Status UploadData(const Session& session, const Client& api, const std::vector<L
 
 // The first reason that something of the job waits; empty when nothing does. That a group stands
 // behind another of the same job is none worth telling.
-std::string Reason(const Client& api, const std::string& path, const Json& job) {
-  auto why = api.Get(path + "/why");
+std::string Reason(const Client& api, const std::string& path, const Json& job, Duration time) {
+  auto why = api.Get(path + "/why", time);
   if (!why) return "";
-  for (const Json& refusal : (*why)["refusals"]) {
-    if (refusal["blocker"] == "AFTER" && !job["job"].contains("after")) continue;
+  for (const Json& refusal : why->at("refusals")) {
+    if (refusal.at("blocker") == "AFTER" && !job.at("job").contains("after")) continue;
     return fmt::format(", waits for {}: {}", Cell(refusal, "blocker"), Cell(refusal, "reason"));
   }
   return "";
@@ -116,10 +121,14 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
   auto answered = start;
   Progress progress(session.program.err, session.program.interactive);
   while (true) {
-    auto answer = api.Get(path);
+    const Duration left = start + timeout - std::chrono::steady_clock::now();
+    const Duration time =
+        timeout.count() > 0 ? std::clamp(left, kAnswerMin, kAnswerMax) : kAnswerMax;
+    auto answer = api.Get(path, time);
     const auto now = std::chrono::steady_clock::now();
-    if (!answer && answer.error().code == ErrorCode::kUnavailable && now - answered < kSilenceMax &&
-        !is_late(now)) {
+    const bool silent = !answer && (answer.error().code == ErrorCode::kUnavailable ||
+                                    answer.error().code == ErrorCode::kDeadlineExceeded);
+    if (silent && now - answered < kSilenceMax && !is_late(now)) {
       progress.Show(answer.error().message + ": asking again", 0);
       std::this_thread::sleep_for(kPoll);
       continue;
@@ -127,21 +136,21 @@ Result<int> Wait(const Session& session, const Client& api, const std::string& n
     answered = now;
     KILN_TRY(const Json job, std::move(answer));
     const std::string phase = Cell(job, "phase");
-    const bool waits = phase == "WAITING" || (phase == "RUNNING" && job["running"] == 0);
-    const bool ends = job["kind"] == "training" || job["kind"] == "scoring";
+    const bool waits = phase == "WAITING" || (phase == "RUNNING" && job.at("running") == 0);
+    const bool ends = job.at("kind") == "training" || job.at("kind") == "scoring";
     progress.Show(
         fmt::format("{} {}, {} of {} running, {} finished{}{}", name, phase, Cell(job, "running"),
                     Cell(job, "members"), Cell(job, "finished"),
-                    ends ? ", " + PercentCell(job) : "", waits ? Reason(api, path, job) : ""),
+                    ends ? ", " + PercentCell(job) : "", waits ? Reason(api, path, job, time) : ""),
         ends ? job.value("fraction", 0.0) : job.value("running", 0.0) / job.value("members", 1.0));
     const bool failed = phase == "FAILED" || phase == "KILLED";
     if (failed || phase == "SUCCEEDED" ||
-        (!ends && phase == "RUNNING" && job["running"] == job["members"])) {
+        (!ends && phase == "RUNNING" && job.at("running") == job.at("members"))) {
       progress.End();
       if (session.json) session.PrintJson(job);
       if (!failed) return kExitDone;
       session.program.err << fmt::format("error: job {} is {}: {}\n", name, phase,
-                                         Cell(job, "message"));
+                                         Clean(Cell(job, "message")));
       if (phase == "FAILED") {
         session.program.err << fmt::format("`kiln job log {} --stderr` shows what it printed\n",
                                            name);
@@ -160,15 +169,18 @@ Result<int> Submit(const Session& session, const SubmitOptions& options) {
   KILN_TRY(Duration timeout, ParseDuration(options.timeout));
   KILN_TRY(Job job, ReadJob(options.file));
   KILN_TRY(Client api, session.Api());
+  const Duration time = options.wait && timeout.count() > 0
+                            ? std::clamp(timeout, kAnswerMin, Client::kTimeout)
+                            : Client::kTimeout;
   KILN_TRY(const auto files, NameData(fs::path(options.file).parent_path(), job));
   const std::string body = wire::DumpJson(wire::JobToJson(job));
   if (!files.empty()) {
     // Nothing is uploaded for a job that is refused.
     KILN_TRY_OK(CheckUris(job));
-    KILN_TRY_OK(api.Send("POST", "/v1/jobs?dry_run=true", body));
+    KILN_TRY_OK(api.Send("POST", "/v1/jobs?dry_run=true", body, time));
     KILN_TRY_OK(UploadData(session, api, files));
   }
-  KILN_TRY(Json answer, api.Send("POST", "/v1/jobs", body));
+  KILN_TRY(Json answer, api.Send("POST", "/v1/jobs", body, time));
   if (options.wait) return Wait(session, api, job.name, timeout);
   if (session.json) {
     session.PrintJson(answer);
@@ -190,7 +202,7 @@ Result<int> Plan(const Session& session, const std::string& file) {
   kiln::cli::Table launches({"GROUP", "INDEX", "HOST", "RESOURCES"});
   for (const Json& launch : plan["launches"]) {
     launches.Add({Cell(launch, "group"), Cell(launch, "index"), Cell(launch, "hostname"),
-                  ResourcesCell(launch["resources"])});
+                  ResourcesCell(launch.at("resources"))});
   }
   const Json& refusals = plan["refusals"];
   if (!launches.empty()) launches.Print(session.program.out);

@@ -1,6 +1,8 @@
 #include "cli/output/table.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -17,12 +19,21 @@ size_t Width(const std::string& text) {
   }));
 }
 
-// Texts come from anywhere: none of them may move the cursor.
-std::string Clean(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+// Its first `width` characters.
+std::string Cut(std::string text, size_t width) {
+  size_t end = 0;
+  for (; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xc0) != 0x80;
+    if (begins && width-- == 0) break;
   }
+  text.resize(end);
   return text;
+}
+
+size_t TerminalColumns() {
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
 }
 
 bool IsNumber(const std::string& text) {
@@ -31,6 +42,13 @@ bool IsNumber(const std::string& text) {
 }
 
 }  // namespace
+
+std::string Clean(std::string text, char kept) {
+  for (char& c : text) {
+    if ((static_cast<unsigned char>(c) < 0x20 || c == 0x7f) && c != kept) c = ' ';
+  }
+  return text;
+}
 
 void Table::Print(std::ostream& out) const {
   std::vector<size_t> widths;
@@ -62,16 +80,20 @@ void Table::Print(std::ostream& out) const {
 }
 
 void Progress::Show(const std::string& text, double fraction) {
-  if (text == last_ && !interactive_) return;
-  last_ = text;
   if (!interactive_) {
+    if (text == last_) return;
+    last_ = text;
     out_ << Clean(text) << "\n" << std::flush;
     return;
   }
   const int full = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kBarWidth);
+  // In the last column the cursor would go to the next line, from which nothing goes back.
   const std::string line =
-      fmt::format("[{}{}] {}", std::string(static_cast<size_t>(full), '#'),
-                  std::string(static_cast<size_t>(kBarWidth - full), ' '), Clean(text));
+      Cut(fmt::format("[{}{}] {}", std::string(static_cast<size_t>(full), '#'),
+                      std::string(static_cast<size_t>(kBarWidth - full), ' '), Clean(text)),
+          (columns_ > 0 ? columns_ : TerminalColumns()) - 1);
+  if (line == last_) return;
+  last_ = line;
   const size_t width = Width(line);
   out_ << "\r" << line << std::string(width_ > width ? width_ - width : 0, ' ') << std::flush;
   width_ = width;

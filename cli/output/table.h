@@ -7,6 +7,10 @@
 
 namespace kiln::cli {
 
+// Texts come from anywhere: none of them may move the cursor. Control characters but `kept` become
+// spaces.
+std::string Clean(std::string text, char kept = ' ');
+
 // Columns with upper-case heads, two spaces apart; a column of numbers stands to the right.
 class Table {
  public:
@@ -22,10 +26,13 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// One line that changes: a bar on a terminal; behind a pipe a line each time the text changes.
+// One line that changes: a bar on a terminal, cut to its width; behind a pipe a line each time the
+// text changes.
 class Progress {
  public:
-  Progress(std::ostream& out, bool interactive) : out_(out), interactive_(interactive) {}
+  // `columns` is the terminal's width; 0: that of the terminal at standard error.
+  Progress(std::ostream& out, bool interactive, size_t columns = 0)
+      : out_(out), interactive_(interactive), columns_(columns) {}
   ~Progress() { End(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -38,7 +45,8 @@ class Progress {
  private:
   std::ostream& out_;
   const bool interactive_;
-  std::string last_;
+  const size_t columns_;
+  std::string last_;  // what was shown
   size_t width_ = 0;  // of what stands on the terminal's line
 };
 

@@ -44,6 +44,18 @@ TEST(Progress, BehindAPipeEachChangeIsALine) {
   EXPECT_EQ(out.str(), "one\ntwo\n");
 }
 
+TEST(Progress, ALineIsShorterThanTheTerminalAndIsDrawnOnce) {
+  std::ostringstream out;
+  {
+    Progress progress(out, true, 32);
+    progress.Show("größer", 0);
+    progress.Show("größen", 0);
+    progress.Show("groß", 0);
+  }
+  const std::string bar = "\r[" + std::string(24, ' ') + "] ";
+  EXPECT_EQ(out.str(), bar + "größ" + bar + "groß\n");
+}
+
 TEST(Progress, OnATerminalOneLineChanges) {
   std::ostringstream out;
   {

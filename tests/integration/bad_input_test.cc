@@ -202,7 +202,7 @@ TEST_F(BadInputTest, WrongCommandsEndWithOneSentence) {
        "or \"..\"\n"},
       {{"artifact", "get", "nosuch", folder + "/got"},
        66,
-       "error: artifact nosuch is not known: expected one that `kiln artifact list` shows\n"},
+       "error: artifact nosuch is not there\n"},
       {{"job", "sumbit", job}, 2, "error: command is \"sumbit\": expected submit\n"},
       {{"job", "show", "a/b"},
        66,
