@@ -210,6 +210,11 @@ TEST(Recovery, WhatEndedBeforeTheSubscriptionFreesNothing) {
   h.life().AgentLost({"a1"}, h.now());
   h.Tell(again, TaskState::kLost);
   EXPECT_THAT(h.Take().freed, SizeIs(1)) << "it was heard of before it was asked for";
+  const TaskId last = h.PlaceAll("a1")[0];
+  h.Tell(last, TaskState::kRunning);
+  h.Take();
+  h.Tell(last, TaskState::kGone, "RECONCILIATION");
+  EXPECT_THAT(h.Take().freed, IsEmpty()) << "it may have ended before the last offer";
 }
 
 // Mesos hands on what an executor tells and keeps none of it: reconciliation brings the state

@@ -8,6 +8,8 @@
 namespace kiln::scheduler {
 namespace {
 
+constexpr std::string_view kReconciliation = "RECONCILIATION";  // no news: an answer
+
 // A task does not go back: late news of an earlier state changes nothing.
 int Rank(TaskState state) {
   switch (state) {
@@ -63,8 +65,9 @@ void Lifecycle::Update(const StatusUpdate& update, Instant now) {
   const TaskState state = update.state == TaskState::kUnknown ? TaskState::kLost : update.state;
   if (IsTerminal(state)) {
     if (update.fraction) task.fraction = *update.fraction;
-    // What has ended before the subscription is in the offers that came with it.
-    if (!first_word) TellFreed(task);
+    // What has ended before the subscription is in the offers that came with it, and what the
+    // master tells from memory may be in others.
+    if (!first_word && update.reason != kReconciliation) TellFreed(task);
     End(task, state, update.reason, update.message, now);
   } else {
     Progress(task, update, now);
@@ -128,7 +131,7 @@ void Lifecycle::Progress(Task& task, const StatusUpdate& update, Instant now) {
     put(task.checkpoints, update.checkpoints);
     put(task.checkpointed, now);
   }
-  if (update.reason != "RECONCILIATION") {
+  if (update.reason != kReconciliation) {
     put(task.message, MessageOf(task, update.message));
     put(task.reason, update.reason);
   }

@@ -223,6 +223,8 @@ void Volumes::Told(const OperationUpdate& update, Instant now) {
   const auto found = state_.volumes.find(update.operation.substr(0, update.operation.rfind('.')));
   if (found == state_.volumes.end()) return;
   VolumeRecord& volume = found->second;
+  // Its agent is another one by now.
+  if (!update.agent.empty() && update.agent != volume.agent) return;
   if (update.state == OperationUpdate::State::kGone) {
     return Erase(volume.id, "LOST", "its agent is gone: " + volume.hostname);
   }
@@ -270,6 +272,19 @@ VolumeRecord& Volumes::Adopt(const OfferedVolume& offered, const Offer& offer, I
   return volume;
 }
 
+// A machine whose agent has begun anew, under another id, has its volumes still. What the former
+// agent was told to do has no answer any more.
+void Volumes::Move(VolumeRecord& volume, const OfferedVolume& offered, const Offer& offer,
+                   Instant now) {
+  volume.agent = offer.agent.id;
+  volume.hostname = offer.agent.hostname;
+  Touch(volume);
+  const bool half = volume.phase == VolumePhase::kMaking && !offered.made;
+  if (!half && volume.phase != VolumePhase::kRemoving) return;
+  volume.steps.clear();
+  SetPhase(volume, VolumePhase::kUnwanted, "its agent is another one now", now);
+}
+
 std::optional<RemovalCall> Volumes::Offered(const Offer& offer, Instant now) {
   RemovalCall call{.offers = {offer.id}};
   for (const OfferedVolume& offered : offer.volumes) {
@@ -280,6 +295,7 @@ std::optional<RemovalCall> Volumes::Offered(const Offer& offer, Instant now) {
       found = state_.volumes.find(offered.id);
     }
     VolumeRecord& volume = found->second;
+    if (volume.agent != offer.agent.id) Move(volume, offered, offer, now);
     if (volume.phase == VolumePhase::kMaking && offered.made) {
       SetPhase(volume, VolumePhase::kHeld, "", now);
     }

@@ -90,6 +90,7 @@ class Volumes {
   void Judge(VolumeRecord& volume, const std::string& message, Instant now);
   void Erase(const std::string& id, const char* state, const std::string& message);
   void Untie(const VolumeRecord& volume);
+  void Move(VolumeRecord& volume, const OfferedVolume& offered, const Offer& offer, Instant now);
   VolumeRecord& Adopt(const OfferedVolume& offered, const Offer& offer, Instant now);
   Duration RestOf(const VolumeRecord& volume) const;
   void SoonSeek(Instant now);

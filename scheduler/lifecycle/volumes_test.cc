@@ -391,6 +391,43 @@ TEST(Volumes, WhatGoesWithItsAgentBeginsAgainElsewhere) {
   EXPECT_THAT(world.life().See(world.now()).jobs, SizeIs(1));
 }
 
+TEST(Volumes, AMachineWhoseAgentBeginsAnewHasItsVolumesStill) {
+  World world;
+  world.Submit(JobWithVolume("j"));
+  world.Turns(3);
+  const auto [id, volume] = *world.mesos.volumes.begin();
+  const TaskId task = world.mesos.running.begin()->first;
+  world.mesos.running.clear();
+  world.mesos.offers = {{{"new"}, true}};
+  world.mesos.volumes.at(id).agent = {"new"};
+  world.mesos.suppressed = false;
+  world.life().Update({.task = task, .agent = volume.agent, .state = TaskState::kGone},
+                      world.now());
+  world.Turns(3);
+  EXPECT_TRUE(world.Runs());
+  world.life().UpdateOperation(
+      {id + ".create", volume.agent, OperationUpdate::State::kGone, "", ""}, world.now());
+  EXPECT_EQ(world.life().state().volumes.at(id).agent, AgentId{"new"});
+  world.End("j", TaskState::kFinished);
+  world.Turns(30);
+  EXPECT_THAT(world.mesos.volumes, IsEmpty());
+}
+
+TEST(Volumes, WhatAFormerAgentWasToRemoveTheNextOneIsToldToRemove) {
+  const Settings settings = TestSettings();
+  State state{.framework_id = "f"};
+  Effects effects;
+  Volumes volumes(settings, state, effects);
+  Offer offer{.id = {"o"}, .agent = {.id = {"a"}}, .volumes = {{.id = "kiln.f.lost"}}};
+  ASSERT_TRUE(volumes.Offered(offer, {}));
+  EXPECT_FALSE(volumes.Offered(offer, {}));
+  offer.agent.id = {"b"};
+  const auto call = volumes.Offered(offer, {});
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->volumes[0].destroy, "kiln.f.lost.destroy-2");
+  EXPECT_EQ(state.volumes.at("kiln.f.lost").agent, AgentId{"b"});
+}
+
 TEST(Volumes, AVolumeThatNobodyKnowsIsRemovedAndThatOfAnotherFrameworkIsNot) {
   World world;
   world.mesos.volumes["kiln.f.old.g.0.1-1"] = {{"a1"}, GiB(1), true, 0};

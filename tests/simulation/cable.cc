@@ -5,6 +5,7 @@
 namespace kiln::simulation {
 
 void Cable::Send(Direction direction, std::function<void()> arrive) {
+  if (cut_ && direction == kToAgent) return;
   switch (condition_) {
     case Condition::kHolds:
       held_.emplace_back(direction, std::move(arrive));
@@ -25,11 +26,15 @@ void Cable::Send(Direction direction, std::function<void()> arrive) {
 
 void Cable::Cut() {
   ++connection_;
+  cut_ = true;
   held_.clear();
   if (condition_ == Condition::kLoses) {
     lost_ = true;
   } else {
-    Send(kToMaster, tell_master_);
+    Send(kToMaster, [this] {
+      cut_ = false;
+      tell_master_();
+    });
   }
 }
 

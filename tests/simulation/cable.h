@@ -18,7 +18,7 @@ class Cable {
       : stage_(stage), tell_master_(std::move(tell_master)) {}
 
   void Send(Direction direction, std::function<void()> arrive);
-  // What is under way is lost.
+  // What is under way is lost, and what the master says until it has learned of that.
   void Cut();
   // `loses`: what is said until it is healed is lost; else it arrives then, if that is before
   // either side gives the other up.
@@ -32,6 +32,7 @@ class Cable {
   std::function<void()> tell_master_;
   Condition condition_ = Condition::kWhole;
   bool lost_ = false;
+  bool cut_ = false;  // the master does not know yet
   Instant divided_;
   uint64_t connection_ = 0;
   Instant last_[2];

@@ -124,8 +124,8 @@ void Checks::Committed(std::span<const scheduler::Change> changes, const State* 
     if (EvictedBy(durable_, change) > evicted) preemptors.insert(change.key);
     if (change.kind == "task" && !IsLive(durable_, {change.key})) ended_.erase({change.key});
     const auto volume = durable_.volumes.find(change.kind == "volume" ? change.key : "");
-    const bool held = volume != durable_.volumes.end() &&
-                      volume->second.phase == scheduler::VolumePhase::kHeld;
+    const bool held =
+        volume != durable_.volumes.end() && volume->second.phase == scheduler::VolumePhase::kHeld;
     if (held) held_.insert(change.key);
     if (!is_new) continue;
     fresh.push_back(&durable_.tasks.at({change.key}));
@@ -287,8 +287,10 @@ void Checks::EventArrives(uint64_t life, const Event& event, Instant now) {
   for (const auto& offer : event.offers().offers()) {
     const AgentId agent{offer.agent_id().value()};
     if (!totals_.contains(agent)) totals_[agent] = TotalOf(stage_.scenario, offer.hostname());
-    const bool is_ahead = std::ranges::any_of(
-        ended_, [&](const TaskId& id) { return durable_.tasks.at(id).agent == agent; });
+    const bool is_ahead =
+        std::ranges::any_of(
+            ended_, [&](const TaskId& id) { return durable_.tasks.at(id).agent == agent; }) ||
+        OffersWhatIsTaken(durable_, agent, totals_[agent], wire::ToOffer(offer, now).resources);
     if (is_ahead) ahead_.insert(agent);
     if (!is_ahead) ahead_.erase(agent);
   }

@@ -96,4 +96,14 @@ std::string LackOfRoom(const State& state, const scheduler::JobRecord& record,
   return LackOfLimit(state, record.job.role, Times(AmountsOf(group), members), roles);
 }
 
+bool OffersWhatIsTaken(const State& state, const AgentId& agent, const Resources& total,
+                       const Resources& offered) {
+  Amounts sum = AmountsOf(offered);
+  for (const auto& [id, task] : state.tasks) {
+    if (task.agent == agent && !IsTerminal(task.state)) Add(sum, AmountsOf(task.resources));
+  }
+  const Amounts most = AmountsOf(total);
+  return !std::ranges::equal(sum, most, std::less_equal());
+}
+
 }  // namespace kiln::simulation

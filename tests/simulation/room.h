@@ -16,4 +16,9 @@ namespace kiln::simulation {
 std::string LackOfRoom(const scheduler::State& state, const scheduler::JobRecord& record,
                        const std::map<AgentId, Resources>& totals, const RoleSettings& roles);
 
+// Whether the agent offers what tasks have that the state counts as alive: Mesos knows already that
+// they are not there.
+bool OffersWhatIsTaken(const scheduler::State& state, const AgentId& agent, const Resources& total,
+                       const Resources& offered);
+
 }  // namespace kiln::simulation

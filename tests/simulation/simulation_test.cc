@@ -71,6 +71,17 @@ TEST(LackOfRoom, IsWhatAmountsAndLimitsSay) {
   EXPECT_EQ(lack(Evicting(1, true), 3000), "role lab would use 4 cpus of 3 cpus");
 }
 
+TEST(LackOfRoom, IsNotJudgedWhereMesosKnowsBetter) {
+  const Resources total{.cpus_milli = 4000, .mem = MiB(1024)};
+  const auto taken = [&](int64_t offered) {
+    return OffersWhatIsTaken(Evicting(1, true), {"a"}, total, {.cpus_milli = offered});
+  };
+  int64_t used = 0;
+  for (const auto& [id, task] : Evicting(1, true).tasks) used += task.resources.cpus_milli;
+  EXPECT_FALSE(taken(4000 - used));
+  EXPECT_TRUE(taken(4001 - used));
+}
+
 struct Planted {
   Canary canary;
   std::set<std::string> invariants;  // any of these is its sign
