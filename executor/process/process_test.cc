@@ -172,6 +172,19 @@ TEST_F(ProcessTest, OneThatIgnoresTermIsEndedByKill) {
   EXPECT_EQ(ended, "terminated with signal Killed");
 }
 
+TEST_F(ProcessTest, WithoutItsSupervisorItEndsAndThatIsTold) {
+  std::string ended;
+  auto process = Process::Start(loop_, Shell("echo $PPID > supervisor; exec sleep 1000"),
+                                [&](ExitStatus status) {
+                                  ended = status.Text();
+                                  loop_.Stop();
+                                });
+  kill(WaitForNumber("supervisor"), SIGKILL);
+  loop_.RunFor(kLong);
+  EXPECT_EQ(ended, "terminated with signal Killed");
+  EXPECT_TRUE(WaitForDeath((*process)->pid()));
+}
+
 TEST_F(ProcessTest, ADestroyedProcessIsDead) {
   auto process = Process::Start(loop_, Shell("echo $$ > pid; sleep 1000"), [](ExitStatus) {});
   int pid = WaitForNumber("pid");

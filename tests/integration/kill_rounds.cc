@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -37,6 +38,9 @@ pid_t ParentOf(pid_t pid) {
   std::istringstream(stat.substr(name_end + 1)) >> state >> parent;
   return state == 'Z' ? 0 : parent;
 }
+
+// Between a command and its executor stands a supervisor.
+pid_t ExecutorOf(pid_t command) { return ParentOf(ParentOf(command)); }
 
 }  // namespace
 
@@ -94,8 +98,8 @@ bool KillRounds::AllRun() {
 
 std::vector<std::string> KillRounds::Round(Victim victim) {
   const auto before = Starts();
-  std::map<int, pid_t> parents;
-  for (const auto& [index, pids] : before) parents[index] = ParentOf(pids.back());
+  std::map<int, pid_t> executors;
+  for (const auto& [index, pids] : before) executors[index] = ExecutorOf(pids.back());
   pid_t killed = 0;
   switch (victim) {
     case Victim::kScheduler:
@@ -103,10 +107,14 @@ std::vector<std::string> KillRounds::Round(Victim victim) {
       cluster_.StartScheduler();
       break;
     case Victim::kExecutor:
-      killed = std::next(parents.begin(), 37 * rounds_ % tasks_)->second;
+      killed = std::next(executors.begin(), 37 * rounds_ % tasks_)->second;
       kill(killed, SIGKILL);
       // Until what it held has ended, so that what runs afterwards was started anew.
-      support::Eventually([&] { return ParentOf(killed) == 0; });
+      support::Eventually([&] {
+        return std::ranges::all_of(before, [&](const auto& member) {
+          return executors[member.first] != killed || ParentOf(member.second.back()) == 0;
+        });
+      });
       break;
     case Victim::kLocal:
       cluster_.KillLocal();
@@ -118,16 +126,16 @@ std::vector<std::string> KillRounds::Round(Victim victim) {
     return {fmt::format("after the {} was killed not all tasks run: {} of {}", NameOf(victim),
                         cluster_.Job(kJob).value("running", 0), tasks_)};
   }
-  return Compare(before, killed, parents);
+  return Compare(before, killed, executors);
 }
 
 std::vector<std::string> KillRounds::Compare(const std::map<int, std::vector<pid_t>>& before,
                                              pid_t killed,
-                                             const std::map<int, pid_t>& parents) const {
+                                             const std::map<int, pid_t>& executors) const {
   std::vector<std::string> faults;
   for (const auto& [index, pids] : Starts()) {
     const size_t anew = pids.size() - before.at(index).size();
-    const bool has_to = killed != 0 && parents.at(index) == killed;
+    const bool has_to = killed != 0 && executors.at(index) == killed;
     if (anew != (has_to ? 1 : 0)) {
       faults.push_back(fmt::format("member {} was started {} times anew, expected {}", index, anew,
                                    has_to ? 1 : 0));

@@ -31,7 +31,7 @@ class KillRounds {
   std::map<int, std::vector<pid_t>> Starts() const;
   bool AllRun();
   std::vector<std::string> Compare(const std::map<int, std::vector<pid_t>>& before, pid_t killed,
-                                   const std::map<int, pid_t>& parents) const;
+                                   const std::map<int, pid_t>& executors) const;
 
   const int tasks_;
   Cluster cluster_;
