@@ -123,7 +123,8 @@ void Agent::Subscribe(Instant now, const Call& call, uint64_t stream) {
     executor.state = ExecutorState::kRunning;
     executor.deadline.reset();
   }
-  if (executor.queued.empty() && !executor.had_task) return ShutDownExecutor(now, executor);
+  DropForgotten(now, framework, executor, call.subscribe());
+  if (executor.queued.empty() && !executor.EverSentTask()) return ShutDownExecutor(now, executor);
 
   event.set_type(Event::SUBSCRIBED);
   auto* subscribed = event.mutable_subscribed();
@@ -136,7 +137,6 @@ void Agent::Subscribe(Instant now, const Call& call, uint64_t stream) {
   for (const auto& update : call.subscribe().unacknowledged_updates()) {
     FromExecutor(now, framework, update.status());
   }
-  DropForgotten(now, framework, executor, call.subscribe());
   for (const QueuedWork& work : std::exchange(executor.queued, {})) {
     Deliver(framework, executor, work);
   }
@@ -148,6 +148,9 @@ void Agent::DropForgotten(Instant now, AgentFramework& framework, AgentExecutor&
                           const Call::Subscribe& subscribe) {
   std::set<std::string> known;
   for (const auto& task : subscribe.unacknowledged_tasks()) known.insert(task.task_id().value());
+  for (const auto& update : subscribe.unacknowledged_updates()) {
+    known.insert(update.status().task_id().value());
+  }
   std::vector<std::string> forgotten;
   for (const auto& [task_id, task] : executor.launched) {
     if (task.state() == mesos::v1::TASK_STAGING && !known.contains(task_id)) {

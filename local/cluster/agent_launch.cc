@@ -172,7 +172,6 @@ void Agent::Deliver(AgentFramework& framework, AgentExecutor& executor, const Qu
     *event.mutable_launch_group()->mutable_task_group() = group;
     for (const TaskInfo& member : group.tasks()) launched(member);
   }
-  executor.had_task = true;
   actions_.emplace_back(UpdateContainer{executor.key, executor.share, executor.volumes});
   SendEvent(executor, std::move(event));
 }

@@ -18,7 +18,6 @@ AgentExecutor RecoverExecutor(AgentFramework& framework, const RecoveredExecutor
   executor.command = saved.command;
   executor.checkpoint = true;
   executor.pid = saved.pid;
-  executor.had_task = true;
   executor.Take(saved.info.resources());
   for (const RecoveredTask& recovered : saved.tasks) {
     Task task = recovered.task;

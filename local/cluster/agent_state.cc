@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <ranges>
 #include <utility>
 
 #include "local/cluster/operations.h"
@@ -75,6 +76,16 @@ bool Holds(const QueuedWork& work, const std::string& task_id) {
 }
 
 }  // namespace
+
+bool AgentExecutor::EverSentTask() const {
+  const auto told = [](const Task& task) {
+    return std::ranges::any_of(task.statuses(), [](const auto& status) {
+      return status.source() == mesos::v1::TaskStatus::SOURCE_EXECUTOR;
+    });
+  };
+  return !launched.empty() || std::ranges::any_of(terminated | std::views::values, told) ||
+         std::ranges::any_of(completed, told);
+}
 
 const TaskInfo* AgentExecutor::FindQueued(const std::string& task_id) const {
   for (const QueuedWork& work : queued) {

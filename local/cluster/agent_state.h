@@ -39,7 +39,6 @@ struct AgentExecutor {
   std::optional<int32_t> pid;
   std::optional<Instant> deadline;  // to register, or to end
   std::optional<Termination> termination;
-  bool had_task = false;  // some task was sent to it
   // Of the executor and all its tasks that have not ended.
   ContainerShare share;
   std::vector<mesos::v1::Resource> volumes;
@@ -49,6 +48,8 @@ struct AgentExecutor {
   std::map<std::string, mesos::v1::Task> terminated;  // last update not acknowledged
   std::deque<mesos::v1::Task> completed;
 
+  // Some task was, as far as it has told of it or is to.
+  bool EverSentTask() const;
   // Updates of its tasks are still to come or to be acknowledged.
   bool HasWork() const { return !queued.empty() || !launched.empty() || !terminated.empty(); }
   const mesos::v1::TaskInfo* FindQueued(const std::string& task_id) const;

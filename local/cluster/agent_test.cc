@@ -527,8 +527,8 @@ TEST_F(AgentTest, RecoveryLastsItsWholeTimeAndRefusesAllButSubscribe) {
   *subscribe.mutable_subscribe()->add_unacknowledged_updates() =
       Update("t1", mesos::v1::TASK_RUNNING, 1).update();
   agent_.Subscribe(now_, subscribe, 1);
-  EXPECT_THAT(Words(), ElementsAre("event 1 SUBSCRIBED", "save update t1", "event 1 ACKNOWLEDGED",
-                                   "save update t2", "resources e 0"));
+  EXPECT_THAT(Words(), ElementsAre("save update t2", "resources e 0", "event 1 SUBSCRIBED",
+                                   "save update t1", "event 1 ACKNOWLEDGED"));
   EXPECT_EQ(*agent_.NextDeadline(), now_ + seconds(2));
   agent_.Tick(now_ + seconds(2));
   agent_.Tick(now_ + seconds(3));
@@ -539,6 +539,13 @@ TEST_F(AgentTest, RecoveryLastsItsWholeTimeAndRefusesAllButSubscribe) {
   EXPECT_THAT(Words(), ElementsAre("master:t1 TASK_RUNNING TASK_RUNNING",
                                    "master:t2 TASK_LOST TASK_LOST REASON_AGENT_RESTARTED Task "
                                    "launched during agent restart"));
+}
+
+TEST_F(AgentTest, AnExecutorThatHasLostAllItsTasksOnTheirWayIsShutDown) {
+  agent_.Recover(now_, Saved(42));
+  agent_.Subscribe(now_, ExecutorCall(Call::SUBSCRIBE), 1);
+  EXPECT_THAT(Words(), ElementsAre("save update t1", "resources e 0", "save update t2",
+                                   "resources e 0", "event 1 SHUTDOWN"));
 }
 
 TEST_F(AgentTest, AnExecutorThatDoesNotComeBackIsDestroyed) {
